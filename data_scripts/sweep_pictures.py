@@ -1,0 +1,112 @@
+"""Fine-tuning, from scratch, and linear probes on pictures, over seeds; stores every run.
+
+    python data_scripts/sweep_pictures.py    # about 45 minutes on 2 cores; goes on if stopped
+
+Real tasks (satellite, pneumonia) need their files: TL_COURSE_DATA, the cache or a download.
+"""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+
+import joblib
+import pandas
+import torch
+from tqdm.auto import tqdm
+
+from tl_course import evidence, features, models, surgery, tasks
+
+CELLS = (
+    ("leaves", 50),
+    ("leaves", 200),
+    ("leaves", 1000),
+    ("materials", 200),
+    ("digits", 200),
+    ("satellite", 50),
+    ("satellite", 200),
+    ("pneumonia", 200),
+    ("pneumonia", 1000),
+)
+SEEDS = range(5)
+# three learning rates each, so that neither strategy is tuned harder than the other
+RATES = {"fine-tuning": (3e-4, 1e-3, 3e-3), "from scratch": (1e-3, 3e-3, 1e-2)}
+PROBES = ("linear probe", "probe on random backbone")
+
+
+def epochs_for(labels: int) -> int:
+    """Enough passes to show about 10,000 pictures: at least 20, at most 60."""
+    return max(20, min(60, 10_000 // labels))
+
+
+def build(strategy: str, classes: int) -> torch.nn.Module:
+    """The network a strategy starts from."""
+    pretrained = strategy in ("fine-tuning", "linear probe")
+    return surgery.replace_head(models.load("resnet10", pretrained=pretrained), classes)
+
+
+def run(name: str, labels: int, strategy: str, seed: int) -> list[dict]:
+    """All rows of one strategy on one task with one seed."""
+    torch.set_num_threads(1)
+    task = tasks.load(name).few(labels, seed)
+    if strategy in PROBES:
+        torch.manual_seed(seed)
+        rows = [features.probe_task(build(strategy, len(task.classes)), task)]
+    else:
+        rows = evidence.tune(
+            partial(build, strategy, len(task.classes)),
+            task,
+            RATES[strategy],
+            epochs_for(labels),
+            seed,
+            augment=evidence.flip if name != "digits" else None,
+        )
+    cell = {"task": name, "labels": labels, "strategy": strategy, "seed": seed}
+    return [{**cell, **row} for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
+    parser.add_argument("--tasks", nargs="+", help="only these tasks")
+    parser.add_argument("--work", type=Path, default=Path("sweep_pictures.jsonl"))
+    args = parser.parse_args()
+    done = []
+    if args.work.is_file():
+        done = [json.loads(line) for line in args.work.read_text().splitlines()]
+    finished = {(r["task"], r["labels"], r["strategy"], r["seed"]) for r in done}
+    jobs = [
+        (name, labels, strategy, seed)
+        for name, labels in CELLS
+        if args.tasks is None or name in args.tasks
+        for seed in SEEDS
+        for strategy in (*RATES, *PROBES)
+    ]
+    for name in {job[0] for job in jobs}:
+        tasks.load(name)  # draw or unpack once, before the workers start
+    missing = [job for job in jobs if job not in finished]
+    runner = joblib.Parallel(n_jobs=args.jobs, return_as="generator_unordered")
+    with args.work.open("a", encoding="utf-8") as file:
+        for rows in tqdm(runner(joblib.delayed(run)(*job) for job in missing), total=len(missing)):
+            done += rows
+            file.write("".join(json.dumps(row) + "\n" for row in rows))
+            file.flush()
+    order = {cell: index for index, cell in enumerate(CELLS)}
+    done = [r for r in done if (r["task"], r["labels"]) in order]
+    done.sort(
+        key=lambda r: (order[r["task"], r["labels"]], r["strategy"], r["seed"], r.get("lr", 0))
+    )
+    path = evidence.save(
+        pandas.DataFrame(done), "sweep_pictures", "python data_scripts/sweep_pictures.py"
+    )
+    frame = evidence.load("sweep_pictures")
+    means = evidence.chosen(frame).groupby(["task", "labels", "strategy"]).test_accuracy.mean()
+    print(means.unstack().round(3).to_string())
+    print(f"wrote {path}\nexpect, fine-tuning minus from scratch:")
+    for name, labels in dict.fromkeys((r["task"], r["labels"]) for r in done):
+        found = evidence.compare(frame, name, labels, "fine-tuning", "from scratch")
+        print(f"  {name}, {labels} labels: {found}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""How fast the package is against plain PyTorch. On demand, on an idle machine:
+
+pytest tests/bench
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tl_course import models, surgery, tasks, train
+
+
+def network(task):
+    torch.manual_seed(0)
+    return surgery.replace_head(models.load("resnet10"), len(task.classes))
+
+
+def bare_loop(model, task, epochs, lr, prepare):
+    """What someone would write by hand: the same updates, precision, layout and validation."""
+    model.to(memory_format=torch.channels_last)
+    weights = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=lr, weight_decay=0.01)
+    steps = -(-len(task.train) // 32)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
+    generator = torch.Generator().manual_seed(0)
+    dtype = train.pick_dtype(torch.device("cpu"))
+    autocast = torch.autocast("cpu", dtype, enabled=dtype != torch.float32)
+    best, state = -1.0, None
+    for _ in range(epochs):
+        prepare(model)
+        for chosen in torch.randperm(len(task.train), generator=generator).split(32):
+            pictures = model.preprocess(task.train.inputs[chosen])
+            with autocast:
+                logits = model(pictures.contiguous(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits.float(), task.train.labels[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        model.eval()
+        with torch.no_grad(), autocast:
+            parts = task.val.inputs.split(250)
+            logits = [
+                model(model.preprocess(p).contiguous(memory_format=torch.channels_last))
+                for p in parts
+            ]
+        right = (torch.cat(logits).argmax(1) == task.val.labels).float().mean().item()
+        if right > best:
+            best, state = right, {k: v.clone() for k, v in model.state_dict().items()}
+    model.load_state_dict(state)
+
+
+def in_turn(first, second, rounds):
+    """Seconds of both, run in turn so that a slow spell of the machine hits both."""
+    times = ([], [])
+    for _ in range(rounds):
+        for function, kept in zip((first, second), times, strict=True):
+            began = time.perf_counter()
+            function()
+            kept.append(time.perf_counter() - began)
+    return times
+
+
+def report(benchmark, name, value):
+    benchmark.extra_info[name] = round(value, 3)
+    print(f"\n{name}: {value:.3f}")
+
+
+def test_fit_is_as_fast_as_a_bare_loop(benchmark):
+    """(a) at least 0.95 of the speed of a hand-written loop."""
+    task = tasks.load("leaves").few(400, seed=0)
+    bare_loop(network(task), task, 1, 1e-3, torch.nn.Module.train)
+    mine, theirs = in_turn(
+        lambda: train.fit(network(task), task, epochs=3, progress="fit"),
+        lambda: bare_loop(network(task), task, 3, 1e-3, torch.nn.Module.train),
+        rounds=7,
+    )
+    report(
+        benchmark,
+        "speed of fit, bare loop = 1",
+        statistics.median(theirs) / statistics.median(mine),
+    )
+    benchmark.pedantic(lambda: train.fit(network(task), task, epochs=3, progress=False), rounds=1)
+    assert statistics.median(theirs) / statistics.median(mine) >= 0.95
+
+
+def test_the_frozen_prefix_is_not_run_again(benchmark):
+    """(b) a head on a frozen network: at least ten times as fast as without the cache."""
+    task = tasks.load("leaves").few(1000, seed=0)
+    found = []
+
+    def with_cache():
+        model = surgery.freeze(network(task))
+        train.fit(model, task, epochs=20, lr=1e-2, progress=False)
+        found.append(model)
+
+    def without():
+        model = surgery.freeze(network(task))
+        bare_loop(model, task, 20, 1e-2, surgery.train_mode)
+        found.append(model)
+
+    mine, theirs = in_turn(with_cache, without, rounds=3)
+    benchmark.pedantic(with_cache, rounds=3)
+    accuracies = [train.evaluate(model, task.test).accuracy for model in found[:2]]
+    report(
+        benchmark,
+        "times as fast with the cache",
+        statistics.median(theirs) / statistics.median(mine),
+    )
+    report(benchmark, "difference in test accuracy", abs(accuracies[0] - accuracies[1]))
+    assert statistics.median(theirs) / statistics.median(mine) >= 10
+    assert abs(accuracies[0] - accuracies[1]) <= 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "base"),
+    [
+        ("import tl_course after torch", "import torch; import tl_course", "import torch"),
+        ("tl-course --help", "from tl_course.cli import main; main(['--help'])", "pass"),
+    ],
+)
+def test_nothing_makes_a_user_wait(benchmark, name, command, base):
+    """(c) import beyond torch's own, and the whole --help command, below 0.3 s."""
+
+    def run(code):
+        subprocess.run([sys.executable, "-c", code], capture_output=True)
+
+    mine, theirs = in_turn(lambda: run(command), lambda: run(base), rounds=5)
+    extra = statistics.median(mine) - (statistics.median(theirs) if "torch" in base else 0)
+    benchmark.pedantic(run, args=(command,), rounds=3)
+    report(benchmark, f"seconds for {name}", extra)
+    assert extra < 0.3

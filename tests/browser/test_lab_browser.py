@@ -1,0 +1,106 @@
+"""Lesson 00's widgets in a real JupyterLab, driven in Chromium. On demand:
+
+pytest tests/browser            # needs playwright and /usr/bin/chromium; screenshots on request:
+TL_COURSE_SHOTS=shots pytest tests/browser
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser")) if p), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.localhost,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--ServerApp.token=", f"--port={port}", "--allow-root"]
+    command = [sys.executable, "-m", "tl_course.cli", "lab", "--dir", str(folder), *options]
+    server = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{address}/api", timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield address, folder
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    address, _ = lab
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1200, "height": 1500})
+        page.goto(f"{address}/lab/tree/00_start_here.ipynb?reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        yield page
+        browser.close()
+
+
+def shot(page, name: str) -> None:
+    if folder := os.environ.get("TL_COURSE_SHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_the_lesson_runs_and_its_widgets_answer(page, lab):
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_selector(".widget-radio-box", timeout=120_000)
+    page.locator(".widget-radio-box label").nth(3).click()
+    page.get_by_role("button", name="Commit").click()
+    page.wait_for_selector("text=Kept:")
+    shot(page, "prediction")
+
+    slider = page.locator(".widget-slider [role=slider]").first
+    slider.wait_for(timeout=240_000)
+    sentence = page.locator(".widget-html-content", has_text="shows")
+    sentence.first.wait_for(timeout=60_000)
+    slider.scroll_into_view_if_needed()
+    before = sentence.first.inner_text()
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    began = time.perf_counter()
+    page.wait_for_function(
+        "old => ![...document.querySelectorAll('.widget-html-content')]"
+        ".some(e => e.innerText === old)",
+        arg=before,
+        timeout=10_000,
+    )
+    assert time.perf_counter() - began < 2
+    assert re.match(r"Picture 3 shows", sentence.first.inner_text())
+    page.wait_for_timeout(500)
+    shot(page, "two_opinions")
+
+    page.locator(".widget-dropdown select").select_option("where they disagree")
+    page.wait_for_timeout(1000)
+    said = re.findall(r"says (\w+)", sentence.first.inner_text())
+    assert len(set(said)) == 2
+    shot(page, "disagreement")
+    assert (lab[1] / "my_predictions.json").is_file()

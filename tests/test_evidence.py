@@ -1,0 +1,150 @@
+import json
+
+import numpy as np
+import pandas
+import pytest
+
+from tl_course import evidence, store
+from tl_course.evidence import verdicts
+
+
+def test_paired_interval_covers_and_is_repeatable():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1, 20)
+    first, second = 0.6 + noise, 0.5 + noise + rng.normal(0, 0.01, 20)
+    found = evidence.paired(first, second)
+    assert found.low < 0.1 < found.high and found.high - found.low < 0.03
+    assert found.sign == 1 and evidence.paired(second, first).sign == -1
+    assert found == evidence.paired(first, second)
+    assert evidence.paired(first, first[::-1]).sign == 0
+
+
+def test_constant_differences_have_no_width():
+    found = evidence.paired([0.5] * 5, [0.25] * 5)
+    assert (found.effect, found.low, found.high) == (0.25, 0.25, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [([1, 2, 3, 4], [1, 2, 3, 4]), ([1] * 5, [1] * 6), ([1] * 5, [1, 1, 1, 1, float("nan")])],
+)
+def test_paired_refuses(first, second):
+    with pytest.raises(store.BadInput):
+        evidence.paired(first, second)
+
+
+def test_repeat_wants_five_seeds():
+    frame = evidence.repeat(lambda seed: {"accuracy": seed / 10})
+    assert frame.seed.tolist() == [0, 1, 2, 3, 4] and frame.accuracy[4] == 0.4
+    with pytest.raises(store.BadInput, match="Use five"):
+        evidence.repeat(lambda seed: {}, range(4))
+
+
+def test_tune_tests_only_what_validation_chose(toy):
+    from tl_course import models
+
+    built = []
+
+    def build():
+        built.append(1)
+        return models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
+
+    rows = evidence.tune(build, toy, rates=(1e-6, 1e-3), epochs=3, seed=0)
+    assert len(rows) == len(built) == 2
+    assert "test_accuracy" not in rows[0] and rows[1]["test_accuracy"] > 0.8
+    assert len(evidence.chosen(pandas.DataFrame(rows))) == 1
+
+
+def test_flip_mirrors_some():
+    import torch
+
+    torch.manual_seed(0)
+    pictures = torch.randint(0, 256, (64, 3, 8, 8), dtype=torch.uint8)
+    found = evidence.flip(pictures)
+    same = (found == pictures).flatten(1).all(1)
+    mirrored = (found == pictures.flip(3)).flatten(1).all(1)
+    assert (same | mirrored).all() and 10 < same.sum() < 54
+
+
+def test_results_say_where_they_come_from(tmp_path):
+    frame = pandas.DataFrame({"seed": [0, 1], "test_accuracy": [0.5, None]})
+    path = evidence.save(frame, "trial", "python data_scripts/trial.py", folder=tmp_path)
+    head = path.read_text().splitlines()
+    assert head[0] == "# command: python data_scripts/trial.py"
+    assert any(line.startswith("# torch: ") for line in head)
+    entry = json.loads((tmp_path / "manifest.json").read_text())["trial"]
+    assert entry["sha256"] == store.sha256(path) and entry["recipe"].startswith("python ")
+
+
+def test_stored_results_load_with_their_command():
+    frame = evidence.load("sweep_pictures")
+    assert frame.attrs["command"] == "python data_scripts/sweep_pictures.py"
+    cells = evidence.chosen(frame).groupby(["task", "labels", "strategy"]).seed.nunique()
+    assert (cells >= 5).all()
+    with pytest.raises(store.UnknownName):
+        evidence.load("sweep_nothing")
+
+
+def test_both_strategies_were_tuned_alike():
+    frame = evidence.load("sweep_pictures")
+    tried = frame.groupby(["task", "labels", "strategy"]).lr.nunique().unstack()
+    assert (tried["fine-tuning"] == tried["from scratch"]).all()
+    shown = frame.dropna(subset=["lr"]).groupby(["task", "labels"]).epochs.nunique()
+    assert (shown == 1).all()
+
+
+def test_what_the_course_promises_about_its_tasks():
+    """The figures that later lessons build on; a regenerated sweep must keep them."""
+    frame = evidence.load("sweep_pictures")
+    for labels in (200, 1000):
+        found = evidence.compare(frame, "leaves", labels, "fine-tuning", "from scratch")
+        assert found.effect >= 0.20 and found.low > 0.1
+    rows = evidence.chosen(frame).query("task == 'materials' and labels == 200")
+    means = rows.groupby("strategy").test_accuracy.mean()
+    assert means["linear probe"] >= 0.70 and means["probe on random backbone"] <= 0.35
+    assert evidence.compare(frame, "satellite", 200, "fine-tuning", "from scratch").effect >= 0.08
+
+
+def test_compare_needs_stored_runs():
+    frame = evidence.load("sweep_pictures")
+    with pytest.raises(store.UnknownName, match="no stored run"):
+        evidence.compare(frame, "leaves", 200, "fine-tuning", "wishing")
+
+
+def fake(better: dict[str, float]) -> pandas.DataFrame:
+    rows = []
+    for task, gain in better.items():
+        for seed in range(5):
+            for strategy, extra in (("fine-tuning", gain), ("from scratch", 0)):
+                wobble = 0.01 * ((seed * 7 + len(strategy)) % 5)
+                rows.append((task, 200, strategy, seed, 0.5 + extra + wobble))
+    return pandas.DataFrame(rows, columns=["task", "labels", "strategy", "seed", "test_accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("better", "verdict"),
+    [
+        ({"a": 0.2, "b": 0.3}, "holds"),
+        ({"a": 0.2, "b": 0.0}, "holds-when"),
+        ({"a": 0.0, "b": -0.2}, "does-not-hold"),
+    ],
+)
+def test_the_rule_follows_the_results(monkeypatch, better, verdict):
+    monkeypatch.setattr(verdicts, "load", lambda name: fake(better))
+    found = evidence.settle("why-1")
+    assert found.verdict == verdict
+    if verdict == "holds-when":
+        assert found.condition.startswith("on a; not shown on b")
+
+
+def test_every_claim_has_a_verdict_or_is_open():
+    table = evidence.table()
+    assert [v.id for v in table] == [c.id for c in evidence.CLAIMS]
+    assert len({v.id for v in table}) == len(table) == 39
+    for verdict in table:
+        assert verdict.verdict in ("open", "holds", "holds-when", "does-not-hold")
+        if verdict.verdict != "open":
+            assert verdict.low <= verdict.effect <= verdict.high and verdict.seeds >= 5
+            assert verdict.lesson and verdict.condition
+    with pytest.raises(store.UnknownName):
+        evidence.settle("why-99")

@@ -1,0 +1,62 @@
+import subprocess
+import sys
+
+import pytest
+
+from tl_course import cli, lab, store
+
+
+def test_lessons_are_copied_and_work_is_never_overwritten(tmp_path, capsys):
+    folder = tmp_path / "my course"
+    assert cli.main(["lab", "--dir", str(folder), "--copy-only"]) == 0
+    first = folder / lab.FIRST
+    assert first.read_bytes() == (lab.shipped() / lab.FIRST).read_bytes()
+    assert (folder / "solutions" / lab.FIRST).is_file()
+    assert not list(folder.rglob("*.py"))
+    first.write_text("my own work")
+    (folder / "solutions" / lab.FIRST).unlink()
+    capsys.readouterr()
+    assert cli.main(["lab", "--dir", str(folder), "--copy-only"]) == 0
+    assert first.read_text() == "my own work"
+    assert (folder / "solutions" / lab.FIRST).is_file()
+    out = capsys.readouterr().out
+    assert "1 lessons copied" in out and f"left as you have them: {lab.FIRST}" in out
+
+
+def test_a_file_in_the_way(tmp_path, capsys):
+    (tmp_path / "taken").write_text("x")
+    assert cli.main(["lab", "--dir", str(tmp_path / "taken"), "--copy-only"]) == 1
+    assert "it is a file" in capsys.readouterr().err
+
+
+def test_a_checkout_opens_its_own_lessons():
+    assert lab.place(None) == lab.shipped()
+
+
+def test_an_installed_wheel_copies_into_the_working_folder(tmp_path, monkeypatch):
+    package = tmp_path / "site" / "tl_course"
+    (package / "notebooks").mkdir(parents=True)
+    (package / "notebooks" / lab.FIRST).write_text("{}")
+    monkeypatch.setattr(lab, "__file__", str(package / "lab.py"))
+    monkeypatch.chdir(tmp_path)
+    assert lab.place(None).resolve() == (tmp_path / lab.DEFAULT_COPY).resolve()
+    assert (tmp_path / lab.DEFAULT_COPY / lab.FIRST).is_file()
+
+
+def test_lessons_missing_from_the_installation(tmp_path, monkeypatch):
+    monkeypatch.setattr(lab, "__file__", str(tmp_path / "tl_course" / "lab.py"))
+    with pytest.raises(store.NotAvailable, match="Reinstall"):
+        lab.place(None)
+
+
+def test_jupyterlab_is_started_on_the_first_lesson(monkeypatch, tmp_path):
+    seen = {}
+
+    def run(command, cwd):
+        seen.update(command=command, cwd=cwd)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert cli.main(["lab", "--no-browser"]) == 0
+    assert seen["command"] == [sys.executable, "-m", "jupyterlab", "--no-browser", lab.FIRST]
+    assert seen["cwd"] == lab.shipped()

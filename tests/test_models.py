@@ -1,0 +1,159 @@
+import json
+import pickle
+
+import pytest
+import torch
+
+from tl_course import models, store
+
+
+def test_names():
+    assert models.names() == ("resnet10", "resnet18")
+    with pytest.raises(store.UnknownName, match="resnet10, resnet18"):
+        models.load("resnet11")
+
+
+def test_resnet10_knows_two_hundred_everyday_things():
+    model = models.load("resnet10")
+    assert len(model.classes) == len(set(model.classes)) == 200
+    assert "goldfish" in model.classes
+    assert sum(p.numel() for p in model.parameters()) == 1_281_640
+    assert not model.training
+    assert store.embedded("resnet10").stat().st_size <= 3_000_000
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_stages_compose_to_the_model(name):
+    model = models.load(name, pretrained=False)
+    parts = models.stages(model)
+    assert [*parts] == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
+    pictures = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    ready = model.preprocess(pictures)
+    with torch.no_grad():
+        expected, features = model(ready), ready
+        for part in parts.values():
+            features = part(features)
+    torch.testing.assert_close(features, expected)
+    in_stages = sum(p.numel() for part in parts.values() for p in part.parameters())
+    assert in_stages == sum(p.numel() for p in model.parameters())
+
+
+def test_random_weights_follow_the_seed():
+    first, second, third = (
+        (torch.manual_seed(seed), models.load("resnet10", pretrained=False))[1]
+        for seed in (0, 0, 1)
+    )
+    assert torch.equal(first.stem[0].weight, second.stem[0].weight)
+    assert not torch.equal(first.stem[0].weight, third.stem[0].weight)
+
+
+def test_stages_of_an_unknown_model():
+    with pytest.raises(store.BadInput, match="its stages are not known"):
+        models.stages(torch.nn.Linear(3, 2))
+
+
+def test_preprocess_is_the_same_for_uint8_and_float():
+    model = models.load("resnet10", pretrained=False)
+    pictures = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+    torch.testing.assert_close(model.preprocess(pictures), model.preprocess(pictures / 255))
+    assert model.preprocess(pictures[:, :1]).shape == (4, 3, 64, 64)
+    large = torch.randint(0, 256, (2, 3, 300, 200), dtype=torch.uint8)
+    assert model.preprocess(large).shape == (2, 3, 64, 64)
+    grey = torch.full((1, 3, 64, 64), 255, dtype=torch.uint8)
+    expected = (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    torch.testing.assert_close(model.preprocess(grey)[0, :, 0, 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "message"),
+    [
+        (torch.zeros(3, 64, 64), "expects"),
+        (torch.zeros(1, 64, 64, 3), "expects"),
+        (torch.full((1, 3, 64, 64), 255.0), "divide by 255"),
+        (torch.full((1, 3, 64, 64), -1.0), "normalised already"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.int64), "only uint8 or float"),
+    ],
+)
+def test_preprocess_refuses(pictures, message):
+    with pytest.raises(store.BadInput, match=message):
+        models.load("resnet10", pretrained=False).preprocess(pictures)
+
+
+def test_preprocessing_is_no_part_of_the_weights():
+    assert not [k for k in models.load("resnet10").state_dict() if "preprocess" in k]
+
+
+def test_damaged_checkpoint(tmp_path, monkeypatch):
+    from tl_course.store import shipped
+
+    name = "resnet10.safetensors"
+    good = (store.EMBEDDED / name).read_bytes()
+    (tmp_path / name).write_bytes(good[:5000] + b"\x00" + good[5001:])
+    (tmp_path / "manifest.json").write_text((store.EMBEDDED / "manifest.json").read_text())
+    monkeypatch.setattr(shipped, "EMBEDDED", tmp_path)
+    with pytest.raises(store.CorruptFile, match="it is damaged.*Reinstall"):
+        models.load("resnet10")
+
+
+def test_pickle_as_weights_is_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(pickle.dumps({"stem": 1}))
+    with pytest.raises(store.CorruptFile, match="pickle"):
+        models.load("resnet10", weights=path)
+
+
+def test_weights_of_another_shape_are_refused(tmp_path):
+    path = store.write_embedded(
+        "other",
+        models.load("resnet10", pretrained=False, classes=list("abc")).state_dict(),
+        recipe="test",
+        source="test",
+        licence="MIT",
+        metadata={"classes": json.dumps([*"ab"])},
+        folder=tmp_path,
+    )
+    with pytest.raises(store.CorruptFile, match="do not fit ResNet10"):
+        models.load("resnet10", weights=path)
+
+
+def test_resnet18_without_its_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
+    monkeypatch.delenv("TL_COURSE_DATA", raising=False)
+    monkeypatch.setattr("socket.socket", _no_network)
+    with pytest.raises(store.NotAvailable, match="resnet18"):
+        models.load("resnet18")
+
+
+def _no_network(*_, **__):
+    raise OSError("network is unreachable")
+
+
+def test_resnet18_reads_the_official_format(tmp_path, monkeypatch):
+    from torchvision.models import resnet18
+
+    torch.manual_seed(3)
+    official = resnet18()
+    torch.save(official.state_dict(), tmp_path / "resnet18-f37072fd.pth")
+    monkeypatch.setenv("TL_COURSE_DATA", str(tmp_path))
+    model = models.load("resnet18")
+    assert torch.equal(model.fc.weight, official.fc.weight)
+    assert len(model.classes) == 1000
+
+
+def test_resnet18_refuses_a_pickle_that_runs_code(tmp_path, monkeypatch):
+    class Bomb:
+        def __reduce__(self):
+            return print, ("code ran",)
+
+    torch.save({"fc.weight": Bomb()}, tmp_path / "resnet18-f37072fd.pth")
+    monkeypatch.setenv("TL_COURSE_DATA", str(tmp_path))
+    with pytest.raises(store.CorruptFile, match="resnet18"):
+        models.load("resnet18")
+
+
+def test_resnet10_recognises_tiny_imagenet(real_data):
+    from tl_course import tasks, train
+
+    task = tasks.load("tiny_imagenet")
+    assert len(task.test) == 5000
+    assert train.evaluate(models.load("resnet10"), task.test).accuracy >= 0.48

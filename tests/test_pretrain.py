@@ -1,0 +1,121 @@
+"""The pretraining script on a handful of pictures: it resumes, and two processes share a run."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tl_course import models, store, tasks
+
+SCRIPT = Path(__file__).resolve().parent.parent / "data_scripts" / "pretrain_resnet10.py"
+IDS = ("n01443537", "n01629819", "n01641577")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """Tiny ImageNet's layout with three classes of 42 pictures."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+
+    def picture(label: int) -> bytes:
+        pixels = rng.integers(0, 90, (64, 64, 3))
+        pixels[:, :, label] += 150
+        buffer = io.BytesIO()
+        Image.fromarray(pixels.astype(np.uint8)).save(buffer, "JPEG")
+        return buffer.getvalue()
+
+    with zipfile.ZipFile(folder / "tiny-imagenet-200.zip", "w") as file:
+        top, answers = "tiny-imagenet-200", []
+        for label, name in enumerate(IDS):
+            for i in range(42):
+                file.writestr(f"{top}/train/{name}/images/{name}_{i}.JPEG", picture(label))
+            file.writestr(f"{top}/val/images/val_{label}.JPEG", picture(label))
+            answers.append(f"val_{label}.JPEG\t{name}\t0\t0\t9\t9")
+        file.writestr(f"{top}/val/val_annotations.txt", "\n".join(answers))
+        names = ("goldfish, Carassius auratus", "salamander, newt", "goldfish, frog")
+        lines = [f"{a}\t{b}" for a, b in zip(IDS, names, strict=True)]
+        file.writestr(f"{top}/words.txt", "\n".join(lines))
+    return folder
+
+
+def command(*options, launcher=()):
+    return [sys.executable, *launcher, str(SCRIPT), "--batch", "16", *map(str, options)]
+
+
+def environment(archive):
+    return {**os.environ, "TL_COURSE_DATA": str(archive), "OMP_NUM_THREADS": "1"}
+
+
+def run(archive, *options, launcher=()):
+    done = subprocess.run(
+        command(*options, launcher=launcher),
+        env=environment(archive),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_reading_the_published_layout(archive, monkeypatch):
+    monkeypatch.setenv("TL_COURSE_DATA", str(archive))
+    tasks._load.cache_clear()
+    task = tasks.load("tiny_imagenet")
+    tasks._load.cache_clear()
+    assert task.classes == ("goldfish", "salamander", "frog")
+    assert (len(task.train), len(task.val), len(task.test)) == (96, 30, 3)
+    assert task.test.labels.tolist() == [0, 1, 2]
+    brightest = task.test.inputs.float().mean((2, 3)).argmax(1)
+    assert brightest.tolist() == [0, 1, 2]
+
+
+def test_killed_and_resumed_gives_what_an_unbroken_run_gives(archive, tmp_path):
+    for name in ("unbroken", "broken"):
+        (tmp_path / name).mkdir()
+    options = ("--epochs", 3, "--out", tmp_path / "unbroken", "--work", tmp_path / "unbroken")
+    assert "top-1 on 3 validation pictures" in run(archive, *options)
+
+    options = ("--epochs", 3, "--out", tmp_path / "broken", "--work", tmp_path / "broken")
+    checkpoint = tmp_path / "broken" / "checkpoint.safetensors"
+    victim = subprocess.Popen(
+        command(*options),
+        env=environment(archive),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(1200):
+        if checkpoint.is_file() or victim.poll() is not None:
+            break
+        time.sleep(0.05)
+    victim.kill()
+    victim.wait()
+    assert store.read_metadata(checkpoint)["epoch"] in ("1", "2")
+    assert "resuming after epoch" in run(archive, *options, "--resume")
+
+    weights = [
+        store.load_weights(tmp_path / name / "resnet10.safetensors")
+        for name in ("unbroken", "broken")
+    ]
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_two_processes_share_a_run(archive, tmp_path):
+    launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone")
+    options = ("--epochs", 2, "--out", tmp_path, "--work", tmp_path)
+    out = run(archive, *options, launcher=launcher)
+    assert out.count("top-1 on 3 validation pictures") == 1
+    model = models.load("resnet10", weights=tmp_path / "resnet10.safetensors")
+    assert model.classes == ("goldfish", "salamander", "frog")
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert "pretrain_resnet10.py" in manifest["resnet10"]["recipe"]

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+import torch
+
+from tl_course import store, tasks
+from tl_course.tasks.task import divide, stratified
+
+DRAWN = ("leaves", "materials", "digits")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_embedded_task(name):
+    task = tasks.load(name)
+    for split in (task.train, task.val, task.test):
+        assert split.inputs.dtype == torch.uint8
+        assert split.inputs.shape[1:] == (3, 64, 64)
+        assert split.labels.dtype == torch.int64
+        assert len(split.inputs) == len(split.labels)
+        assert set(split.labels.tolist()) == set(range(len(task.classes)))
+    for text in (task.title, task.licence, task.source, task.overlap):
+        assert text
+    assert len(task.test) >= 600
+    assert tasks.available(name)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_splits_share_no_picture(name):
+    task = tasks.load(name)
+    splits = [{p.numpy().tobytes() for p in s.inputs} for s in (task.train, task.val, task.test)]
+    assert not splits[0] & splits[1] and not splits[0] & splits[2] and not splits[1] & splits[2]
+
+
+def test_leaves_are_large_enough_for_the_claims():
+    task = tasks.load("leaves")
+    assert len(task.train) >= 1000 and len(task.test) >= 700
+    assert task.classes == ("healthy", "rust", "blight", "mildew", "mosaic")
+
+
+def test_names_and_unknown_name():
+    assert set(DRAWN) | set(tasks.PUBLISHED) == set(tasks.names())
+    with pytest.raises(store.UnknownName, match="did you mean 'leaves'"):
+        tasks.load("leafs")
+
+
+def test_few_is_stratified_and_leaves_the_test_alone(toy):
+    few = toy.few(30, seed=1)
+    assert np.bincount(few.train.labels).tolist() == [10, 10, 10]
+    assert len(few.val) == 50
+    assert few.test is toy.test
+    assert len(toy.few(80, seed=1).val) == 60
+    again = toy.few(30, seed=1)
+    assert torch.equal(few.train.inputs, again.train.inputs)
+    assert not torch.equal(few.train.inputs, toy.few(30, seed=2).train.inputs)
+
+
+def test_few_takes_every_label_count_it_promises(toy):
+    for n in range(3, 91):
+        few = toy.few(n, seed=n)
+        assert len(few.train) == n
+        assert len(few.train.labels.unique()) == 3
+        assert len({p.numpy().tobytes() for p in few.train.inputs}) == n
+
+
+@pytest.mark.parametrize("n", [2, 91, 0, -5, 10.0, "10", True, None])
+def test_few_refuses(toy, n):
+    with pytest.raises(store.BadInput, match=r"Choose n|Pass a count"):
+        toy.few(n, seed=0)
+
+
+def test_stratified_keeps_shares_and_at_least_one():
+    labels = np.repeat([0, 1, 2], [900, 90, 10])
+    for n in (3, 10, 100, 999, 1000):
+        chosen = stratified(labels, n, np.random.default_rng(0))
+        counts = np.bincount(labels[chosen], minlength=3)
+        assert counts.sum() == n == len(set(chosen.tolist()))
+        assert (counts >= 1).all()
+        assert abs(counts[0] - 0.9 * n) <= 2
+
+
+def test_divide_shares_out_everything_once(toy):
+    parts = divide(toy.train, shares=(0.2, 0.3))
+    assert [len(part) for part in parts] == [45, 18, 27]
+    together = {p.numpy().tobytes() for part in parts for p in part.inputs}
+    assert len(together) == 90
+
+
+def test_generated_pictures_come_from_the_cache_and_survive_its_damage(tmp_path, monkeypatch):
+    from tl_course.tasks import generated, materials
+
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
+    labels = np.arange(6) % len(materials.CLASSES)
+    first = generated._cached(materials, "materials", labels, 1)
+    (path,) = (tmp_path / "generated").iterdir()
+    stamp = path.stat().st_mtime_ns
+    assert np.array_equal(generated._cached(materials, "materials", labels, 1), first)
+    assert path.stat().st_mtime_ns == stamp
+    path.write_bytes(b"half a file")
+    assert np.array_equal(generated._cached(materials, "materials", labels, 1), first)
+    assert np.array_equal(np.load(path), first)
+
+
+def test_generated_pictures_need_no_writable_cache(tmp_path, monkeypatch):
+    from tl_course.tasks import generated, materials
+
+    blocked = tmp_path / "a file"
+    blocked.write_text("no folder here")
+    monkeypatch.setenv("TL_COURSE_CACHE", str(blocked))
+    assert generated._cached(materials, "materials", np.zeros(2, int), 1).shape == (2, 3, 64, 64)
+
+
+def test_published_task_without_its_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
+    monkeypatch.delenv("TL_COURSE_DATA", raising=False)
+    assert not tasks.available("satellite")
+    tasks._load.cache_clear()
+    with pytest.raises(store.NotAvailable, match="RSSCN7"):
+        tasks.load("satellite")
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"), [("satellite", 7), ("pneumonia", 2), ("hymenoptera", 2)]
+)
+def test_real_task(real_data, name, classes):
+    task = tasks.load(name)
+    assert len(task.classes) == classes
+    for split in (task.train, task.val, task.test):
+        assert split.inputs.shape[1:] == (3, 64, 64) and split.inputs.dtype == torch.uint8
+        assert set(split.labels.tolist()) == set(range(classes))
+    assert len(task.test) >= 150
+    assert task.licence and task.source and task.overlap
+
+
+def test_published_files_of_another_shape_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("TL_COURSE_DATA", str(tmp_path))
+    np.savez(tmp_path / "pneumoniamnist.npz", pictures=np.zeros(3))
+    tasks._load.cache_clear()
+    with pytest.raises(store.CorruptFile, match="not PneumoniaMNIST"):
+        tasks.load("pneumonia")

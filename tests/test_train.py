@@ -1,0 +1,170 @@
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tl_course import models, store, surgery, train
+from tl_course.tasks import Split
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
+
+
+def test_fit_learns_and_evaluate_sees_it(model, toy):
+    history = train.fit(model, toy, epochs=4, progress=False)
+    assert len(history.val_accuracy) == len(history.train_loss) == 4
+    assert max(history.val_accuracy) > 0.9
+    assert history.stopped == "" and history.cached == () and history.seconds > 0
+    scores = train.evaluate(model, toy.test)
+    assert scores.accuracy > 0.9 and scores.n == 90
+    assert not model.training
+
+
+def test_the_best_epoch_is_kept(model, toy):
+    history = train.fit(model, toy, epochs=4, progress=False)
+    kept = train.evaluate(model, toy.val)
+    best = history.best_epoch - 1
+    assert kept.accuracy == history.val_accuracy[best] == max(history.val_accuracy)
+    assert kept.loss == pytest.approx(history.val_loss[best], rel=0.02)
+
+
+def test_fit_does_what_the_loop_in_the_lesson_does(model, toy):
+    """The same updates as a bare loop; float32, because only there is the order of sums fixed."""
+    twin = copy.deepcopy(model)
+    train.fit(model, toy, epochs=1, lr=1e-3, seed=5, dtype=torch.float32, progress=False)
+    optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 3)
+    twin.train()
+    for chosen in torch.randperm(90, generator=torch.Generator().manual_seed(5)).split(32):
+        loss = F.cross_entropy(
+            twin(twin.preprocess(toy.train.inputs[chosen])), toy.train.labels[chosen]
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    for (name, mine), theirs in zip(
+        model.state_dict().items(), twin.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_cache_changes_speed_not_results(model, toy):
+    surgery.freeze(model)
+    twin = copy.deepcopy(model)
+    options = {"epochs": 3, "lr": 1e-2, "dtype": torch.float32, "progress": False}
+    cached = train.fit(model, toy, **options)
+    plain = train.fit(twin, toy, cache=False, **options)
+    assert cached.cached == ("stem", "layer1", "layer2", "layer3", "layer4") and plain.cached == ()
+    assert cached.train_loss == pytest.approx(plain.train_loss, rel=1e-3)
+    torch.testing.assert_close(model.head.weight, twin.head.weight, rtol=1e-3, atol=1e-4)
+
+
+def test_augmentation_switches_the_cache_off(model, toy):
+    surgery.freeze(model)
+    seen = []
+    history = train.fit(
+        model, toy, epochs=2, augment=lambda x: seen.append(x.dtype) or x.flip(3), progress=False
+    )
+    assert history.cached == ()
+    assert seen == [torch.uint8] * 6
+
+
+def test_ctrl_c_returns_the_history_so_far_with_the_best_weights(model, toy):
+    calls = []
+
+    def interrupting(pictures):
+        calls.append(1)
+        if len(calls) == 8:  # third step of the third epoch
+            raise KeyboardInterrupt
+        return pictures
+
+    history = train.fit(model, toy, epochs=9, augment=interrupting, progress=False)
+    assert history.stopped == "interrupted in epoch 3"
+    assert len(history.val_accuracy) == 2 and history.best_epoch in (1, 2)
+    assert train.evaluate(model, toy.val).accuracy == max(history.val_accuracy)
+
+
+def test_ctrl_c_before_the_first_epoch_ends(model, toy):
+    def interrupting(pictures):
+        raise KeyboardInterrupt
+
+    history = train.fit(model, toy, augment=interrupting, progress=False)
+    assert history.val_accuracy == () and history.best_epoch == 0
+    assert "interrupted in epoch 1" in repr(history)
+
+
+def test_a_loss_that_explodes_ends_training_with_a_warning(model, toy):
+    with pytest.warns(UserWarning, match="lower learning rate"):
+        history = train.fit(model, toy, epochs=3, lr=1e30, dtype=torch.float32, progress=False)
+    assert "not finite" in history.stopped
+
+
+@pytest.mark.parametrize("options", [{"epochs": 0}, {"epochs": 1.5}, {"batch": 0}, {"batch": "32"}])
+def test_fit_refuses(model, toy, options):
+    with pytest.raises(store.BadInput, match="whole number from 1"):
+        train.fit(model, toy, progress=False, **options)
+
+
+def test_fit_refuses_a_head_of_another_size(toy):
+    model = models.load("resnet10", pretrained=False)
+    with pytest.raises(store.BadInput, match="replace_head"):
+        train.fit(model, toy, progress=False)
+
+
+def test_evaluate_counts_examples_not_batches(model):
+    pictures = torch.randint(0, 256, (301, 3, 64, 64), dtype=torch.uint8)
+    answers = train.predict(model, pictures).argmax(1)
+    labels = answers.clone()
+    labels[:100] = (labels[:100] + 1) % 3
+    scores = train.evaluate(model, Split(pictures, labels))
+    assert scores.accuracy == pytest.approx(201 / 301)
+    low, high = scores.interval
+    assert low < 201 / 301 < high
+
+
+def test_balanced_accuracy_does_not_reward_the_larger_class():
+    labels = torch.tensor([0] * 90 + [1] * 10)
+    scores = train.Scores(0.9, 0.0, torch.zeros(100, dtype=torch.int64), labels)
+    assert scores.balanced_accuracy == 0.5
+
+
+def test_evaluate_refuses(model):
+    empty = Split(torch.zeros(0, 3, 64, 64, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
+    with pytest.raises(store.BadInput, match="no examples"):
+        train.evaluate(model, empty)
+    beyond = Split(torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.tensor([3]))
+    with pytest.raises(store.BadInput, match="3 outputs"):
+        train.evaluate(model, beyond)
+
+
+def test_predict_gives_probabilities(model, toy):
+    found = train.predict(model, toy.val.inputs[:9])
+    assert found.shape == (9, 3)
+    torch.testing.assert_close(found.sum(1), torch.ones(9), rtol=1e-3, atol=1e-3)
+
+
+def test_same_seed_same_result(toy):
+    runs = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        model = models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
+        runs.append(train.fit(model, toy, epochs=2, seed=1, progress=False))
+    assert runs[0].train_loss == runs[1].train_loss
+
+
+def test_precision_follows_the_hardware(monkeypatch):
+    cpu = torch.device("cpu")
+    for amx, avx, expected in (
+        (True, False, torch.bfloat16),
+        (False, True, torch.bfloat16),
+        (False, False, torch.float32),
+    ):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda v=amx: v, raising=False)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda v=avx: v, raising=False)
+        assert train.pick_dtype(cpu) == expected
+    assert train.pick_dtype(torch.device("mps")) == torch.float32

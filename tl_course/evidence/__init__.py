@@ -1,0 +1,26 @@
+"""Claims, repeated runs, intervals and verdicts: what the course says, and how it knows."""
+
+from tl_course.evidence.claims import CLAIMS, Claim
+from tl_course.evidence.intervals import Interval, paired
+from tl_course.evidence.results import load, machine, save
+from tl_course.evidence.runs import chosen, flip, repeat, tune
+from tl_course.evidence.verdicts import Verdict, compare, pooled, settle, table
+
+__all__ = [
+    "CLAIMS",
+    "Claim",
+    "Interval",
+    "Verdict",
+    "chosen",
+    "compare",
+    "flip",
+    "load",
+    "machine",
+    "paired",
+    "pooled",
+    "repeat",
+    "save",
+    "settle",
+    "table",
+    "tune",
+]

@@ -1,0 +1,67 @@
+"""How sure a difference is: paired bootstrap intervals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tl_course import store
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean paired difference ``effect`` with its interval from ``low`` to ``high``.
+
+    All in the unit of the data (accuracies: 0.1 is ten points); ``seeds`` pairs were compared.
+    """
+
+    effect: float
+    low: float
+    high: float
+    seeds: int
+
+    @property
+    def sign(self) -> int:
+        """+1 or -1 where the whole interval lies on one side of zero, else 0."""
+        return int(self.low > 0) - int(self.high < 0)
+
+    def __str__(self) -> str:
+        return (
+            f"{100 * self.effect:+.1f} points [{100 * self.low:+.1f}, {100 * self.high:+.1f}], "
+            f"{self.seeds} seeds"
+        )
+
+
+def paired(first, second, confidence: float = 0.95) -> Interval:
+    """Mean of ``first - second`` with a bootstrap interval; entry i of both shares a seed.
+
+    Bias-corrected and accelerated (Efron 1987) through ``scipy.stats.bootstrap``. Differences
+    that are all equal leave nothing to resample; then the interval has no width. Raises
+    ``BadInput`` for fewer than five pairs, unequal lengths or missing values.
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.shape != second.shape or first.ndim != 1:
+        raise store.BadInput(
+            f"results of shapes {first.shape} and {second.shape}",
+            "a paired comparison needs one value a seed from both",
+            "Run both with the same seeds",
+        )
+    if len(first) < 5 or not np.isfinite(first - second).all():
+        raise store.BadInput(
+            f"{len(first)} pairs of results",
+            "an interval needs five or more, none missing",
+            "Run more seeds",
+        )
+    differences = first - second
+    effect = float(differences.mean())
+    if np.ptp(differences) == 0:
+        return Interval(effect, effect, effect, len(differences))
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
+        (differences,),
+        np.mean,
+        confidence_level=confidence,
+        n_resamples=9999,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Interval(effect, float(found.low), float(found.high), len(differences))

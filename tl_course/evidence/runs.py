@@ -1,0 +1,75 @@
+"""Repeated runs: every seed alike, the learning rate chosen on validation, one look at the test."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from tl_course import store, train
+
+if TYPE_CHECKING:
+    import pandas
+
+    from tl_course.tasks import Task
+
+
+def repeat(run: Callable[[int], Mapping], seeds: Iterable[int] = range(5)) -> "pandas.DataFrame":
+    """One row a seed: the column ``seed`` and whatever ``run(seed)`` returns.
+
+    Raises ``BadInput`` for fewer than five seeds: the course states nothing from fewer.
+    """
+    import pandas
+
+    seeds = list(seeds)
+    if len(set(seeds)) < 5:
+        raise store.BadInput(
+            f"{len(set(seeds))} seeds", "fewer than five tell luck from effect badly", "Use five"
+        )
+    return pandas.DataFrame([{"seed": seed, **run(seed)} for seed in seeds])
+
+
+def tune(
+    build: Callable[[], nn.Module],
+    task: "Task",
+    rates: Sequence[float],
+    epochs: int,
+    seed: int,
+    augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> list[dict]:
+    """Train once for each learning rate; the best on validation alone is tested, once.
+
+    ``build`` makes the model. Returns one row a rate with ``lr``, ``epochs``,
+    ``val_accuracy``, ``test_accuracy``, ``test_balanced`` (accuracies in [0, 1]) and
+    ``seconds``; the test columns are missing for rates that were not chosen.
+    """
+    rows, best = [], None
+    for rate in rates:
+        torch.manual_seed(seed)
+        model = build()
+        history = train.fit(
+            model, task, epochs=epochs, lr=rate, seed=seed, augment=augment, progress=False
+        )
+        row = {
+            "lr": rate,
+            "epochs": epochs,
+            "val_accuracy": max(history.val_accuracy, default=0.0),
+            "seconds": round(history.seconds, 2),
+        }
+        rows.append(row)
+        if best is None or row["val_accuracy"] > best[0]["val_accuracy"]:
+            best = (row, model)
+    scores = train.evaluate(best[1], task.test)
+    best[0].update(test_accuracy=scores.accuracy, test_balanced=scores.balanced_accuracy)
+    return rows
+
+
+def chosen(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+    """The rows whose learning rate was chosen, that is, those that were tested."""
+    return frame.dropna(subset=["test_accuracy"])
+
+
+def flip(pictures: torch.Tensor) -> torch.Tensor:
+    """Mirror about half of the pictures (N, 3, H, W), drawn from torch's global generator."""
+    mirrored = torch.rand(len(pictures), device=pictures.device) < 0.5
+    return torch.where(mirrored.view(-1, 1, 1, 1), pictures.flip(3), pictures)

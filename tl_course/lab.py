@@ -1,0 +1,71 @@
+"""Where the lessons are, how they are copied for a learner, and how JupyterLab is opened."""
+
+import filecmp
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tl_course import store
+
+FIRST = "00_start_here.ipynb"
+DEFAULT_COPY = "transfer-learning-course"
+
+
+def shipped() -> Path:
+    """The folder of lessons: in a wheel inside the package, in a checkout beside it."""
+    package = Path(__file__).parent
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if (folder / FIRST).is_file():
+            return folder
+    raise store.NotAvailable(
+        "the lessons",
+        f"{FIRST} is neither in the package nor beside it",
+        "Reinstall the course: pip install --force-reinstall --no-deps tl-course",
+    )
+
+
+def place(target: str | None) -> Path:
+    """The folder to open. Copies the lessons to ``target`` first, or out of an installed wheel.
+
+    A file that is there already is never touched, so that no work of yours is lost.
+    """
+    source = shipped()
+    if target is None:
+        if source.parent != Path(__file__).parent:
+            return source
+        target = DEFAULT_COPY
+    folder = Path(target).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise store.BadInput(f"--dir {target}", "it is a file", "Name a folder, new or existing")
+    copied, kept = 0, []
+    for path in sorted(source.rglob("*.ipynb")):
+        inner = path.relative_to(source)
+        if any(part.startswith(".") for part in inner.parts):
+            continue
+        copy = folder / inner
+        if copy.exists():
+            if not filecmp.cmp(path, copy, shallow=False):
+                kept.append(str(inner))
+            continue
+        try:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        except OSError as error:
+            raise store.StorageError(
+                str(copy), error.strerror or str(error), "Choose a folder you can write to"
+            ) from None
+        copied += 1
+    print(f"{copied} lessons copied to {folder}")
+    if kept:
+        print(f"left as you have them: {', '.join(kept)} (rename one to get a fresh copy)")
+    return folder
+
+
+def open_lab(folder: Path, options: list[str]) -> int:
+    """Start JupyterLab in ``folder`` with the first lesson open; waits until it ends."""
+    command = [sys.executable, "-m", "jupyterlab", *options, FIRST]
+    try:
+        return subprocess.run(command, cwd=folder).returncode
+    except KeyboardInterrupt:
+        return 0

@@ -1,0 +1,78 @@
+"""Networks to start from. ``models.load(name)`` gives one, with its preprocessing."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+
+from tl_course import store
+from tl_course.models.preprocess import Preprocess
+from tl_course.models.stages import classifier, set_classifier, stages
+
+__all__ = ["Preprocess", "classifier", "load", "names", "set_classifier", "stages"]
+
+
+def _resnet10(pretrained: bool, classes: Sequence[str] | None, weights: Path | None) -> nn.Module:
+    from tl_course.models.resnet10 import ResNet10
+
+    if pretrained:
+        path = weights or store.embedded("resnet10")
+        state = store.load_weights(path)
+        classes = classes or json.loads(store.read_metadata(path).get("classes", "[]"))
+    model = ResNet10(len(classes) if classes else 200)
+    if pretrained:
+        _fill(model, state, path)
+    model.preprocess = Preprocess(64)
+    model.classes = tuple(classes or ())
+    return model
+
+
+def _resnet18(pretrained: bool, classes: Sequence[str] | None, weights: Path | None) -> nn.Module:
+    from torchvision.models import ResNet18_Weights, resnet18
+
+    official = ResNet18_Weights.IMAGENET1K_V1
+    model = resnet18(num_classes=len(classes) if classes else 1000)
+    if pretrained:
+        path = weights or store.fetch("resnet18")
+        _fill(model, store.load_weights(path), path)
+    model.preprocess = Preprocess(224)
+    model.classes = tuple(classes or (official.meta["categories"] if pretrained else ()))
+    return model
+
+
+_BUILDERS = {"resnet10": _resnet10, "resnet18": _resnet18}
+
+
+def names() -> tuple[str, ...]:
+    """Every model there is; ``resnet10`` comes with the package."""
+    return tuple(_BUILDERS)
+
+
+def load(
+    name: str,
+    pretrained: bool = True,
+    classes: Sequence[str] | None = None,
+    weights: Path | None = None,
+) -> nn.Module:
+    """The network called ``name``, in eval mode, on the CPU.
+
+    ``pretrained=False`` gives random weights, drawn from torch's global generator.
+    ``classes`` names the outputs; ``weights`` is a safetensors file to use instead of the
+    stored one. The model has two attributes of the course: ``preprocess`` (raw pictures to
+    network input) and ``classes`` (names of the outputs, or empty). Raises ``UnknownName``,
+    ``NotAvailable`` or ``CorruptFile``.
+    """
+    builder = _BUILDERS[store.choose("model", name, _BUILDERS)]
+    return builder(pretrained, classes, weights).eval()
+
+
+def _fill(model: nn.Module, state: dict, path: Path) -> None:
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise store.CorruptFile(
+            str(path),
+            f"its tensors do not fit {type(model).__name__} ({str(error).splitlines()[1].strip()})",
+            "Use weights made for this architecture and number of classes",
+        ) from None

@@ -1,0 +1,42 @@
+"""Where each model family keeps its stages, so that every part can be called by name."""
+
+from torch import nn
+from torchvision.models.resnet import ResNet
+
+from tl_course import store
+from tl_course.models.resnet10 import ResNet10
+
+
+def stages(model: nn.Module) -> dict[str, nn.Module]:
+    """The model's parts by name, in the order data passes through them; the last is the head.
+
+    Applied one after the other to preprocessed input they give the model's output. A stage may
+    be a view on several modules of the model; it shares their parameters. Raises ``BadInput``
+    for a model of a family that is not known.
+    """
+    layers = ("layer1", "layer2", "layer3", "layer4")
+    if isinstance(model, ResNet10):
+        stem, head = model.stem, nn.Sequential(model.pool, model.head)
+    elif isinstance(model, ResNet):
+        stem = nn.Sequential(model.conv1, model.bn1, model.relu, model.maxpool)
+        head = nn.Sequential(model.avgpool, nn.Flatten(), model.fc)
+    else:
+        raise store.BadInput(
+            f"a model of type {type(model).__name__}",
+            "its stages are not known",
+            "Use one of models.names(), or a torchvision ResNet",
+        )
+    return {"stem": stem, **{name: getattr(model, name) for name in layers}, "head": head}
+
+
+def classifier(model: nn.Module) -> nn.Linear:
+    """The last linear layer: from features to one logit a class."""
+    last = stages(model)["head"][-1]
+    if isinstance(last, nn.Sequential):
+        last = last[-1]
+    return last
+
+
+def set_classifier(model: nn.Module, layer: nn.Linear) -> None:
+    """Put ``layer`` in the place of the last linear layer."""
+    setattr(model, "head" if isinstance(model, ResNet10) else "fc", layer)

@@ -1,0 +1,250 @@
+"""Every chart and picture. Takes ``ax=None``, returns the ``Axes``; colours mean one thing each."""
+
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tl_course import evidence
+
+if TYPE_CHECKING:
+    import pandas
+    import torch
+
+    from tl_course.train import History
+
+DPI = 110
+# Okabe and Ito's colour-blind safe palette (2008), one fixed meaning each
+COLOURS = {
+    "pretrained": "#0072B2",
+    "fine-tuning": "#0072B2",
+    "from scratch": "#D55E00",
+    "linear probe": "#009E73",
+    "frozen": "#009E73",
+    "probe on random backbone": "#7A7A7A",
+    "random": "#7A7A7A",
+}
+STYLE = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlepad": 10,
+    "axes.labelsize": 10.5,
+    "font.size": 10,
+}
+
+
+def axes(width: float = 8.0, height: float = 4.0) -> Axes:
+    """Empty axes in the course's style on a new figure; sizes in inches. No window opens."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        return figure.add_subplot()
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def show(chart: Axes | Figure, alt: str) -> None:
+    """Display a chart in the notebook, with ``alt`` for those who cannot see it."""
+    from IPython.display import display
+
+    figure = chart if isinstance(chart, Figure) else chart.get_figure()
+    bundle = {"image/png": png(figure), "text/plain": alt}
+    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def contact_sheet(
+    pictures: "torch.Tensor",
+    labels: "torch.Tensor",
+    classes: Sequence[str],
+    columns: int = 8,
+    zoom: int = 2,
+    ax: Axes | None = None,
+) -> Axes:
+    """A row of pictures for each class. ``pictures``: uint8 (N, 3, H, W); ``labels``: (N,).
+
+    The first ``columns`` pictures of each class are shown, with a gap of white between them.
+    """
+    size, gap = pictures.shape[-1], max(2, pictures.shape[-1] // 16)
+    step = size + gap
+    sheet = np.full((len(classes) * step - gap, columns * step - gap, 3), 255, np.uint8)
+    for row in range(len(classes)):
+        for column, index in enumerate((labels == row).nonzero()[:columns, 0]):
+            tile = pictures[index].permute(1, 2, 0).numpy()
+            top, left = row * step, column * step
+            sheet[top : top + size, left : left + size] = tile
+    height, width = (edge * zoom / DPI for edge in sheet.shape[:2])
+    ax = ax or axes(width + 1.0, height + 0.15)
+    ax.imshow(sheet, interpolation="lanczos")
+    ax.set_xticks([])
+    ax.set_yticks([row * step + size / 2 for row in range(len(classes))], classes)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def learning_curves(
+    histories: Mapping[str, "History | Sequence[float]"], ax: Axes | None = None
+) -> Axes:
+    """Validation accuracy by epoch, one line a strategy, labelled at its end.
+
+    Values: a ``History``, or accuracies in [0, 1], one an epoch.
+    """
+    ax = ax or axes(7.5, 3.8)
+    ends = []
+    for name, history in histories.items():
+        values = getattr(history, "val_accuracy", history)
+        epochs = np.arange(1, len(values) + 1)
+        line = {"color": COLOURS.get(name), "linewidth": 2.4, "solid_capstyle": "round"}
+        ax.plot(epochs, values, **line)
+        ends.append((values[-1], epochs[-1], name))
+    ax.set_ylim(0, 1)
+    for height, (value, epoch, name) in zip(_apart([e[0] for e in ends], 0.07), ends, strict=True):
+        text = f"{name}  {value:.2f}"
+        colour = COLOURS.get(name)
+        ax.annotate(
+            text,
+            (epoch, height),
+            (8, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            weight="bold",
+            annotation_clip=False,
+        )
+    ax.set_xlabel("epoch (one pass over the labelled pictures)")
+    ax.set_ylabel("validation accuracy")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    return ax
+
+
+def _apart(values: Sequence[float], least: float) -> list[float]:
+    """The same values, moved up where needed so that neighbours are ``least`` apart."""
+    moved = list(values)
+    order = np.argsort(values)
+    for below, above in zip(order[:-1], order[1:], strict=True):
+        moved[above] = max(moved[above], moved[below] + least)
+    return moved
+
+
+def runs(
+    frame: "pandas.DataFrame",
+    cells: Sequence[tuple[str, int]],
+    strategies: Sequence[str] = ("fine-tuning", "from scratch"),
+    ax: Axes | None = None,
+) -> Axes:
+    """Every seed's test accuracy as a point, for (task, labels) ``cells``; a bar marks the mean.
+
+    ``frame``: stored results with columns task, labels, strategy, seed, test_accuracy.
+    """
+    ax = ax or axes(8.0, 0.9 + 0.62 * len(cells))
+    rows = evidence.chosen(frame)
+    for y, (task, labels) in enumerate(cells):
+        here = rows[(rows.task == task) & (rows.labels == labels)]
+        for index, strategy in enumerate(strategies):
+            values = here.loc[here.strategy == strategy, "test_accuracy"].to_numpy()
+            level = y + 0.13 * (index - (len(strategies) - 1) / 2) * 2
+            spread = level + np.linspace(-0.05, 0.05, len(values))
+            colour = COLOURS[strategy]
+            ax.scatter(values, spread, color=colour, s=22, alpha=0.75, linewidth=0)
+            ax.plot([values.mean()] * 2, [level - 0.13, level + 0.13], color=colour, linewidth=3)
+            if y == 0:
+                ax.annotate(
+                    strategy,
+                    (values.mean(), level - 0.13 if index == 0 else level + 0.13),
+                    (0, 9 if index == 0 else -9),
+                    textcoords="offset points",
+                    color=colour,
+                    weight="bold",
+                    ha="center",
+                    va="center",
+                    annotation_clip=False,
+                )
+    ax.set_yticks(range(len(cells)), [f"{task}\n{labels:,} labels" for task, labels in cells])
+    ax.set_ylim(len(cells) - 0.5, -0.65)
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("test accuracy (each point one seed, bar: mean)")
+    ax.grid(axis="x", color="#E5E5E5")
+    ax.set_axisbelow(True)
+    return ax
+
+
+def differences(
+    intervals: Mapping[str, evidence.Interval], gain: str, loss: str, ax: Axes | None = None
+) -> Axes:
+    """Paired differences with their intervals, in points; ``gain`` and ``loss`` name the sides."""
+    ax = ax or axes(8.0, 1.1 + 0.42 * len(intervals))
+    for y, found in enumerate(intervals.values()):
+        colour = {1: COLOURS["pretrained"], -1: COLOURS["from scratch"], 0: "#555555"}[found.sign]
+        low, effect, high = (100 * v for v in (found.low, found.effect, found.high))
+        ax.plot([low, high], [y, y], color=colour, linewidth=3, solid_capstyle="round")
+        ax.plot(effect, y, "o", color=colour, markersize=8)
+        ax.annotate(
+            f"{effect:+.0f}",
+            (high, y),
+            (8, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            weight="bold",
+        )
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set_yticks(range(len(intervals)), [*intervals])
+    ax.set_ylim(len(intervals) - 0.5, -0.6)
+    edge = max([5.0, *(100 * abs(v) for i in intervals.values() for v in (i.low, i.high))])
+    ax.set_xlim(-0.35 * edge, 1.2 * edge) if all(
+        i.low > -0.3 * edge / 100 for i in intervals.values()
+    ) else ax.set_xlim(-1.2 * edge, 1.2 * edge)
+    ax.set_xlabel(f"points of test accuracy   (← {loss} · {gain} →)")
+    ax.grid(axis="x", color="#E5E5E5")
+    ax.set_axisbelow(True)
+    return ax
+
+
+def answers(
+    picture: "torch.Tensor",
+    probabilities: Mapping[str, "torch.Tensor"],
+    classes: Sequence[str],
+    truth: int,
+    figure: Figure | None = None,
+) -> Figure:
+    """One picture and what each network makes of it; the true class is set in bold.
+
+    ``picture``: uint8 (3, H, W). ``probabilities``: strategy to (classes,), summing to one.
+    ``figure`` is cleared and drawn on again, which is faster than a new one.
+    """
+    with mpl.rc_context(STYLE):
+        if figure is None:
+            figure = Figure(figsize=(8.4, 2.9), dpi=DPI, layout="constrained")
+            FigureCanvasAgg(figure)
+        figure.clear()
+        widths = [1.1, *[1] * len(probabilities)]
+        spots = figure.subplots(1, 1 + len(probabilities), width_ratios=widths)
+        spots[0].imshow(picture.permute(1, 2, 0).numpy(), interpolation="lanczos")
+        spots[0].set_title(f"truth: {classes[truth]}")
+        spots[0].set_axis_off()
+        for ax, (name, values) in zip(spots[1:], probabilities.items(), strict=True):
+            colour = COLOURS.get(name, "#555555")
+            bars = [colour if i == int(values.argmax()) else "#C9C9C9" for i in range(len(classes))]
+            ax.barh(range(len(classes)), values.numpy(), color=bars)
+            ax.set_title(textwrap.fill(name, 18), color=colour)
+            ax.set_xlim(0, 1)
+            ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+            ax.set_ylim(len(classes) - 0.4, -0.6)
+            ax.set_yticks(range(len(classes)), classes)
+            ax.get_yticklabels()[truth].set_weight("bold")
+            ax.set_xlabel("probability")
+    return figure

@@ -1,0 +1,51 @@
+"""Where bytes come from: embedded files, the user's data folder, the cache, downloads.
+
+Whatever is not the user's own is compared with a full checksum, and everything that can go wrong
+is raised as one of the course's own errors.
+"""
+
+from .archives import archive, check_archive, unpack
+from .catalogue import Published, published
+from .errors import (
+    BadInput,
+    CorruptFile,
+    CourseError,
+    NotAvailable,
+    StorageError,
+    UnknownName,
+    UnsafeArchive,
+    choose,
+)
+from .fetching import fetch, locate
+from .places import cache_dir, data_dir, sha256, write_atomically
+from .shipped import EMBEDDED, add_to_manifest, embedded, manifest, write_embedded
+from .weights import load_weights, read_metadata
+
+__all__ = [
+    "EMBEDDED",
+    "BadInput",
+    "CorruptFile",
+    "CourseError",
+    "NotAvailable",
+    "Published",
+    "StorageError",
+    "UnknownName",
+    "UnsafeArchive",
+    "add_to_manifest",
+    "archive",
+    "cache_dir",
+    "check_archive",
+    "choose",
+    "data_dir",
+    "embedded",
+    "fetch",
+    "load_weights",
+    "locate",
+    "manifest",
+    "published",
+    "read_metadata",
+    "sha256",
+    "unpack",
+    "write_atomically",
+    "write_embedded",
+]

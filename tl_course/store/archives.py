@@ -1,0 +1,250 @@
+"""Zip archives: checked before anything is taken out of them."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import lzma
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+from .errors import BadInput, CorruptFile, StorageError, UnsafeArchive
+from .fetching import fetch
+from .places import (
+    READ_ONLY,
+    Checked,
+    cache_dir,
+    disk_full,
+    free_bytes,
+    html_fault,
+    partial_path,
+    remove,
+    remove_stale_partials,
+    unreadable,
+    unwritable,
+)
+
+MAX_MEMBERS = 400_000
+MAX_BYTES = 4 * 2**30
+# Pictures, arrays and text do not reach this ratio; small archives can do no harm.
+MAX_RATIO = 200
+RATIO_FROM_BYTES = 100_000_000
+
+ENCRYPTED = 0x1
+# Says, inside an unpacked folder, which archive it came from.
+MARKER = ".tl_course_unpacked"
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+
+_checked = Checked()
+_temporary: dict[str, Path] = {}
+
+
+def archive(name: str) -> zipfile.ZipFile:
+    """Return a published zip archive: fetched, checked and open for reading.
+
+    Raises what `fetch` and `check_archive` raise. The caller closes it.
+    """
+    return _open_checked(fetch(name))
+
+
+def check_archive(path: str | Path) -> None:
+    """Refuse a zip archive that is damaged or that could harm this machine.
+
+    Raises `CorruptFile` when it does not open, and `UnsafeArchive` for members that lead outside
+    the archive's folder, links and devices, encrypted or repeated members, more than 400,000
+    members, more than 4 GiB unpacked, or (above 100 MB) a compression ratio above 200.
+    """
+    _open_checked(Path(path)).close()
+
+
+def unpack(name: str, into: str | Path | None = None) -> Path:
+    """Unpack a published archive and return the folder that holds its content.
+
+    The folder is `into`, or one in the cache named after the data set and the archive's state. It
+    appears only when it is complete, and is reused where the same archive was unpacked before.
+    Where the cache cannot be written, a temporary folder is used, which goes when Python ends.
+    Raises what `archive` raises, `StorageError`, and `BadInput` when `into` holds something else.
+    """
+    path = fetch(name)
+    key = _key(path)
+    if into is None:
+        return _unpack_into_cache(name, path, key)
+    folder = Path(into).expanduser().absolute()
+    if _holds(folder, key):
+        return folder
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        cause = f"it holds something other than the unpacked {path.name}"
+        raise BadInput(str(folder), cause, "Name a new or an empty folder")
+    _extract(path, folder, key)
+    return folder
+
+
+def _unpack_into_cache(name: str, path: Path, key: str) -> Path:
+    folder = cache_dir() / "unpacked" / f"{name}-{key}"
+    if _holds(folder, key):
+        return folder
+    try:
+        _extract(path, folder, key)
+    except StorageError as error:
+        if error.errno not in READ_ONLY:
+            raise
+        return _unpack_for_now(path, key)
+    return folder
+
+
+def _unpack_for_now(path: Path, key: str) -> Path:
+    known = _temporary.get(key)
+    if known is not None and _holds(known, key):
+        return known
+    parent = Path(tempfile.mkdtemp(prefix="tl_course-"))
+    atexit.register(shutil.rmtree, parent, ignore_errors=True)
+    folder = parent / path.stem
+    _extract(path, folder, key)
+    _temporary[key] = folder
+    return folder
+
+
+def _key(path: Path) -> str:
+    """Return 12 hexadecimal digits that change when the archive changes."""
+    state = path.stat()
+    return hashlib.sha256(f"{state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:12]
+
+
+def _holds(folder: Path, key: str) -> bool:
+    try:
+        return (folder / MARKER).read_text(encoding="ascii") == key
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _extract(path: Path, folder: Path, key: str) -> None:
+    """Unpack beside `folder` and rename, so that a half-filled folder is never taken for whole."""
+    with _open_checked(path) as opened:
+        needed = sum(member.file_size for member in opened.infolist())
+        if free_bytes(folder.parent) < needed:
+            raise disk_full(path.name, folder.parent, needed)
+        part = partial_path(folder)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            remove_stale_partials(folder)
+            part.mkdir()
+            opened.extractall(part)
+            (part / MARKER).write_text(key, encoding="ascii")
+            _place(part, folder, key)
+        except BROKEN as error:
+            cause = f"a member does not unpack ({error})"
+            raise CorruptFile(str(path), cause, "Replace it with a good copy") from error
+        except OSError as error:
+            remove(part)
+            raise unwritable(path.name, folder.parent, needed, error) from error
+        finally:
+            remove(part)
+
+
+def _place(part: Path, folder: Path, key: str) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        # Windows does not rename onto an empty folder.
+        folder.rmdir()
+    try:
+        part.rename(folder)
+    except OSError:
+        # Another process may have finished the same work first.
+        if not _holds(folder, key):
+            raise
+
+
+def _open_checked(path: Path) -> zipfile.ZipFile:
+    opened = _open(path)
+    try:
+        _checked.once(path, "members", lambda: _check_members(opened, path))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (*BROKEN, ValueError) as error:
+        cause = html_fault(path) or f"it does not open as a zip archive ({error})"
+        raise CorruptFile(str(path), cause, "Replace it with a good copy") from error
+
+
+def _check_members(opened: zipfile.ZipFile, path: Path) -> None:
+    members = opened.infolist()
+    if len(members) > MAX_MEMBERS:
+        raise _unsafe(path, f"it holds {len(members):,} members, more than {MAX_MEMBERS:,}")
+    files: set[str] = set()
+    folders: set[str] = set()
+    total = 0
+    for member in members:
+        name = member.orig_filename
+        fault = _member_fault(member, name)
+        if fault is not None:
+            raise _unsafe(path, f"its member {name[:80]!r} {fault}")
+        total += member.file_size
+        # Unpacking ignores "." and empty parts, so "a//b" and "a/./b" are the same file.
+        if "//" in name or "./" in name:
+            name = "/".join(part for part in name.split("/") if part not in ("", "."))
+        if name.endswith("/"):
+            folders.add(name[:-1])
+            continue
+        if name in files:
+            raise _unsafe(path, f"its member {name[:80]!r} occurs twice")
+        files.add(name)
+        folders.add(name.rpartition("/")[0])
+    both = files & _with_parents(folders)
+    if both:
+        raise _unsafe(path, f"its member {min(both)[:80]!r} is a file and a folder at once")
+    _check_size(total, path)
+
+
+def _member_fault(member: zipfile.ZipInfo, name: str) -> str | None:
+    if not name or "\0" in name:
+        return "has no proper name"
+    if "\\" in name:
+        return "has a backslash in its name"
+    if name[0] == "/" or name[1:2] == ":":
+        return "has an absolute path"
+    if ".." in name and ".." in name.split("/"):
+        return "leads outside its folder"
+    if member.flag_bits & ENCRYPTED:
+        return "is encrypted"
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return "is a link"
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a device or another special file"
+    return None
+
+
+def _with_parents(folders: set[str]) -> set[str]:
+    found = set()
+    for folder in folders:
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
+
+
+def _check_size(total: int, path: Path) -> None:
+    if total > MAX_BYTES:
+        cause = f"it unpacks to {total / 2**30:,.1f} GiB, more than {MAX_BYTES / 2**30:.0f} GiB"
+        raise _unsafe(path, cause)
+    # Against the file's own size: the members of a bomb may share the same compressed bytes.
+    size = path.stat().st_size
+    if total > RATIO_FROM_BYTES and total > MAX_RATIO * size:
+        cause = f"{size:,} bytes unpack to {total:,} ({total // size:,} times as many)"
+        raise _unsafe(path, cause)
+
+
+def _unsafe(path: Path, cause: str) -> UnsafeArchive:
+    cure = "Nothing was unpacked; get the archive from its publisher, or make it again"
+    return UnsafeArchive(str(path), cause, cure)

@@ -1,0 +1,87 @@
+"""The published data sets that the course can fetch by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file that its authors publish on the web.
+
+    `file` is the name it is published and kept under, `aliases` are other names it is recognised
+    by. `url` is None where there is no direct download. `digest` is "sha256:..." or "md5:..."
+    with the full checksum in hexadecimal; without one nothing is downloaded automatically.
+    `size_bytes` is the size of the published file. `source` is the page that describes it.
+    """
+
+    name: str
+    file: str
+    url: str | None
+    digest: str | None
+    size_bytes: int | None
+    licence: str
+    source: str
+    title: str
+    note: str
+    aliases: tuple[str, ...] = ()
+
+
+CATALOGUE = {
+    item.name: item
+    for item in (
+        Published(
+            name="tiny_imagenet",
+            file="tiny-imagenet-200.zip",
+            url="https://cs231n.stanford.edu/tiny-imagenet-200.zip",
+            digest="sha256:6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821",
+            size_bytes=248_100_043,
+            licence="non-commercial research and education (ImageNet's terms of access)",
+            source="https://cs231n.stanford.edu/",
+            title="Tiny ImageNet",
+            note="Photographs of 200 everyday classes at 64×64; what resnet10 was pretrained on.",
+        ),
+        Published(
+            name="pneumonia",
+            file="pneumoniamnist.npz",
+            url="https://zenodo.org/records/10519652/files/pneumoniamnist.npz?download=1",
+            digest="sha256:e1792d3f03751cb101e99f19a63b3c1941436c988665f47853417b05be250cd8",
+            size_bytes=4_170_669,
+            licence="CC BY 4.0",
+            source="https://medmnist.com",
+            title="PneumoniaMNIST",
+            # MedMNIST itself publishes MD5 28209eda62fecd6e6a2d98b1501bb15f; the SHA-256 of the
+            # same 4,170,669 bytes is the one that TensorFlow Datasets records.
+            note="Chest X-rays of children at 28×28, normal or pneumonia (MedMNIST v2).",
+        ),
+        Published(
+            name="hymenoptera",
+            file="hymenoptera_data.zip",
+            url="https://download.pytorch.org/tutorial/hymenoptera_data.zip",
+            # The checksum with which PyTorch's tutorials build their own pages.
+            digest="sha256:fbc41b31d544714d18dd1230b1e2b455e1557766e13e67f9f5a7a23af7c02209",
+            size_bytes=47_286_322,
+            licence="not stated; a subset of ImageNet's photographs, non-commercial use",
+            source="https://docs.pytorch.org/tutorials/beginner/transfer_learning_tutorial.html",
+            title="Ants and bees",
+            note="The pictures of PyTorch's tutorial; both classes occur in ImageNet.",
+        ),
+        Published(
+            name="satellite",
+            file="rsscn7.zip",
+            url=None,
+            digest=None,
+            size_bytes=None,
+            licence="not stated; for research use",
+            source="https://github.com/palewithout/RSSCN7",
+            title="RSSCN7",
+            note="Satellite pictures of seven kinds of land use, 400 of each.",
+            aliases=("RSSCN7-master.zip", "RSSCN7.zip"),
+        ),
+    )
+}
+
+
+def published() -> dict[str, Published]:
+    """Return the catalogue of published files, by the name that `fetch` takes."""
+    return dict(CATALOGUE)

@@ -1,0 +1,136 @@
+"""Operations on a trained network, by stage name: new heads, freezing, learning rates."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from tl_course import store
+from tl_course.models import classifier, set_classifier, stages
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = [
+    "classifier",
+    "freeze",
+    "frozen",
+    "param_groups",
+    "replace_head",
+    "stages",
+    "summary",
+    "train_mode",
+    "unfreeze",
+]
+
+
+def replace_head(model: nn.Module, classes: int) -> nn.Module:
+    """Swap the last linear layer for a new, random one with ``classes`` outputs.
+
+    Changes ``model`` and returns it; the other weights stay. ``model.classes`` becomes empty,
+    because the old names no longer hold. Raises ``BadInput`` for fewer than two classes.
+    """
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+        raise store.BadInput(
+            f"replace_head(model, {classes!r})",
+            "a classifier needs a whole number of classes, two or more",
+            "Pass len(task.classes)",
+        )
+    old = classifier(model)
+    new = nn.Linear(old.in_features, classes)
+    set_classifier(model, new.to(old.weight.device, old.weight.dtype))
+    model.classes = ()
+    return model
+
+
+def freeze(model: nn.Module, *names: str) -> nn.Module:
+    """Stop training the stages ``names``; without names, all but the head.
+
+    A frozen stage keeps its weights and, in ``train.fit``, its BatchNorm statistics too.
+    Raises ``UnknownName`` for a stage the model does not have; then nothing is changed.
+    """
+    return _set_trainable(model, names or [*stages(model)][:-1], False)
+
+
+def unfreeze(model: nn.Module, *names: str) -> nn.Module:
+    """Train the stages ``names`` again; without names, all of them."""
+    return _set_trainable(model, names or [*stages(model)], True)
+
+
+def _set_trainable(model: nn.Module, names, trainable: bool) -> nn.Module:
+    parts = stages(model)
+    chosen = [parts[store.choose("stage", name, parts)] for name in names]
+    for part in chosen:
+        part.requires_grad_(trainable)
+    return model
+
+
+def frozen(model: nn.Module) -> tuple[str, ...]:
+    """Names of the stages in which nothing is trained."""
+    return tuple(
+        name
+        for name, part in stages(model).items()
+        if not any(parameter.requires_grad for parameter in part.parameters())
+    )
+
+
+def train_mode(model: nn.Module) -> nn.Module:
+    """``model.train()``, except that frozen stages stay in eval mode.
+
+    A BatchNorm layer in training mode moves its running statistics even when its weights have
+    ``requires_grad=False``; a frozen stage would drift.
+    """
+    model.train()
+    parts = stages(model)
+    for name in frozen(model):
+        parts[name].eval()
+    return model
+
+
+def param_groups(model: nn.Module, lr: float | Mapping[str, float]) -> list[dict]:
+    """Optimizer groups, one a trainable stage; ``lr`` is one rate or a rate for each stage name.
+
+    Stages that ``lr`` does not name take the rate of the nearest named stage above them.
+    Raises ``UnknownName`` for a stage the model does not have, ``BadInput`` when nothing is
+    left to train or a rate is not positive.
+    """
+    parts = stages(model)
+    rates = dict(lr) if isinstance(lr, Mapping) else {[*parts][-1]: lr}
+    for name, rate in rates.items():
+        store.choose("stage", name, parts)
+        if not rate > 0:
+            raise store.BadInput(
+                f"learning rate {rate!r} for {name!r}", "it is not positive", "Try 1e-3"
+            )
+    groups, rate = [], None
+    for name in reversed(parts):
+        rate = rates.get(name, rate)
+        weights = [p for p in parts[name].parameters() if p.requires_grad]
+        if weights and rate is None:
+            raise store.BadInput(
+                f"learning rates for {', '.join(rates)}",
+                f"the stage {name!r} is trainable and has no rate",
+                f"Add a rate for {[*parts][-1]!r}, or freeze {name!r}",
+            )
+        if weights:
+            groups.append({"params": weights, "lr": rate, "stage": name})
+    if not groups:
+        raise store.BadInput(
+            f"{type(model).__name__}", "every stage is frozen", "Unfreeze the head at least"
+        )
+    return groups[::-1]
+
+
+def summary(model: nn.Module) -> "pandas.DataFrame":
+    """One row a stage: its parameters, how many are trained, and what BatchNorm does."""
+    import pandas
+
+    rows = []
+    for name, part in stages(model).items():
+        counts = [(p.numel(), p.requires_grad) for p in part.parameters()]
+        norms = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in part.modules())
+        trained = sum(n for n, trains in counts if trains)
+        statistics = ("moves in training" if trained else "fixed") if norms else "none"
+        rows.append((name, sum(n for n, _ in counts), trained, statistics))
+    columns = ["stage", "parameters", "trained", "BatchNorm statistics"]
+    return pandas.DataFrame(rows, columns=columns).set_index("stage")

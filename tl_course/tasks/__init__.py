@@ -1,0 +1,67 @@
+"""Data sets by name: ``load`` gives a ``Task``; ``folder`` makes one of your own pictures."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+
+from tl_course import store
+from tl_course.tasks.folder import SkippedFiles, folder, read_picture
+from tl_course.tasks.task import Split, Task
+
+__all__ = ["SkippedFiles", "Split", "Task", "available", "folder", "load", "names", "read_picture"]
+
+
+def _leaves() -> Task:
+    from tl_course.tasks import generated, leaves
+
+    return generated.make(
+        leaves,
+        "Leaf clinic",
+        (1500, 500, 1000),
+        overlap="slight: plants are in the background of source pictures, no class is a leaf",
+    )
+
+
+def _materials() -> Task:
+    from tl_course.tasks import generated, materials
+
+    return generated.make(
+        materials,
+        "Materials",
+        (800, 200, 800),
+        overlap="large: such surfaces are part of everyday photographs, though no class is one",
+    )
+
+
+def _file(name: str) -> Callable[[], Task]:
+    return lambda: import_module(f"tl_course.tasks.{name}").load()
+
+
+_LOADERS: dict[str, Callable[[], Task]] = {
+    "leaves": _leaves,
+    "materials": _materials,
+    **{name: _file(name) for name in ("digits", "satellite", "pneumonia", "hymenoptera")},
+    "tiny_imagenet": _file("tiny_imagenet"),
+}
+PUBLISHED = ("satellite", "pneumonia", "hymenoptera", "tiny_imagenet")
+
+
+def names() -> tuple[str, ...]:
+    """Every task there is; those in ``PUBLISHED`` need a file that is not in the package."""
+    return tuple(_LOADERS)
+
+
+def load(name: str) -> Task:
+    """The task called ``name``. Raises ``UnknownName``, or ``NotAvailable`` without its file."""
+    return _load(store.choose("task", name, _LOADERS))
+
+
+def available(name: str) -> bool:
+    """Whether ``load(name)`` works without a network. Raises ``UnknownName``."""
+    store.choose("task", name, _LOADERS)
+    return name not in PUBLISHED or store.locate(name) is not None
+
+
+@lru_cache(maxsize=4)
+def _load(name: str) -> Task:
+    return _LOADERS[name]()

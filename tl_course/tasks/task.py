@@ -1,0 +1,110 @@
+"""What every data set becomes: a ``Task`` with three splits."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from tl_course import store
+
+
+@dataclass(frozen=True)
+class Split:
+    """Inputs and labels that belong together.
+
+    ``inputs``: for pictures uint8 (N, 3, H, W), RGB. ``labels``: int64 (N,).
+    """
+
+    inputs: torch.Tensor
+    labels: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices) -> "Split":
+        """The examples at ``indices`` (integers, any order)."""
+        indices = torch.as_tensor(indices)
+        return Split(self.inputs[indices], self.labels[indices])
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set, its classes, and where it comes from.
+
+    ``train`` is for learning, ``val`` for choosing, ``test`` for one report at the end.
+    ``overlap`` says what the task shares with the pictures the source network has seen.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    train: Split
+    val: Split
+    test: Split
+    licence: str
+    source: str
+    overlap: str
+
+    def few(self, n: int, seed: int) -> "Task":
+        """The same task with ``n`` training labels; classes keep their proportions.
+
+        Validation shrinks too, to at most ``max(n, 50)`` pictures: whoever has 100 labels
+        has no 2,000 to validate on. The test split never changes. Raises ``BadInput`` when
+        ``n`` is below the number of classes or above the number of training labels.
+        """
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+            raise store.BadInput(
+                f"few(n={n!r})", "n is not a whole number", "Pass a count of labels, such as 200"
+            )
+        if not len(self.classes) <= n <= len(self.train):
+            raise store.BadInput(
+                f"few(n={n}) on {self.name!r}",
+                f"it has {len(self.classes)} classes and {len(self.train)} training labels",
+                f"Choose n from {len(self.classes)} to {len(self.train)}",
+            )
+        rng = np.random.default_rng([seed, n])
+        size = min(len(self.val), max(n, 50))
+        return replace(
+            self,
+            train=self.train.take(stratified(self.train.labels, n, rng)),
+            val=self.val.take(stratified(self.val.labels, size, rng)),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Task({self.name!r}: {len(self.classes)} classes, {len(self.train)} training, "
+            f"{len(self.val)} validation, {len(self.test)} test)"
+        )
+
+
+def stratified(labels, n: int, rng: np.random.Generator) -> np.ndarray:
+    """``n`` indices into ``labels``, shuffled; every class keeps its share and at least one."""
+    labels = np.asarray(labels)
+    classes, counts = np.unique(labels, return_counts=True)
+    quota = n * counts / counts.sum()
+    take = np.clip(np.floor(quota).astype(int), min(1, n // len(classes)), counts)
+    # what rounding left over goes to the largest remainders, ties by chance
+    order = np.argsort(take - quota + rng.uniform(0, 1e-6, len(quota)))
+    while take.sum() != n:
+        step = 1 if take.sum() < n else -1
+        for index in order[::step]:
+            if take.sum() != n and 0 <= take[index] + step <= counts[index]:
+                take[index] += step
+    chosen = [
+        rng.permutation(np.flatnonzero(labels == label))[:k]
+        for label, k in zip(classes, take, strict=True)
+    ]
+    return rng.permutation(np.concatenate(chosen))
+
+
+def divide(split: Split, shares: tuple[float, float], seed: int = 0) -> tuple[Split, Split, Split]:
+    """Cut one split into (train, val, test), stratified; ``shares`` are those of val and test."""
+    rng = np.random.default_rng(seed)
+    n_val, n_test = (round(share * len(split)) for share in shares)
+    rest = np.arange(len(split))
+    parts = []
+    for size in (n_test, n_val):
+        chosen = rest[stratified(split.labels[rest], size, rng)]
+        parts.append(split.take(chosen))
+        rest = np.setdiff1d(rest, chosen)
+    return split.take(rng.permutation(rest)), parts[1], parts[0]

@@ -1,0 +1,261 @@
+"""Training and measuring: ``fit`` learns on ``task.train`` and chooses on ``task.val``."""
+
+import copy
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from tl_course import features, store, surgery
+
+if TYPE_CHECKING:
+    from tl_course.tasks import Split, Task
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How a model does on one split. ``accuracy`` is in [0, 1]; ``loss`` is the mean cross-entropy
+    in nats; ``answers`` and ``labels`` are int64 (N,).
+    """
+
+    accuracy: float
+    loss: float
+    answers: torch.Tensor
+    labels: torch.Tensor
+
+    @property
+    def n(self) -> int:
+        """Number of examples."""
+        return len(self.labels)
+
+    @cached_property
+    def balanced_accuracy(self) -> float:
+        """Mean over the classes of the share answered right, in [0, 1]."""
+        right = (self.answers == self.labels).double()
+        per_class = [right[self.labels == label].mean() for label in self.labels.unique()]
+        return float(torch.stack(per_class).mean())
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the accuracy, from the size of the split alone."""
+        from scipy.stats import binomtest
+
+        right = int((self.answers == self.labels).sum())
+        found = binomtest(right, self.n).proportion_ci(method="wilson")
+        return float(found.low), float(found.high)
+
+    def __repr__(self) -> str:
+        return f"Scores(accuracy={self.accuracy:.3f}, loss={self.loss:.3f}, n={self.n})"
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened in ``fit``, one entry an epoch. Accuracies are in [0, 1], losses in nats.
+
+    ``best_epoch`` counts from 1; its weights are those the model holds now (0: none finished).
+    ``cached`` names the frozen stages that ran once instead of every epoch.
+    ``stopped`` says why training ended early, or is empty.
+    """
+
+    train_loss: tuple[float, ...]
+    train_accuracy: tuple[float, ...]
+    val_loss: tuple[float, ...]
+    val_accuracy: tuple[float, ...]
+    seconds: float
+    best_epoch: int
+    device: str
+    dtype: str
+    cached: tuple[str, ...]
+    stopped: str
+
+    def __repr__(self) -> str:
+        best = f"best val accuracy {max(self.val_accuracy):.3f}" if self.val_accuracy else "empty"
+        early = f", {self.stopped}" if self.stopped else ""
+        return f"History({len(self.val_accuracy)} epochs, {best} at epoch {self.best_epoch}{early})"
+
+
+def pick_device() -> torch.device:
+    """The fastest device there is: CUDA, Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def pick_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware computes faster in it, else float32.
+
+    On CPUs that is AMX (Intel) or AVX-512 BF16 (AMD, Intel); others get slower with bfloat16.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float32
+    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    gains = any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    return torch.bfloat16 if device.type == "cpu" and gains else torch.float32
+
+
+def fit(
+    model: nn.Module,
+    task: "Task",
+    epochs: int = 10,
+    lr: float | Mapping[str, float] = 1e-3,
+    batch: int = 32,
+    weight_decay: float = 0.01,
+    augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    cache: bool = True,
+    progress: bool | str = True,
+) -> History:
+    """Train what is not frozen on ``task.train``; keep the epoch that is best on ``task.val``.
+
+    AdamW, learning rate falling to zero along a cosine. ``lr`` is one rate or one for each stage
+    name. ``augment`` maps uint8 pictures (N, 3, H, W) to the same. Frozen stages keep their
+    BatchNorm statistics, and run once instead of every epoch unless ``augment`` forbids it.
+    ``seed`` orders the batches. ``progress`` may be a title for the bar. Ctrl-C ends training
+    and returns the history so far, with the best weights. A loss that is not finite ends it too,
+    with a warning. Changes ``model`` in place and leaves it in eval mode on ``device``.
+    """
+    _check(model, task, epochs, batch)
+    device = torch.device(device) if device else pick_device()
+    dtype = dtype or pick_dtype(device)
+    model.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(surgery.param_groups(model, lr), weight_decay=weight_decay)
+    prefix = features.split_prefix(model) if cache and augment is None else None
+    if prefix and not prefix.fits(task.train.inputs):
+        prefix = None
+    began = time.perf_counter()
+    autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+    if prefix:
+        with autocast:
+            inputs, val_inputs = prefix.apply(task.train.inputs), prefix.apply(task.val.inputs)
+        forward = prefix.above
+    else:
+        inputs, val_inputs = task.train.inputs, task.val.inputs
+
+        def forward(pictures: torch.Tensor) -> torch.Tensor:
+            ready = model.preprocess(pictures)
+            return model(ready.contiguous(memory_format=torch.channels_last))
+
+    labels, val_labels = task.train.labels.to(device), task.val.labels.to(device)
+    inputs, val_inputs = inputs.to(device), val_inputs.to(device)
+    steps = -(-len(labels) // batch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
+    generator = torch.Generator().manual_seed(seed)
+    rows: list[tuple[float, float, float, float]] = []
+    best_key, best_epoch, best_state, stopped = None, 0, None, ""
+    title = progress if isinstance(progress, str) else "training"
+    bar = tqdm(total=epochs, desc=title, unit="epoch", disable=not progress)
+    try:
+        for epoch in range(1, epochs + 1):
+            surgery.train_mode(model)
+            total_loss, right = 0.0, 0
+            for chosen in torch.randperm(len(labels), generator=generator).split(batch):
+                pictures = inputs[chosen] if augment is None else augment(inputs[chosen])
+                target = labels[chosen]
+                with autocast:
+                    logits = forward(pictures)
+                loss = F.cross_entropy(logits.float(), target)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                total_loss += loss.detach() * len(chosen)
+                right += (logits.detach().argmax(1) == target).sum()
+            train_loss, train_accuracy = float(total_loss) / len(labels), int(right) / len(labels)
+            if not train_loss < float("inf"):
+                stopped = f"loss was not finite in epoch {epoch}"
+                warnings.warn(f"{stopped}; try a lower learning rate", stacklevel=2)
+                break
+            model.eval()
+            with torch.no_grad(), autocast:
+                val_logits = torch.cat([forward(p).float() for p in val_inputs.split(250)])
+            val = _scores(val_logits, val_labels)
+            rows.append((train_loss, train_accuracy, val.loss, val.accuracy))
+            key = (val.accuracy, -val.loss)
+            if best_key is None or key > best_key:
+                best_key, best_epoch = key, epoch
+                best_state = copy.deepcopy(model.state_dict())
+            bar.update()
+            bar.set_postfix(train=f"{train_accuracy:.2f}", val=f"{val.accuracy:.2f}")
+    except KeyboardInterrupt:
+        stopped = f"interrupted in epoch {len(rows) + 1}"
+    finally:
+        bar.close()
+        if best_state is not None:
+            model.load_state_dict(best_state)
+        model.eval()
+    columns = tuple(zip(*rows, strict=True)) or ((), (), (), ())
+    return History(
+        *columns,
+        seconds=time.perf_counter() - began,
+        best_epoch=best_epoch,
+        device=str(device),
+        dtype=str(dtype).removeprefix("torch."),
+        cached=prefix.names if prefix else (),
+        stopped=stopped,
+    )
+
+
+def _check(model: nn.Module, task: "Task", epochs: int, batch: int) -> None:
+    for name, value in (("epochs", epochs), ("batch", batch)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise store.BadInput(
+                f"{name}={value!r}", "it must be a whole number from 1", f"Try {name}=10"
+            )
+    outputs = surgery.classifier(model).out_features
+    if outputs != len(task.classes):
+        raise store.BadInput(
+            f"task {task.name!r} with {len(task.classes)} classes",
+            f"the model's head has {outputs} outputs",
+            "Call surgery.replace_head(model, len(task.classes)) first",
+        )
+
+
+def _scores(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
+    """Scores over all examples at once, never as a mean over unequal batches."""
+    answers = logits.argmax(1)
+    return Scores(
+        accuracy=float((answers == labels).double().mean()),
+        loss=float(F.cross_entropy(logits, labels)),
+        answers=answers.cpu(),
+        labels=labels.cpu(),
+    )
+
+
+def evaluate(model: nn.Module, split: "Split") -> Scores:
+    """How ``model`` does on ``split``, in eval mode; the model is left as it was.
+
+    Raises ``BadInput`` when the split is empty or has more classes than the head has outputs.
+    """
+    if not len(split):
+        raise store.BadInput("a split", "it holds no examples", "Pass one that does")
+    outputs = surgery.classifier(model).out_features
+    if int(split.labels.max()) >= outputs:
+        raise store.BadInput(
+            f"a split with labels up to {int(split.labels.max())}",
+            f"the model's head has {outputs} outputs",
+            "Call surgery.replace_head with the number of classes, and train",
+        )
+    return _scores(_logits(model, split.inputs), split.labels)
+
+
+def predict(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Class probabilities, float32 (N, classes) on the CPU, for raw ``inputs`` as in ``Split``."""
+    return _logits(model, inputs).softmax(1)
+
+
+def _logits(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    device = next(model.parameters()).device
+    dtype = pick_dtype(device)
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        return features.run(model, lambda pictures: model(model.preprocess(pictures)), inputs)

@@ -1,0 +1,105 @@
+"""The interactive experiments. Each has a picture that stands in where no kernel runs."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import ipywidgets
+from torch import nn
+
+from tl_course import plots, practice, train
+
+if TYPE_CHECKING:
+    from tl_course.tasks import Task
+
+
+class Experiment(ipywidgets.VBox):
+    """A widget whose stored output is its first picture, for pages without a kernel."""
+
+    def __init__(self, children: Sequence[ipywidgets.Widget], picture: bytes, alt: str):
+        super().__init__(children)
+        self._picture, self._alt = picture, alt
+
+    def _repr_mimebundle_(self, **options):
+        bundle = super()._repr_mimebundle_(**options)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        data = {**data, "image/png": self._picture, "text/plain": self._alt}
+        return data, {**metadata, "image/png": {"alt": self._alt}}
+
+
+def predict(key: str, question: str, choices: Sequence[str]) -> ipywidgets.VBox:
+    """Ask for a prediction before the experiment; it is kept by ``practice`` under ``key``."""
+    kept = practice.recall(key)
+    options = ipywidgets.RadioButtons(
+        options=[*choices],
+        value=kept if kept in choices else None,
+        layout={"width": "max-content"},
+    )
+    button = ipywidgets.Button(description="Commit", disabled=options.value is None)
+    answer = ipywidgets.HTML()
+
+    def enable(change) -> None:
+        button.disabled = options.value is None
+
+    def keep(_) -> None:
+        try:
+            practice.commit(key, options.value)
+        except OSError as error:
+            answer.value = f"Not kept: {html.escape(error.strerror or str(error))}. Note it down."
+        else:
+            answer.value = f"Kept: <b>{html.escape(options.value)}</b>. Now run the experiment."
+
+    options.observe(enable, "value")
+    button.on_click(keep)
+    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{question}</b>"), options, button, answer])
+
+
+def two_opinions(task: "Task", models: Mapping[str, nn.Module], pictures: int = 200) -> Experiment:
+    """Pick a test picture; see what each network answers.
+
+    ``models``: strategy to trained network. All answers to the first ``pictures`` test pictures
+    are computed now, so that moving the slider only draws.
+    """
+    inputs, labels = task.test.inputs[:pictures], task.test.labels[:pictures]
+    opinions = {name: train.predict(model, inputs) for name, model in models.items()}
+    figure = None
+    slider = ipywidgets.IntSlider(
+        description="picture", min=0, max=len(labels) - 1, layout={"width": "60%"}
+    )
+    number = ipywidgets.BoundedIntText(min=0, max=len(labels) - 1, layout={"width": "80px"})
+    only = ipywidgets.Dropdown(
+        description="show", options=["all pictures", "where they disagree"], value="all pictures"
+    )
+    picture, sentence = ipywidgets.Image(format="png"), ipywidgets.HTML()
+    first, *_ = guesses = [values.argmax(1) for values in opinions.values()]
+    differ = sum((guess != first).int() for guess in guesses).bool().nonzero()[:, 0].tolist()
+    chosen = {"all pictures": [*range(len(labels))], "where they disagree": differ}
+
+    def draw(_=None) -> None:
+        nonlocal figure
+        index = chosen[only.value][slider.value]
+        here = {name: values[index] for name, values in opinions.items()}
+        truth = int(labels[index])
+        figure = plots.answers(inputs[index], here, task.classes, truth, figure)
+        picture.value = plots.png(figure)
+        said = [
+            f"{name} says <b>{task.classes[int(values.argmax())]}</b> ({float(values.max()):.0%})"
+            for name, values in here.items()
+        ]
+        sentence.value = f"Picture {index} shows <b>{task.classes[truth]}</b>: {'; '.join(said)}."
+
+    def limit(_) -> None:
+        last = max(len(chosen[only.value]) - 1, 0)
+        slider.value = number.value = 0
+        slider.max = number.max = last
+        draw()
+
+    if not differ:
+        only.disabled = True
+    ipywidgets.link((slider, "value"), (number, "value"))
+    slider.observe(draw, "value")
+    only.observe(limit, "value")
+    draw()
+    controls = ipywidgets.HBox([slider, number, only])
+    alt = "One test picture, and the probabilities each network gives to every condition."
+    return Experiment([controls, picture, sentence], bytes(picture.value), alt)
