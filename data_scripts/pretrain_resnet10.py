@@ -1,6 +1,6 @@
 """Pretrain resnet10 on Tiny ImageNet and write it into the package.
 
-    python data_scripts/pretrain_resnet10.py                        # about 40 minutes on 2 cores
+    python data_scripts/pretrain_resnet10.py                        # about an hour on 2 cores
     python data_scripts/pretrain_resnet10.py --resume               # go on after an interruption
     torchrun --nproc-per-node 2 data_scripts/pretrain_resnet10.py   # two processes, one model
 
@@ -11,7 +11,6 @@ import argparse
 import json
 import math
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -25,34 +24,47 @@ from tqdm.auto import tqdm
 from tl_course import models, store, tasks, train
 
 SEED = 0
-RECIPE = "data_scripts/pretrain_resnet10.py"
+RECIPE = "python data_scripts/pretrain_resnet10.py"
 
 
 def one_cycle(progress: float, peak: float) -> float:
-    """Learning rate after a share ``progress`` of all steps: up for 15 %, then a cosine to 0."""
+    """Learning rate after a share ``progress`` of a cycle: up for 15 %, then a cosine to 0."""
     if progress < 0.15:
         return peak * (0.04 + 0.96 * progress / 0.15)
     return peak * 0.5 * (1 + math.cos(math.pi * (progress - 0.15) / 0.85))
 
 
-def augment(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def plan(time: float, epochs: int, peak: float) -> tuple[float, float]:
+    """Learning rate and strength of augmentation after ``time`` epochs (a fraction counts).
+
+    Three cycles, of 60, 20 and 20 % of the epochs, each with a quarter of the peak before. Only
+    the first augments strongly, so that the network ends on pictures as they are (Touvron et al.
+    2019, arXiv:1906.06423, on the mismatch between augmented and plain pictures).
+    """
+    ends = [round(share * epochs) for share in (0, 0.6, 0.8, 1)]
+    cycle = max(index for index in range(3) if ends[index] <= time)
+    progress = (time - ends[cycle]) / (ends[cycle + 1] - ends[cycle])
+    return one_cycle(progress, peak / 4**cycle), 1.0 if cycle == 0 else 0.2
+
+
+def augment(images: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
     """Random zoom, shift, flip and brightness. uint8 (N, 3, H, W) to float in [0, 1]."""
 
     def uniform(low: float, high: float) -> torch.Tensor:
         draws = torch.rand(len(images), generator=generator, device=generator.device)
         return draws.to(images.device) * (high - low) + low
 
-    zoom_x = uniform(0.7, 1.05)
-    zoom_y = zoom_x * uniform(0.88, 1.14)
+    zoom_x = uniform(1 - 0.3 * strength, 1 + 0.05 * strength)
+    zoom_y = zoom_x * uniform(1 - 0.12 * strength, 1 + 0.14 * strength)
     flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    shift_x = uniform(-1, 1) * (1.1 - zoom_x).clamp(min=0.08)
-    shift_y = uniform(-1, 1) * (1.1 - zoom_y).clamp(min=0.08)
+    shift_x = uniform(-1, 1) * (1 + 0.1 * strength - zoom_x).clamp(min=0.08)
+    shift_y = uniform(-1, 1) * (1 + 0.1 * strength - zoom_y).clamp(min=0.08)
     zero = torch.zeros_like(zoom_x)
     theta = torch.stack([zoom_x * flip, zero, shift_x, zero, zoom_y, shift_y], 1).view(-1, 2, 3)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     floats = images.float().div_(255)
     moved = F.grid_sample(floats, grid, padding_mode="reflection", align_corners=False)
-    gain = uniform(0.75, 1.25).view(-1, 1, 1, 1)
+    gain = uniform(1 - 0.25 * strength, 1 + 0.25 * strength).view(-1, 1, 1, 1)
     return moved.mul_(gain).clamp_(0, 1)
 
 
@@ -82,7 +94,7 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--batch", type=int, default=128, help="pictures a step, all processes")
     parser.add_argument("--lr", type=float, default=0.2, help="peak learning rate")
     parser.add_argument("--work", type=Path, default=Path("pretrain_resnet10"), help="checkpoints")
@@ -126,9 +138,9 @@ def main() -> None:
         bar = tqdm(range(steps), desc=f"epoch {epoch + 1}/{args.epochs}", disable=rank > 0)
         for step in bar:
             share = order[step * args.batch : (step + 1) * args.batch][rank::world]
-            batch = augment(images[share].to(device), draws)
+            rate, strength = plan(epoch + step / steps, args.epochs, args.lr)
+            batch = augment(images[share].to(device), strength, draws)
             batch = model.preprocess(batch).contiguous(memory_format=torch.channels_last)
-            rate = one_cycle((epoch * steps + step) / (args.epochs * steps), args.lr)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
@@ -153,7 +165,7 @@ def main() -> None:
         path = store.write_embedded(
             "resnet10",
             model.state_dict(),
-            recipe=" ".join(["python", RECIPE, *sys.argv[1:]]).replace(" --resume", ""),
+            recipe=f"{RECIPE} --epochs {args.epochs} --batch {args.batch} --lr {args.lr}",
             source=f"{published.title}, {published.source}",
             licence="MIT (weights); the pictures stay under their own terms",
             metadata={"classes": json.dumps(task.classes, ensure_ascii=False)},
@@ -162,7 +174,7 @@ def main() -> None:
         scores = train.evaluate(models.load("resnet10", weights=path), task.test)
         print(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB)")
         print(
-            f"top-1 on {scores.n:,} validation pictures: {scores.accuracy:.3f}; expect 0.52 ± 0.01"
+            f"top-1 on {scores.n:,} validation pictures: {scores.accuracy:.3f}; expect 0.49 ± 0.01"
         )
     if world > 1:
         dist.destroy_process_group()

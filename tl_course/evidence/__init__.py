@@ -2,8 +2,8 @@
 
 from tl_course.evidence.claims import CLAIMS, Claim
 from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.results import load, machine, save
-from tl_course.evidence.runs import chosen, flip, repeat, tune
+from tl_course.evidence.results import chosen, load, machine, save
+from tl_course.evidence.runs import flip, repeat, tune
 from tl_course.evidence.verdicts import Verdict, compare, pooled, settle, table
 
 __all__ = [

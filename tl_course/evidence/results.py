@@ -50,3 +50,8 @@ def load(name: str) -> "pandas.DataFrame":
     frame = pandas.read_csv(path, comment="#")
     frame.attrs.update(dict(line.split(": ", 1) for line in header))
     return frame
+
+
+def chosen(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+    """The rows whose learning rate was chosen, that is, those that were tested."""
+    return frame.dropna(subset=["test_accuracy"])

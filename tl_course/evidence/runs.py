@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
+from tl_course import store
 
-from tl_course import store, train
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # `tl-course claims` reads stored runs and should not wait for torch
     import pandas
+    import torch
+    from torch import nn
 
     from tl_course.tasks import Task
 
@@ -30,12 +29,12 @@ def repeat(run: Callable[[int], Mapping], seeds: Iterable[int] = range(5)) -> "p
 
 
 def tune(
-    build: Callable[[], nn.Module],
+    build: Callable[[], "nn.Module"],
     task: "Task",
     rates: Sequence[float],
     epochs: int,
     seed: int,
-    augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    augment: "Callable[[torch.Tensor], torch.Tensor] | None" = None,
 ) -> list[dict]:
     """Train once for each learning rate; the best on validation alone is tested, once.
 
@@ -43,6 +42,10 @@ def tune(
     ``val_accuracy``, ``test_accuracy``, ``test_balanced`` (accuracies in [0, 1]) and
     ``seconds``; the test columns are missing for rates that were not chosen.
     """
+    import torch
+
+    from tl_course import train
+
     rows, best = [], None
     for rate in rates:
         torch.manual_seed(seed)
@@ -64,12 +67,9 @@ def tune(
     return rows
 
 
-def chosen(frame: "pandas.DataFrame") -> "pandas.DataFrame":
-    """The rows whose learning rate was chosen, that is, those that were tested."""
-    return frame.dropna(subset=["test_accuracy"])
-
-
-def flip(pictures: torch.Tensor) -> torch.Tensor:
+def flip(pictures: "torch.Tensor") -> "torch.Tensor":
     """Mirror about half of the pictures (N, 3, H, W), drawn from torch's global generator."""
+    import torch
+
     mirrored = torch.rand(len(pictures), device=pictures.device) < 0.5
     return torch.where(mirrored.view(-1, 1, 1, 1), pictures.flip(3), pictures)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from tl_course import store
 from tl_course.evidence.claims import CLAIMS
 from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.results import load
-from tl_course.evidence.runs import chosen
+from tl_course.evidence.results import chosen, load
 
 if TYPE_CHECKING:
     import pandas

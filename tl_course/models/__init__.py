@@ -35,7 +35,7 @@ def _resnet18(pretrained: bool, classes: Sequence[str] | None, weights: Path | N
     model = resnet18(num_classes=len(classes) if classes else 1000)
     if pretrained:
         path = weights or store.fetch("resnet18")
-        _fill(model, store.load_weights(path), path)
+        _fill(model, (store.load_weights if weights else store.load_official)(path), path)
     model.preprocess = Preprocess(224)
     model.classes = tuple(classes or (official.meta["categories"] if pretrained else ()))
     return model

@@ -4,9 +4,9 @@ Whatever is not the user's own is compared with a full checksum, and everything 
 is raised as one of the course's own errors.
 """
 
-from .archives import archive, check_archive, unpack
-from .catalogue import Published, published
-from .errors import (
+from tl_course.store.archives import archive, check_archive, unpack
+from tl_course.store.catalogue import Published, published
+from tl_course.store.errors import (
     BadInput,
     CorruptFile,
     CourseError,
@@ -16,10 +16,10 @@ from .errors import (
     UnsafeArchive,
     choose,
 )
-from .fetching import fetch, locate
-from .places import cache_dir, data_dir, sha256, write_atomically
-from .shipped import EMBEDDED, add_to_manifest, embedded, manifest, write_embedded
-from .weights import load_weights, read_metadata
+from tl_course.store.fetching import fetch, locate
+from tl_course.store.places import cache_dir, data_dir, sha256, write_atomically
+from tl_course.store.shipped import EMBEDDED, add_to_manifest, embedded, manifest, write_embedded
+from tl_course.store.weights import load_official, load_weights, read_metadata
 
 __all__ = [
     "EMBEDDED",
@@ -39,6 +39,7 @@ __all__ = [
     "data_dir",
     "embedded",
     "fetch",
+    "load_official",
     "load_weights",
     "locate",
     "manifest",

@@ -12,9 +12,9 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from .errors import BadInput, CorruptFile, StorageError, UnsafeArchive
-from .fetching import fetch
-from .places import (
+from tl_course.store.errors import BadInput, CorruptFile, StorageError, UnsafeArchive
+from tl_course.store.fetching import fetch
+from tl_course.store.places import (
     READ_ONLY,
     Checked,
     cache_dir,

@@ -1,4 +1,4 @@
-"""The published data sets that the course can fetch by name."""
+"""The published data sets and weights that the course can fetch by name."""
 
 from __future__ import annotations
 
@@ -77,6 +77,17 @@ CATALOGUE = {
             title="RSSCN7",
             note="Satellite pictures of seven kinds of land use, 400 of each.",
             aliases=("RSSCN7-master.zip", "RSSCN7.zip"),
+        ),
+        Published(
+            name="resnet18",
+            file="resnet18-f37072fd.pth",
+            url="https://download.pytorch.org/models/resnet18-f37072fd.pth",
+            digest="sha256:f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+            size_bytes=46_830_571,
+            licence="BSD-3-Clause (torchvision); trained on ImageNet",
+            source="https://docs.pytorch.org/vision/stable/models.html",
+            title="ResNet-18, official weights",
+            note="torchvision's IMAGENET1K_V1: 1,000 classes at 224×224.",
         ),
     )
 }

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .catalogue import Published, published
-from .errors import CorruptFile, NotAvailable, choose
-from .places import (
+from tl_course.store.catalogue import Published, published
+from tl_course.store.errors import CorruptFile, NotAvailable, choose
+from tl_course.store.places import (
     Checked,
     cache_dir,
     data_dir,
@@ -123,7 +123,7 @@ def _format_fault(path: Path) -> str | None:
     """Say what keeps a file from opening as a zip archive or as numpy arrays; None if nothing."""
     try:
         fault = html_fault(path)
-        if fault is not None:
+        if fault is not None or path.suffix == ".pth":
             return fault
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import NotAvailable, StorageError
+from tl_course.store.errors import NotAvailable, StorageError
 
 # Left-overs of a killed process are older than any running download or extraction.
 STALE_SECONDS = 24 * 3600

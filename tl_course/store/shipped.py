@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import BadInput, CorruptFile, NotAvailable, StorageError, choose
-from .places import Checked, sha256, unreadable, unwritable, write_atomically
-from .weights import METADATA
+from tl_course.store.errors import BadInput, CorruptFile, NotAvailable, StorageError, choose
+from tl_course.store.places import Checked, sha256, unreadable, unwritable, write_atomically
+from tl_course.store.weights import METADATA
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
 MANIFEST = "manifest.json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .errors import CorruptFile
-from .places import html_fault, unreadable
+from tl_course.store.errors import CorruptFile
+from tl_course.store.places import html_fault, unreadable
 
 # The format's own library accepts no longer header.
 MAX_HEADER_BYTES = 100_000_000
@@ -39,6 +39,24 @@ def load_weights(path: str | Path) -> dict:
             cause = f"the tensor {name!r} holds values that are not finite numbers"
             raise CorruptFile(str(path), cause, CURE)
     return tensors
+
+
+def load_official(path: str | Path) -> dict:
+    """Return the tensors of a .pth file that its authors publish, by name, as float32.
+
+    PyTorch's restricted reader is used, which builds tensors and runs no program. Raises
+    `CorruptFile` for a file with anything else in it, and for a damaged one.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: tensor.float() for name, tensor in tensors.items()}
+    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
+        cause = f"it is no file of plain tensors ({str(error).splitlines()[0]})"
+        raise CorruptFile(str(path), cause, CURE) from None
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

@@ -288,9 +288,7 @@ _RECIPES = {
 }
 
 
-def _viewpoint(
-    rng: np.random.Generator, side: int
-) -> tuple[np.ndarray, np.ndarray, float]:
+def _viewpoint(rng: np.random.Generator, side: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Material coordinates of each pixel, turned, scaled, tilted away and moved; cells across."""
     cells = 4.0 * 2.4 ** rng.random()
     line = (np.arange(side, dtype=np.float32) + 0.5) / side - 0.5

@@ -82,13 +82,14 @@ def stratified(labels, n: int, rng: np.random.Generator) -> np.ndarray:
     labels = np.asarray(labels)
     classes, counts = np.unique(labels, return_counts=True)
     quota = n * counts / counts.sum()
-    take = np.clip(np.floor(quota).astype(int), min(1, n // len(classes)), counts)
+    least = min(1, n // len(classes))
+    take = np.clip(np.floor(quota).astype(int), least, counts)
     # what rounding left over goes to the largest remainders, ties by chance
     order = np.argsort(take - quota + rng.uniform(0, 1e-6, len(quota)))
     while take.sum() != n:
         step = 1 if take.sum() < n else -1
         for index in order[::step]:
-            if take.sum() != n and 0 <= take[index] + step <= counts[index]:
+            if take.sum() != n and least <= take[index] + step <= counts[index]:
                 take[index] += step
     chosen = [
         rng.permutation(np.flatnonzero(labels == label))[:k]
