@@ -42,12 +42,14 @@ STYLE = {
 }
 
 
-def axes(width: float = 8.0, height: float = 4.0) -> Axes:
+def axes(width: float = 8.0, height: float = 4.0, title: str = "") -> Axes:
     """Empty axes in the course's style on a new figure; sizes in inches. No window opens."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
-        return figure.add_subplot()
+        ax = figure.add_subplot()
+        ax.set_title(title)
+        return ax
 
 
 def png(figure: Figure) -> bytes:
@@ -97,13 +99,20 @@ def contact_sheet(
 
 
 def learning_curves(
-    histories: Mapping[str, "History | Sequence[float]"], ax: Axes | None = None
+    histories: Mapping[str, "History | Sequence[float]"],
+    chance: float | None = None,
+    title: str = "",
+    ax: Axes | None = None,
 ) -> Axes:
     """Validation accuracy by epoch, one line a strategy, labelled at its end.
 
-    Values: a ``History``, or accuracies in [0, 1], one an epoch.
+    Values: a ``History``, or accuracies in [0, 1], one an epoch. ``chance``: the accuracy of
+    guessing, drawn as a dotted line.
     """
-    ax = ax or axes(7.5, 3.8)
+    ax = ax or axes(8.0, 3.8, title)
+    if chance is not None:
+        ax.axhline(chance, color=COLOURS["random"], linestyle=":")
+        ax.text(1, chance - 0.02, "guessing", color=COLOURS["random"], va="top")
     ends = []
     for name, history in histories.items():
         values = getattr(history, "val_accuracy", history)
@@ -144,13 +153,14 @@ def runs(
     frame: "pandas.DataFrame",
     cells: Sequence[tuple[str, int]],
     strategies: Sequence[str] = ("fine-tuning", "from scratch"),
+    title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
     """Every seed's test accuracy as a point, for (task, labels) ``cells``; a bar marks the mean.
 
     ``frame``: stored results with columns task, labels, strategy, seed, test_accuracy.
     """
-    ax = ax or axes(8.0, 0.9 + 0.62 * len(cells))
+    ax = ax or axes(8.0, 1.1 + 0.62 * len(cells), title)
     rows = evidence.chosen(frame)
     for y, (task, labels) in enumerate(cells):
         here = rows[(rows.task == task) & (rows.labels == labels)]
@@ -183,10 +193,14 @@ def runs(
 
 
 def differences(
-    intervals: Mapping[str, evidence.Interval], gain: str, loss: str, ax: Axes | None = None
+    intervals: Mapping[str, evidence.Interval],
+    gain: str,
+    loss: str,
+    title: str = "",
+    ax: Axes | None = None,
 ) -> Axes:
     """Paired differences with their intervals, in points; ``gain`` and ``loss`` name the sides."""
-    ax = ax or axes(8.0, 1.1 + 0.42 * len(intervals))
+    ax = ax or axes(8.0, 1.3 + 0.42 * len(intervals), title)
     for y, found in enumerate(intervals.values()):
         colour = {1: COLOURS["pretrained"], -1: COLOURS["from scratch"], 0: "#555555"}[found.sign]
         low, effect, high = (100 * v for v in (found.low, found.effect, found.high))
@@ -204,11 +218,11 @@ def differences(
     ax.axvline(0, color="black", linewidth=1)
     ax.set_yticks(range(len(intervals)), [*intervals])
     ax.set_ylim(len(intervals) - 0.5, -0.6)
-    edge = max([5.0, *(100 * abs(v) for i in intervals.values() for v in (i.low, i.high))])
-    ax.set_xlim(-0.35 * edge, 1.2 * edge) if all(
-        i.low > -0.3 * edge / 100 for i in intervals.values()
-    ) else ax.set_xlim(-1.2 * edge, 1.2 * edge)
-    ax.set_xlabel(f"points of test accuracy   (← {loss} · {gain} →)")
+    least = min(0.0, *(100 * found.low for found in intervals.values()))
+    most = max(0.0, *(100 * found.high for found in intervals.values()))
+    room = 0.1 * max(most - least, 10)
+    ax.set_xlim(least - room, most + room)
+    ax.set_xlabel(f"difference in points of test accuracy (left of 0: {loss}; right: {gain})")
     ax.grid(axis="x", color="#E5E5E5")
     ax.set_axisbelow(True)
     return ax

@@ -35,13 +35,13 @@ def predict(key: str, question: str, choices: Sequence[str]) -> ipywidgets.VBox:
         value=kept if kept in choices else None,
         layout={"width": "max-content"},
     )
-    button = ipywidgets.Button(description="Commit", disabled=options.value is None)
+    button = ipywidgets.Button(description="Commit")
     answer = ipywidgets.HTML()
 
-    def enable(change) -> None:
-        button.disabled = options.value is None
-
     def keep(_) -> None:
+        if options.value is None:
+            answer.value = "Choose one of the lines first."
+            return
         try:
             practice.commit(key, options.value)
         except OSError as error:
@@ -49,7 +49,6 @@ def predict(key: str, question: str, choices: Sequence[str]) -> ipywidgets.VBox:
         else:
             answer.value = f"Kept: <b>{html.escape(options.value)}</b>. Now run the experiment."
 
-    options.observe(enable, "value")
     button.on_click(keep)
     return ipywidgets.VBox([ipywidgets.HTML(f"<b>{question}</b>"), options, button, answer])
 

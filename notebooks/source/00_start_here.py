@@ -118,14 +118,13 @@ tuned = network(pretrained=True)
 tuned_curve = learn(tuned, "fine-tuning")
 
 # %% tags=["nbval-ignore-output"]
-chart = plots.learning_curves({"fine-tuning": tuned_curve, "from scratch": scratch_curve})
-chart.set_title("Same network, same 200 pictures, another starting point")
-chart.axhline(0.2, color="#7A7A7A", linestyle=":")
+curves = {"fine-tuning": tuned_curve, "from scratch": scratch_curve}
+title = "Same network, same 200 pictures, another starting point"
+chart = plots.learning_curves(curves, chance=0.2, title=title)
 plots.show(chart, alt="Validation accuracy by epoch: fine-tuning climbs well above from scratch.")
 
 # %% [markdown]
-# Blue is the pretrained copy, orange the one from scratch, in every lesson. The dotted line is
-# guessing.
+# Blue is the pretrained copy, orange the one from scratch, in every lesson. #
 #
 # The validation pictures let you watch. The test was kept aside. Here it is, once.
 
@@ -163,7 +162,7 @@ widgets.two_opinions(task, {"fine-tuning": tuned, "from scratch": scratch})
 stored = evidence.load("sweep_pictures")
 print("made with:", stored.attrs["command"])
 NAMES = ("leaves", "materials", "digits", "satellite", "pneumonia")
-chart = plots.runs(stored, [(name, 200) for name in NAMES])
+chart = plots.runs(stored, [(name, 200) for name in NAMES], title="Five runs of each")
 plots.show(chart, alt="Test accuracy of every run, fine-tuning against from scratch, five tasks.")
 
 # %% [markdown]
@@ -173,8 +172,8 @@ plots.show(chart, alt="Test accuracy of every run, fine-tuning against from scra
 
 # %%
 gains = {name: evidence.compare(stored, name, 200, "fine-tuning", "from scratch") for name in NAMES}
-chart = plots.differences(gains, gain="pretrained better", loss="scratch better")
-chart.set_title("What pretraining buys, with 200 labels")
+sides = {"gain": "pretrained better", "loss": "scratch better"}
+chart = plots.differences(gains, **sides, title="What pretraining buys, with 200 labels")
 plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in gains.items()))
 
 # %% [markdown]

@@ -4,6 +4,7 @@ pytest tests/browser            # needs playwright and /usr/bin/chromium; screen
 TL_COURSE_SHOTS=shots pytest tests/browser
 """
 
+import json
 import os
 import re
 import shutil
@@ -32,7 +33,23 @@ def lab(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["--no-browser", "--ServerApp.token=", f"--port={port}", "--allow-root"]
+    settings = tmp_path_factory.mktemp("settings")
+    # render cells that are out of view too, and ask nothing
+    for name, values in (
+        ("notebook", {"windowingMode": "none"}),
+        ("apputils", {"fetchNews": "false"}),
+    ):
+        plugin = {"notebook": "tracker", "apputils": "notification"}[name]
+        path = settings / "@jupyterlab" / f"{name}-extension" / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(values))
+    options = [
+        f"--LabApp.user_settings_dir={settings}",
+        "--no-browser",
+        "--ServerApp.token=",
+        f"--port={port}",
+        "--allow-root",
+    ]
     command = [sys.executable, "-m", "tl_course.cli", "lab", "--dir", str(folder), *options]
     server = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -71,16 +88,17 @@ def shot(page, name: str) -> None:
 def test_the_lesson_runs_and_its_widgets_answer(page, lab):
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.wait_for_selector(".widget-radio-box", timeout=120_000)
+    slider = page.locator(".widget-slider [role=slider]").first
+    slider.wait_for(timeout=400_000)
+    # a kernel answers widgets after the cells that wait before them
+    page.wait_for_selector("text=Idle", timeout=400_000)
+
     page.locator(".widget-radio-box label").nth(3).click()
     page.get_by_role("button", name="Commit").click()
     page.wait_for_selector("text=Kept:")
     shot(page, "prediction")
 
-    slider = page.locator(".widget-slider [role=slider]").first
-    slider.wait_for(timeout=240_000)
     sentence = page.locator(".widget-html-content", has_text="shows")
-    sentence.first.wait_for(timeout=60_000)
     slider.scroll_into_view_if_needed()
     before = sentence.first.inner_text()
     slider.focus()

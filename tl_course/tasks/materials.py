@@ -15,8 +15,6 @@ CLASSES = (
     "honeycomb",
     "knitting",
     "marble",
-    "pebbles",
-    "scales",
     "water",
     "weave",
     "wood",
@@ -198,38 +196,6 @@ def _marble(rng, u, v):
     return _Surface(0.02 * fine, paint, 0.85 + 0.3 * middle, 0.1)
 
 
-def _pebbles(rng, u, v):
-    border, centre, own = _voronoi(rng, u, v, 0.75)
-    body = _smooth(border, 0.02, 0.12)
-    dome = np.sqrt(np.clip(1 - (1 - np.clip(border / 0.42, 0, 1)) ** 2, 0, 1))
-    speck = _noise(rng, u * 7, v * 7)
-    height = 0.5 * dome + 0.02 * speck
-    return _Surface(height, own, (0.2 + 0.8 * body) * (0.85 + 0.3 * speck), rng.uniform(0, 0.5))
-
-
-def _scales(rng, u, v):
-    v = v * 1.7
-    j0, _ = _whole(v)
-    height = np.zeros_like(u)
-    tint = np.zeros_like(u)
-    paint = np.zeros_like(u)
-    open_ = np.ones(u.shape, bool)
-    own_table = rng.random(_TABLE * _TABLE, dtype=np.float32)
-    for back in range(3):
-        j = j0 - back
-        i, x = _whole(u + 0.5 * (j & 1))
-        along = (v - j) / 1.7
-        distance = np.sqrt(((x - 0.5) * 1.05) ** 2 + np.maximum(along - 0.55, -0.3) ** 2)
-        here = open_ & ((distance < 0.56) | (along < 0.55) & (back > 1))
-        rim = _smooth(distance, 0.56, 0.44)
-        own = own_table[(j & _TABLE - 1) * _TABLE + (i & _TABLE - 1)]
-        np.copyto(height, 0.55 * along - 0.35 * (x - 0.5) ** 2 + 0.1 * rim, where=here)
-        np.copyto(tint, 0.35 + 0.65 * rim + 0.2 * own - 0.1, where=here)
-        np.copyto(paint, _smooth(distance, 0.25, 0.6), where=here)
-        open_ &= ~here
-    return _Surface(height, paint, tint, rng.uniform(0.1, 0.6))
-
-
 def _water(rng, u, v):
     a, b = rng.uniform(0, 6, 2)
     sway = _noise(rng, u * 0.8, v * 0.8) - 0.5
@@ -280,8 +246,6 @@ _RECIPES = {
     "honeycomb": _honeycomb,
     "knitting": _knitting,
     "marble": _marble,
-    "pebbles": _pebbles,
-    "scales": _scales,
     "water": _water,
     "weave": _weave,
     "wood": _wood,
