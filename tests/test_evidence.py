@@ -111,6 +111,9 @@ def test_compare_needs_stored_runs():
         evidence.compare(frame, "leaves", 200, "fine-tuning", "wishing")
 
 
+COLUMNS = ["task", "labels", "strategy", "seed", "test_balanced"]
+
+
 def fake(better: dict[str, float]) -> pandas.DataFrame:
     rows = []
     for task, gain in better.items():
@@ -118,7 +121,7 @@ def fake(better: dict[str, float]) -> pandas.DataFrame:
             for strategy, extra in (("fine-tuning", gain), ("from scratch", 0)):
                 wobble = 0.01 * ((seed * 7 + len(strategy)) % 5)
                 rows.append((task, 200, strategy, seed, 0.5 + extra + wobble))
-    return pandas.DataFrame(rows, columns=["task", "labels", "strategy", "seed", "test_accuracy"])
+    return pandas.DataFrame(rows, columns=COLUMNS).assign(test_accuracy=0.5)
 
 
 @pytest.mark.parametrize(

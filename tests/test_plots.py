@@ -40,7 +40,7 @@ def test_runs_show_every_seed():
         "task in ['leaves', 'satellite'] and labels == 200"
         " and strategy in ['fine-tuning', 'from scratch']"
     )
-    assert sorted(shown) == pytest.approx(sorted(rows.test_accuracy))
+    assert sorted(shown) == pytest.approx(sorted(rows.test_balanced))
 
 
 def test_differences_show_effect_and_interval_in_points():

@@ -156,16 +156,16 @@ def runs(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Every seed's test accuracy as a point, for (task, labels) ``cells``; a bar marks the mean.
+    """Every seed's balanced test accuracy as a point, for (task, labels) cells; bars mark means.
 
-    ``frame``: stored results with columns task, labels, strategy, seed, test_accuracy.
+    ``frame``: stored results with columns task, labels, strategy, seed, test_balanced.
     """
     ax = ax or axes(8.0, 1.1 + 0.62 * len(cells), title)
     rows = evidence.chosen(frame)
     for y, (task, labels) in enumerate(cells):
         here = rows[(rows.task == task) & (rows.labels == labels)]
         for index, strategy in enumerate(strategies):
-            values = here.loc[here.strategy == strategy, "test_accuracy"].to_numpy()
+            values = here.loc[here.strategy == strategy, "test_balanced"].to_numpy()
             level = y + 0.13 * (index - (len(strategies) - 1) / 2) * 2
             spread = level + np.linspace(-0.05, 0.05, len(values))
             colour = COLOURS[strategy]
@@ -186,7 +186,7 @@ def runs(
     ax.set_yticks(range(len(cells)), [f"{task}\n{labels:,} labels" for task, labels in cells])
     ax.set_ylim(len(cells) - 0.5, -0.65)
     ax.set_xlim(0, 1)
-    ax.set_xlabel("test accuracy (each point one seed, bar: mean)")
+    ax.set_xlabel("balanced test accuracy (each point one seed, bar: mean)")
     ax.grid(axis="x", color="#E5E5E5")
     ax.set_axisbelow(True)
     return ax

@@ -37,10 +37,10 @@ class Verdict:
 
 
 def compare(frame: "pandas.DataFrame", task: str, labels: int, first: str, second: str) -> Interval:
-    """Test accuracy of strategy ``first`` minus ``second`` on one task, paired by seed."""
+    """Balanced test accuracy of strategy ``first`` minus ``second`` on one task, paired by seed."""
     rows = chosen(frame)
     rows = rows[(rows.task == task) & (rows.labels == labels)]
-    by_seed = rows.pivot(index="seed", columns="strategy", values="test_accuracy")
+    by_seed = rows.pivot(index="seed", columns="strategy", values="test_balanced")
     for strategy in (first, second):
         if strategy not in by_seed:
             raise store.UnknownName(
@@ -55,7 +55,7 @@ def pooled(frame: "pandas.DataFrame", labels: int, first: str, second: str) -> I
     """The same difference averaged over every task that has both, paired by seed."""
     rows = chosen(frame)
     rows = rows[(rows.labels == labels) & rows.strategy.isin([first, second])]
-    wide = rows.pivot(index=["task", "seed"], columns="strategy", values="test_accuracy").dropna()
+    wide = rows.pivot(index=["task", "seed"], columns="strategy", values="test_balanced").dropna()
     means = wide.groupby("seed").mean()
     return paired(means[first], means[second])
 
