@@ -4,9 +4,9 @@
 # Imagine 200 photographs of leaves, each labelled by a plant doctor. Can a network learn to tell
 # the conditions apart?
 #
-# You will train the same network twice. One copy starts from random numbers. The other has
-# learned another job first: naming things in everyday photographs. Learning a job before the
-# real one is *pretraining*; reusing what was learned is *transfer learning*.
+# You will train a network twice. One copy starts from random numbers. The other has learned
+# another job first, naming things in everyday photographs: *pretraining*. Reusing what was
+# learned is *transfer learning*.
 #
 # **After this lesson you can** train both, compare them fairly, and say how sure you are.
 

@@ -50,7 +50,9 @@ def lab(tmp_path_factory):
         f"--port={port}",
         "--allow-root",
     ]
-    command = [sys.executable, "-m", "tl_course.cli", "lab", "--dir", str(folder), *options]
+    copy = [sys.executable, "-m", "tl_course.cli", "lab", "--copy-only", "--dir", str(folder)]
+    subprocess.run(copy, check=True)
+    command = [sys.executable, "-m", "jupyterlab", *options]
     server = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
