@@ -151,3 +151,28 @@ def test_every_claim_has_a_verdict_or_is_open():
             assert verdict.lesson and verdict.condition
     with pytest.raises(store.UnknownName):
         evidence.settle("why-99")
+
+
+def test_tune_wants_a_new_model_each_time(toy):
+    from tl_course import models
+
+    model = models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
+    with pytest.raises(store.BadInput, match="inside build"):
+        evidence.tune(lambda: model, toy, rates=(1e-6, 1e-3), epochs=1, seed=0)
+
+
+def test_ctrl_c_ends_a_repetition(toy):
+    from tl_course import models
+
+    def interrupting(pictures):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evidence.tune(
+            lambda: models.load("resnet10", pretrained=False, classes=["a", "b", "c"]),
+            toy,
+            rates=(1e-3,),
+            epochs=1,
+            seed=0,
+            augment=interrupting,
+        )

@@ -136,3 +136,14 @@ def test_ready_made_splits(tmp_path, root):
     (parts / "train").rename(parts / "test")
     with pytest.raises(store.BadInput, match="no train"):
         tasks.folder(parts)
+
+
+def test_folders_that_mean_two_things(tmp_path, root):
+    parts = tmp_path / "parts"
+    for name in ("train", "val", "unlabelled"):
+        (parts / name / "a").mkdir(parents=True)
+    with pytest.raises(store.BadInput, match="mixes train, val or test.*'unlabelled'"):
+        tasks.folder(parts)
+    (parts / "unlabelled").rename(parts / "validation")
+    with pytest.raises(store.BadInput, match="two of its folders are validation"):
+        tasks.folder(parts)

@@ -70,7 +70,7 @@ def test_preprocess_is_the_same_for_uint8_and_float():
         (torch.zeros(3, 64, 64), "expects"),
         (torch.zeros(1, 64, 64, 3), "expects"),
         (torch.full((1, 3, 64, 64), 255.0), "divide by 255"),
-        (torch.full((1, 3, 64, 64), -1.0), "normalised already"),
+        (torch.full((1, 3, 64, 64), -1.0), "another range, normalised"),
         (torch.zeros(1, 3, 64, 64, dtype=torch.int64), "only uint8 or float"),
     ],
 )

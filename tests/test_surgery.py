@@ -97,9 +97,10 @@ def test_param_groups(model):
     [
         ({"body": 1e-3}, "no stage of this name"),
         ({"layer1": 1e-3}, "trainable and has no rate"),
-        (0, "not positive"),
-        (float("nan"), "not positive"),
-        ({"head": -1}, "not positive"),
+        (0, "not a positive number"),
+        (float("nan"), "not a positive number"),
+        ({"head": -1}, "not a positive number"),
+        ("1e-3", "not a positive number"),
     ],
 )
 def test_param_groups_refuse(model, rates, message):
@@ -126,3 +127,22 @@ def test_new_head_keeps_device_and_type(model):
     model.to(torch.float64)
     assert surgery.replace_head(model, 5).head.weight.dtype == torch.float64
     assert isinstance(model.head, nn.Linear)
+
+
+def test_a_head_of_several_layers_keeps_the_others(model):
+    model.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(256, 3))
+    surgery.replace_head(model, 5)
+    assert isinstance(model.head[0], nn.Dropout) and model.head[1].out_features == 5
+    model.head = nn.Sequential(nn.Linear(256, 3), nn.LogSoftmax(1))
+    with pytest.raises(store.BadInput, match="End the head with Linear"):
+        surgery.replace_head(model, 5)
+
+
+def test_a_torchvision_network_needs_its_preprocessing():
+    from torchvision.models import resnet34
+
+    other = resnet34()
+    with pytest.raises(store.BadInput, match="model.preprocess = models.Preprocess"):
+        surgery.stages(other)
+    other.preprocess = models.Preprocess(224)
+    assert surgery.replace_head(other, 4).fc.out_features == 4

@@ -138,7 +138,7 @@ def test_evaluate_refuses(model):
     with pytest.raises(store.BadInput, match="no examples"):
         train.evaluate(model, empty)
     beyond = Split(torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.tensor([3]))
-    with pytest.raises(store.BadInput, match="3 outputs"):
+    with pytest.raises(store.BadInput, match="labels from 0 to 2"):
         train.evaluate(model, beyond)
 
 
@@ -168,3 +168,31 @@ def test_precision_follows_the_hardware(monkeypatch):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda v=avx: v, raising=False)
         assert train.pick_dtype(cpu) == expected
     assert train.pick_dtype(torch.device("mps")) == torch.float32
+
+
+def test_numbers_that_are_no_numbers_are_not_scored(model, toy):
+    with pytest.warns(UserWarning, match="lower learning rate"):
+        train.fit(model, toy, epochs=2, lr=1e30, dtype=torch.float32, progress=False)
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+    with torch.no_grad():
+        model.head.weight.fill_(float("nan"))
+    with pytest.raises(store.BadInput, match="not finite numbers"):
+        train.evaluate(model, toy.test)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, t: train.evaluate(m, t), "as split"),
+        (lambda m, t: train.fit(m, t.train), "as task"),
+        (lambda m, t: train.predict(m, t.test.inputs.numpy()), "expects a torch tensor"),
+        (lambda m, t: train.fit(m, t, device="gpu"), "Leave device out"),
+        (lambda m, t: train.fit(m, t, dtype=torch.float64), "Leave dtype out"),
+        (lambda m, t: train.fit(m, t, lr="1e-3"), "not a positive number"),
+        (lambda m, t: Split(t.test.inputs, t.test.labels[:5]), "each input needs one label"),
+        (lambda m, t: Split(t.test.inputs, t.test.labels.int()), "int64"),
+    ],
+)
+def test_mistakes_that_people_make(model, toy, call, message):
+    with pytest.raises(store.BadInput, match=message):
+        call(model, toy)

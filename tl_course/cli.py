@@ -13,6 +13,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     from tl_course import store
 
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(
+            stream, "reconfigure"
+        ):  # a Windows console may lack a character such as an arrow
+            stream.reconfigure(errors="replace")
     try:
         return options.run(options, rest)
     except store.CourseError as error:

@@ -41,6 +41,8 @@ def extract(
 
 def run(model: nn.Module, function, inputs: torch.Tensor, batch: int = 256) -> torch.Tensor:
     """``function`` over ``inputs`` in batches, without gradients, with the model in eval mode."""
+    if not isinstance(inputs, torch.Tensor):
+        model.preprocess(inputs)  # raises, and says what it expects
     device = next(model.parameters()).device
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

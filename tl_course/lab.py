@@ -1,7 +1,6 @@
 """Where the lessons are, how they are copied for a learner, and how JupyterLab is opened."""
 
 import filecmp
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,13 +47,7 @@ def place(target: str | None) -> Path:
             if not filecmp.cmp(path, copy, shallow=False):
                 kept.append(str(inner))
             continue
-        try:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
-        except OSError as error:
-            raise store.StorageError(
-                str(copy), error.strerror or str(error), "Choose a folder you can write to"
-            ) from None
+        store.write_atomically(copy, path.read_bytes())
         copied += 1
     print(f"{copied} lessons copied to {folder}")
     if kept:

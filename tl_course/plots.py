@@ -73,7 +73,7 @@ def contact_sheet(
     labels: "torch.Tensor",
     classes: Sequence[str],
     columns: int = 8,
-    zoom: int = 2,
+    zoom: float = 1.7,
     ax: Axes | None = None,
 ) -> Axes:
     """A row of pictures for each class. ``pictures``: uint8 (N, 3, H, W); ``labels``: (N,).
@@ -116,6 +116,8 @@ def learning_curves(
     ends = []
     for name, history in histories.items():
         values = getattr(history, "val_accuracy", history)
+        if not len(values):
+            continue  # training ended before the first epoch did
         epochs = np.arange(1, len(values) + 1)
         line = {"color": COLOURS.get(name), "linewidth": 2.4, "solid_capstyle": "round"}
         ax.plot(epochs, values, **line)

@@ -1,6 +1,7 @@
 """Operations on a trained network, by stage name: new heads, freezing, learning rates."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -98,9 +99,9 @@ def param_groups(model: nn.Module, lr: float | Mapping[str, float]) -> list[dict
     rates = dict(lr) if isinstance(lr, Mapping) else {[*parts][-1]: lr}
     for name, rate in rates.items():
         store.choose("stage", name, parts)
-        if not rate > 0:
+        if not isinstance(rate, Real) or not 0 < rate < float("inf"):
             raise store.BadInput(
-                f"learning rate {rate!r} for {name!r}", "it is not positive", "Try 1e-3"
+                f"learning rate {rate!r} for {name!r}", "it is not a positive number", "Try 1e-3"
             )
     groups, rate = [], None
     for name in reversed(parts):

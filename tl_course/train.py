@@ -1,6 +1,7 @@
 """Training and measuring: ``fit`` learns on ``task.train`` and chooses on ``task.val``."""
 
 import copy
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -122,12 +123,17 @@ def fit(
     name. ``augment`` maps uint8 pictures (N, 3, H, W) to the same. Frozen stages keep their
     BatchNorm statistics, and run once instead of every epoch unless ``augment`` forbids it.
     ``seed`` orders the batches. ``progress`` may be a title for the bar. Ctrl-C ends training
-    and returns the history so far, with the best weights. A loss that is not finite ends it too,
-    with a warning. Changes ``model`` in place and leaves it in eval mode on ``device``.
+    and returns the history so far, with the best weights (those it started with, if no epoch
+    ended). A loss that is not finite ends it too, with a warning. Changes ``model`` in place and
+    leaves it in eval mode on ``device``. Raises ``BadInput`` for what cannot be trained.
     """
     _check(model, task, epochs, batch)
-    device = torch.device(device) if device else pick_device()
+    device = _device(device)
     dtype = dtype or pick_dtype(device)
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        raise store.BadInput(
+            f"dtype={dtype!r}", "training runs in float32, bfloat16 or float16", "Leave dtype out"
+        )
     model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(surgery.param_groups(model, lr), weight_decay=weight_decay)
     prefix = features.split_prefix(model) if cache and augment is None else None
@@ -150,9 +156,10 @@ def fit(
     inputs, val_inputs = inputs.to(device), val_inputs.to(device)
     steps = -(-len(labels) // batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     rows: list[tuple[float, float, float, float]] = []
-    best_key, best_epoch, best_state, stopped = None, 0, None, ""
+    best_key, best_epoch, stopped = None, 0, ""
+    best_state = copy.deepcopy(model.state_dict())  # where the first epoch fails, the start
     title = progress if isinstance(progress, str) else "training"
     bar = tqdm(total=epochs, desc=title, unit="epoch", disable=not progress)
     try:
@@ -172,14 +179,14 @@ def fit(
                 total_loss += loss.detach() * len(chosen)
                 right += (logits.detach().argmax(1) == target).sum()
             train_loss, train_accuracy = float(total_loss) / len(labels), int(right) / len(labels)
-            if not train_loss < float("inf"):
-                stopped = f"loss was not finite in epoch {epoch}"
-                warnings.warn(f"{stopped}; try a lower learning rate", stacklevel=2)
-                break
             model.eval()
             with torch.no_grad(), autocast:
                 val_logits = torch.cat([forward(p).float() for p in val_inputs.split(250)])
             val = _scores(val_logits, val_labels)
+            if not math.isfinite(train_loss + val.loss):
+                stopped = f"loss was not finite in epoch {epoch}"
+                warnings.warn(f"{stopped}; try a lower learning rate", stacklevel=2)
+                break
             rows.append((train_loss, train_accuracy, val.loss, val.accuracy))
             key = (val.accuracy, -val.loss)
             if best_key is None or key > best_key:
@@ -191,8 +198,7 @@ def fit(
         stopped = f"interrupted in epoch {len(rows) + 1}"
     finally:
         bar.close()
-        if best_state is not None:
-            model.load_state_dict(best_state)
+        model.load_state_dict(best_state)
         model.eval()
     columns = tuple(zip(*rows, strict=True)) or ((), (), (), ())
     return History(
@@ -212,6 +218,10 @@ def _check(model: nn.Module, task: "Task", epochs: int, batch: int) -> None:
             raise store.BadInput(
                 f"{name}={value!r}", "it must be a whole number from 1", f"Try {name}=10"
             )
+    if not (hasattr(task, "train") and hasattr(task, "val")):
+        raise store.BadInput(
+            f"a {type(task).__name__} as task", "fit needs a whole task", "Pass the Task itself"
+        )
     outputs = surgery.classifier(model).out_features
     if outputs != len(task.classes):
         raise store.BadInput(
@@ -219,6 +229,40 @@ def _check(model: nn.Module, task: "Task", epochs: int, batch: int) -> None:
             f"the model's head has {outputs} outputs",
             "Call surgery.replace_head(model, len(task.classes)) first",
         )
+    for split in (task.train, task.val):
+        _check_split(model, split)
+
+
+def _check_split(model: nn.Module, split: "Split") -> None:
+    if not (hasattr(split, "inputs") and hasattr(split, "labels")):
+        raise store.BadInput(
+            f"a {type(split).__name__} as split",
+            "it has no inputs and labels",
+            "Pass one part of a task, such as task.test",
+        )
+    if not len(split):
+        raise store.BadInput("a split", "it holds no examples", "Pass one that does")
+    outputs = surgery.classifier(model).out_features
+    low, high = int(split.labels.min()), int(split.labels.max())
+    if low < 0 or high >= outputs:
+        raise store.BadInput(
+            f"a split with labels from {low} to {high}",
+            f"the model's head has {outputs} outputs, for labels from 0 to {outputs - 1}",
+            "Call surgery.replace_head with the number of classes, and train",
+        )
+
+
+def _device(wanted: torch.device | str | None) -> torch.device:
+    if wanted is None:
+        return pick_device()
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError):
+        raise store.BadInput(
+            f"device {wanted!r}", "this machine has none of that name", "Leave device out"
+        ) from None
+    return device
 
 
 def _scores(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
@@ -237,15 +281,7 @@ def evaluate(model: nn.Module, split: "Split") -> Scores:
 
     Raises ``BadInput`` when the split is empty or has more classes than the head has outputs.
     """
-    if not len(split):
-        raise store.BadInput("a split", "it holds no examples", "Pass one that does")
-    outputs = surgery.classifier(model).out_features
-    if int(split.labels.max()) >= outputs:
-        raise store.BadInput(
-            f"a split with labels up to {int(split.labels.max())}",
-            f"the model's head has {outputs} outputs",
-            "Call surgery.replace_head with the number of classes, and train",
-        )
+    _check_split(model, split)
     return _scores(_logits(model, split.inputs), split.labels)
 
 
@@ -258,4 +294,11 @@ def _logits(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     device = next(model.parameters()).device
     dtype = pick_dtype(device)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        return features.run(model, lambda pictures: model(model.preprocess(pictures)), inputs)
+        logits = features.run(model, lambda part: model(model.preprocess(part)), inputs)
+    if not logits.isfinite().all():
+        raise store.BadInput(
+            f"this {type(model).__name__}",
+            "its answers are not finite numbers, as after training with too high a learning rate",
+            "Load it again and train with a lower rate",
+        )
+    return logits

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 from torch import nn
 
-from tl_course import plots, practice, train
+from tl_course import plots, practice, store, train
 
 if TYPE_CHECKING:
     from tl_course.tasks import Task
@@ -60,6 +60,11 @@ def two_opinions(task: "Task", models: Mapping[str, nn.Module], pictures: int = 
     are computed now, so that moving the slider only draws.
     """
     inputs, labels = task.test.inputs[:pictures], task.test.labels[:pictures]
+    if not len(labels) or not models:
+        raise store.BadInput(
+            "two_opinions", "it has no pictures or no networks to show", "Pass at least one of each"
+        )
+    shown = [html.escape(name) for name in task.classes]
     opinions = {name: train.predict(model, inputs) for name, model in models.items()}
     figure = None
     slider = ipywidgets.IntSlider(
@@ -82,10 +87,11 @@ def two_opinions(task: "Task", models: Mapping[str, nn.Module], pictures: int = 
         figure = plots.answers(inputs[index], here, task.classes, truth, figure)
         picture.value = plots.png(figure)
         said = [
-            f"{name} says <b>{task.classes[int(values.argmax())]}</b> ({float(values.max()):.0%})"
+            f"{html.escape(name)} says <b>{shown[int(values.argmax())]}</b> "
+            f"({float(values.max()):.0%})"
             for name, values in here.items()
         ]
-        sentence.value = f"Picture {index} shows <b>{task.classes[truth]}</b>: {'; '.join(said)}."
+        sentence.value = f"Picture {index} shows <b>{shown[truth]}</b>: {'; '.join(said)}."
 
     def limit(_) -> None:
         last = max(len(chosen[only.value]) - 1, 0)

@@ -29,8 +29,8 @@ from tl_course import evidence, models, plots, practice, surgery, tasks, train, 
 # %%
 clinic = tasks.load("leaves")
 shown = clinic.train.inputs[:60], clinic.train.labels[:60]
-sheet = plots.contact_sheet(*shown, clinic.classes)
-plots.show(sheet, alt="Forty leaves, one row each: healthy, rust, blight, mildew, mosaic.")
+sheet = plots.contact_sheet(*shown, clinic.classes, columns=6)
+plots.show(sheet, alt="Thirty leaves, one row each: healthy, rust, blight, mildew, mosaic.")
 
 # %% [markdown]
 # What tells the rows apart: nothing, small orange spots, brown patches, white powder, a

@@ -53,7 +53,7 @@ def paired(first, second, confidence: float = 0.95) -> Interval:
         )
     differences = first - second
     effect = float(differences.mean())
-    if np.ptp(differences) == 0:
+    if np.ptp(differences) < 1e-12:
         return Interval(effect, effect, effect, len(differences))
     from scipy.stats import bootstrap
 

@@ -21,9 +21,9 @@ def repeat(run: Callable[[int], Mapping], seeds: Iterable[int] = range(5)) -> "p
     import pandas
 
     seeds = list(seeds)
-    if len(set(seeds)) < 5:
+    if len(set(seeds)) < max(5, len(seeds)):
         raise store.BadInput(
-            f"{len(set(seeds))} seeds", "fewer than five tell luck from effect badly", "Use five"
+            f"{len(set(seeds))} seeds", "an interval needs five or more, each once", "Use five"
         )
     return pandas.DataFrame([{"seed": seed, **run(seed)} for seed in seeds])
 
@@ -48,11 +48,19 @@ def tune(
 
     rows, best = [], None
     for rate in rates:
-        torch.manual_seed(seed)
+        torch.manual_seed(int(seed))
         model = build()
+        if best is not None and model is best[1]:
+            raise store.BadInput(
+                "tune(build, …)",
+                "build returned the same model twice, so the rates would not start alike",
+                "Load or make the model inside build",
+            )
         history = train.fit(
             model, task, epochs=epochs, lr=rate, seed=seed, augment=augment, progress=False
         )
+        if history.stopped.startswith("interrupted"):
+            raise KeyboardInterrupt
         row = {
             "lr": rate,
             "epochs": epochs,

@@ -24,6 +24,12 @@ class Preprocess(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if not isinstance(images, torch.Tensor):
+            raise store.BadInput(
+                f"pictures of type {type(images).__name__}",
+                "the model expects a torch tensor",
+                "Pass split.inputs, or convert an array with torch.from_numpy",
+            )
         if images.ndim != 4 or images.shape[1] not in (1, 3):
             raise store.BadInput(
                 f"pictures of shape {tuple(images.shape)}",
@@ -36,12 +42,13 @@ class Preprocess(nn.Module):
             raise store.BadInput(
                 f"pictures of type {images.dtype}", "only uint8 or float", "Convert with .byte()"
             )
-        elif images.numel() and (images.amin() < -1e-3 or images.amax() > 1 + 1e-3):
+        elif images.numel() and not (images.amin() >= -1e-3 and images.amax() <= 1 + 1e-3):
             raise store.BadInput(
                 f"pictures from {images.amin():.2f} to {images.amax():.2f}",
-                "floats must lie in [0, 1]; these are in another range or normalised already",
+                "floats must lie in [0, 1]; these are in another range, normalised, or not numbers",
                 "Pass the raw uint8 pictures, or divide by 255 once",
             )
+        images = images.float()
         if images.shape[-2:] != (self.size, self.size):
             images = F.interpolate(
                 images, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False

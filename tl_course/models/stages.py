@@ -26,17 +26,34 @@ def stages(model: nn.Module) -> dict[str, nn.Module]:
             "its stages are not known",
             "Use one of models.names(), or a torchvision ResNet",
         )
+    if not hasattr(model, "preprocess"):
+        raise store.BadInput(
+            f"this {type(model).__name__}",
+            "it has no preprocess, so raw pictures cannot be shown to it",
+            "Set model.preprocess = models.Preprocess(224), or use models.load",
+        )
     return {"stem": stem, **{name: getattr(model, name) for name in layers}, "head": head}
 
 
 def classifier(model: nn.Module) -> nn.Linear:
-    """The last linear layer: from features to one logit a class."""
+    """The last linear layer: from features to one logit a class. Raises ``BadInput`` without."""
     last = stages(model)["head"][-1]
     if isinstance(last, nn.Sequential):
         last = last[-1]
+    if not isinstance(last, nn.Linear):
+        raise store.BadInput(
+            f"a head that ends in {type(last).__name__}",
+            "the last layer must be torch.nn.Linear, one logit a class",
+            "End the head with Linear; the loss applies the softmax itself",
+        )
     return last
 
 
 def set_classifier(model: nn.Module, layer: nn.Linear) -> None:
     """Put ``layer`` in the place of the last linear layer."""
-    setattr(model, "head" if isinstance(model, ResNet10) else "fc", layer)
+    name = "head" if isinstance(model, ResNet10) else "fc"
+    head = getattr(model, name)
+    if isinstance(head, nn.Sequential):
+        head[-1] = layer
+    else:
+        setattr(model, name, layer)

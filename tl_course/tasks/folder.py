@@ -55,7 +55,7 @@ def read_picture(data: bytes, size: int) -> np.ndarray:
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, store.BadInput):
             raise
-        raise refuse(f"it cannot be read as a picture ({error or type(error).__name__})") from None
+        raise refuse(f"it cannot be read as a picture ({type(error).__name__})") from None
     return np.asarray(square).transpose(2, 0, 1)
 
 
@@ -76,9 +76,22 @@ def folder(path, size: int = 64, seed: int = 0) -> Task:
         )
     reader = _Reader(root, size)
     children = _folders(root)
-    if children and all(child.name.lower() in SPLITS for child in children):
+    ready_made = [child for child in children if child.name.lower() in SPLITS]
+    if len(ready_made) > 1 and len(ready_made) < len(children):
+        others = ", ".join(repr(c.name) for c in children if c not in ready_made)
+        raise store.BadInput(
+            f"folder {str(root)!r}",
+            f"it mixes train, val or test with other folders: {others}",
+            "Move the others away, or pass a folder with one folder for each class",
+        )
+    if children and ready_made == children:
         parts = {SPLITS[child.name.lower()]: child for child in children}
+        if len(parts) < len(children):
+            raise store.BadInput(
+                f"folder {str(root)!r}", "two of its folders are validation", "Keep one of them"
+            )
         classes = sorted({c.name for child in children for c in _folders(child)})
+        reader.require_classes(classes)
         read = {name: reader.read(child, classes) for name, child in parts.items()}
         splits = _complete(root, read, seed)
     else:
@@ -87,9 +100,8 @@ def folder(path, size: int = 64, seed: int = 0) -> Task:
         whole = reader.read(root, classes)
         reader.require_pictures(whole, classes, least=5)
         splits = divide(whole, shares=(0.2, 0.2), seed=seed)
-    reader.require_classes(classes)
-    for split in splits:
-        reader.require_pictures(split, classes, least=1)
+    for name, split in zip(("training", "validation", "test"), splits, strict=True):
+        reader.require_pictures(split, classes, least=1, part=f" for {name}")
     reader.report()
     return Task(
         root.name,
@@ -108,7 +120,13 @@ def read_classes(root: Path, classes: list[str], size: int = 64) -> Split:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
+    try:
+        found = [p for p in root.iterdir() if p.is_dir()]
+    except OSError as error:
+        raise store.BadInput(
+            f"folder {str(root)!r}", error.strerror or str(error), "Allow yourself to read it"
+        ) from None
+    return sorted(p for p in found if not p.name.startswith((".", "__")))
 
 
 def _complete(root: Path, read: dict[str, Split], seed: int) -> tuple[Split, Split, Split]:
@@ -191,13 +209,15 @@ class _Reader:
                 "Put the pictures of each class into a folder of its own; two classes at least",
             )
 
-    def require_pictures(self, split: Split, classes: list[str], least: int) -> None:
+    def require_pictures(
+        self, split: Split, classes: list[str], least: int, part: str = ""
+    ) -> None:
         for label, name in enumerate(classes):
             count = int((split.labels == label).sum())
             if count < least:
                 raise store.BadInput(
                     f"class {name!r} in {str(self.root)!r}",
-                    f"it has {count} usable pictures{self._why()}",
+                    f"it has {count} usable pictures{part}{self._why()}",
                     "Add pictures (ten or more is a start), or remove the folder",
                 )
 

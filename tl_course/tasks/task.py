@@ -18,6 +18,19 @@ class Split:
     inputs: torch.Tensor
     labels: torch.Tensor
 
+    def __post_init__(self) -> None:
+        kinds = {type(self.inputs), type(self.labels)}
+        if kinds != {torch.Tensor} or self.labels.dtype != torch.int64 or self.labels.ndim != 1:
+            raise store.BadInput(
+                "a split", "it needs a tensor of inputs and int64 labels of shape (N,)", "Convert"
+            )
+        if len(self.inputs) != len(self.labels):
+            raise store.BadInput(
+                f"a split of {len(self.inputs)} inputs and {len(self.labels)} labels",
+                "each input needs one label",
+                "Check how they were put together",
+            )
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -80,6 +93,8 @@ class Task:
 def stratified(labels, n: int, rng: np.random.Generator) -> np.ndarray:
     """``n`` indices into ``labels``, shuffled; every class keeps its share and at least one."""
     labels = np.asarray(labels)
+    if not len(labels):
+        return np.empty(0, dtype=int)
     classes, counts = np.unique(labels, return_counts=True)
     quota = n * counts / counts.sum()
     least = min(1, n // len(classes))
