@@ -71,26 +71,28 @@ def report(benchmark, name, value):
     print(f"\n{name}: {value:.3f}")
 
 
+def times_as_fast(benchmark, name, mine, theirs):
+    """Other processes only ever add time, so the fastest rounds are the ones to compare."""
+    report(benchmark, name, min(theirs) / min(mine))
+    report(benchmark, f"{name} (medians)", statistics.median(theirs) / statistics.median(mine))
+
+
 def test_fit_is_as_fast_as_a_bare_loop(benchmark):
-    """(a) at least 0.95 of the speed of a hand-written loop."""
+    """(a) at least 0.95 of the speed of a hand-written loop; best of nine rounds each."""
     task = tasks.load("leaves").few(400, seed=0)
     bare_loop(network(task), task, 1, 1e-3, torch.nn.Module.train)
     mine, theirs = in_turn(
         lambda: train.fit(network(task), task, epochs=3, progress="fit"),
         lambda: bare_loop(network(task), task, 3, 1e-3, torch.nn.Module.train),
-        rounds=7,
+        rounds=9,
     )
-    report(
-        benchmark,
-        "speed of fit, bare loop = 1",
-        statistics.median(theirs) / statistics.median(mine),
-    )
+    times_as_fast(benchmark, "speed of fit, bare loop = 1", mine, theirs)
     benchmark.pedantic(lambda: train.fit(network(task), task, epochs=3, progress=False), rounds=1)
-    assert statistics.median(theirs) / statistics.median(mine) >= 0.95
+    assert min(theirs) / min(mine) >= 0.95
 
 
 def test_the_frozen_prefix_is_not_run_again(benchmark):
-    """(b) a head on a frozen network: at least ten times as fast as without the cache."""
+    """(b) a head on a frozen net: ten times as fast as without the cache; best of five rounds."""
     task = tasks.load("leaves").few(1000, seed=0)
     found = []
 
@@ -104,16 +106,12 @@ def test_the_frozen_prefix_is_not_run_again(benchmark):
         bare_loop(model, task, 20, 1e-2, surgery.train_mode)
         found.append(model)
 
-    mine, theirs = in_turn(with_cache, without, rounds=3)
+    mine, theirs = in_turn(with_cache, without, rounds=5)
     benchmark.pedantic(with_cache, rounds=3)
     accuracies = [train.evaluate(model, task.test).accuracy for model in found[:2]]
-    report(
-        benchmark,
-        "times as fast with the cache",
-        statistics.median(theirs) / statistics.median(mine),
-    )
+    times_as_fast(benchmark, "times as fast with the cache", mine, theirs)
     report(benchmark, "difference in test accuracy", abs(accuracies[0] - accuracies[1]))
-    assert statistics.median(theirs) / statistics.median(mine) >= 10
+    assert min(theirs) / min(mine) >= 10
     assert abs(accuracies[0] - accuracies[1]) <= 0.01
 
 

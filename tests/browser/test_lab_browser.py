@@ -93,7 +93,10 @@ def test_the_lesson_runs_and_its_widgets_answer(page, lab):
     slider = page.locator(".widget-slider [role=slider]").first
     slider.wait_for(timeout=400_000)
     # a kernel answers widgets after the cells that wait before them
-    page.wait_for_selector("text=Idle", timeout=400_000)
+    page.wait_for_function(
+        "![...document.querySelectorAll('.jp-InputPrompt')].some(e => e.innerText.includes('*'))",
+        timeout=400_000,
+    )
 
     page.locator(".widget-radio-box label").nth(3).click()
     page.get_by_role("button", name="Commit").click()
