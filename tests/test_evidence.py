@@ -176,3 +176,13 @@ def test_ctrl_c_ends_a_repetition(toy):
             seed=0,
             augment=interrupting,
         )
+
+
+def test_tune_needs_a_rate(toy):
+    with pytest.raises(store.BadInput, match="no rate"):
+        evidence.tune(lambda: None, toy, rates=[], epochs=1, seed=0)
+
+
+def test_weights_are_no_stored_result():
+    with pytest.raises(store.UnknownName, match="sweep_pictures"):
+        evidence.load("resnet10")

@@ -92,3 +92,10 @@ def test_probe_task(model, toy):
     found = features.probe_task(model, toy)
     assert found["test_accuracy"] > 0.9
     assert set(found) == {"val_accuracy", "test_accuracy", "test_balanced"}
+
+
+def test_probe_refuses_one_class(toy):
+    one = toy.train.take((toy.train.labels == 0).nonzero()[:, 0])
+    found = one.inputs.float().mean((2, 3))
+    with pytest.raises(store.BadInput, match="one class"):
+        features.probe(found, one, found, one)

@@ -60,3 +60,18 @@ def test_jupyterlab_is_started_on_the_first_lesson(monkeypatch, tmp_path):
     assert cli.main(["lab", "--no-browser"]) == 0
     assert seen["command"] == [sys.executable, "-m", "jupyterlab", "--no-browser", lab.FIRST]
     assert seen["cwd"] == lab.shipped()
+
+
+def test_a_copy_inside_the_lessons_does_not_copy_itself(tmp_path, monkeypatch):
+    lessons = tmp_path / "notebooks"
+    lessons.mkdir()
+    (lessons / lab.FIRST).write_text("{}")
+    monkeypatch.setattr(lab, "shipped", lambda: lessons)
+    for _ in range(2):
+        lab.place(str(lessons / "mine"))
+    assert len(list(lessons.rglob("*.ipynb"))) == 2
+
+
+def test_home_of_nobody(capsys):
+    assert cli.main(["lab", "--dir", "~nobody-of-this-name/course", "--copy-only"]) == 1
+    assert "no home folder of that name" in capsys.readouterr().err

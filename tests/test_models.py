@@ -157,3 +157,16 @@ def test_resnet10_recognises_tiny_imagenet(real_data):
     task = tasks.load("tiny_imagenet")
     assert len(task.test) == 5000
     assert train.evaluate(models.load("resnet10"), task.test).accuracy >= 0.48
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": 5}, "names of the outputs"),
+        ({"classes": "cats"}, "names of the outputs"),
+        ({"pretrained": False, "weights": "net.safetensors"}, "exclude each other"),
+    ],
+)
+def test_options_that_make_no_sense(options, message):
+    with pytest.raises(store.BadInput, match=message):
+        models.load("resnet10", **options)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tl_course import evidence, plots
+from tl_course import evidence, plots, store
 from tl_course.evidence import Interval
 
 
@@ -75,3 +75,19 @@ def test_colours_mean_one_thing():
     assert plots.COLOURS["fine-tuning"] == plots.COLOURS["pretrained"]
     groups = ("pretrained", "from scratch", "frozen", "random")
     assert len({plots.COLOURS[g] for g in groups}) == 4
+
+
+def test_contact_sheet_refuses_what_it_cannot_show():
+    pictures, labels = torch.rand(4, 3, 8, 8), torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(store.BadInput, match="uint8"):
+        plots.contact_sheet(pictures, labels, ("a",))
+    with pytest.raises(store.BadInput, match="uint8"):
+        plots.contact_sheet(pictures[:, :, :4].byte(), labels, ("a",))
+
+
+def test_class_names_are_not_formulas():
+    picture = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    ax = plots.contact_sheet(picture, torch.zeros(1, dtype=torch.int64), ("under $5_{ or $6",))
+    assert plots.png(ax.get_figure())
+    shown = plots.answers(picture[0], {"pretrained": torch.ones(1)}, ("$5_{ $",), 0)
+    assert plots.png(shown)

@@ -67,6 +67,12 @@ def test_few_refuses(toy, n):
         toy.few(n, seed=0)
 
 
+@pytest.mark.parametrize("seed", [None, -1, 1.5, "0"])
+def test_few_refuses_seed(toy, seed):
+    with pytest.raises(store.BadInput, match="whole number from 0"):
+        toy.few(30, seed=seed)
+
+
 def test_stratified_keeps_shares_and_at_least_one():
     labels = np.repeat([0, 1, 2], [900, 90, 10])
     for n in (3, 10, 100, 999, 1000):

@@ -124,7 +124,7 @@ def _cache() -> list[Finding]:
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     free = shutil.disk_usage(existing).free / 2**30
     found = f"{folder}, {free:.1f} GiB free"
-    if not os.access(existing, os.W_OK):
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
         cure = (
             "generated pictures are drawn anew each time; set TL_COURSE_CACHE to a folder of yours"
         )

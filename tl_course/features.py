@@ -123,11 +123,16 @@ def probe(features: torch.Tensor, split: "Split", val: torch.Tensor, val_split: 
 
     ``features`` (N, channels) belong to ``split``, ``val`` to ``val_split``. Five strengths
     from 1e-3 to 10 are tried (Alain and Bengio 2016, arXiv:1610.01644, on linear probes).
+    Raises ``BadInput`` for training labels of one class.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    if len(split.labels.unique()) < 2:
+        raise store.BadInput(
+            "a linear probe", "all its training labels are of one class", "Pass two classes or more"
+        )
     best = None
     for strength in (1e-3, 1e-2, 1e-1, 1.0, 10.0):
         pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))

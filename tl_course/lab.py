@@ -34,13 +34,13 @@ def place(target: str | None) -> Path:
         if source.parent != Path(__file__).parent:
             return source
         target = DEFAULT_COPY
-    folder = Path(target).expanduser()
+    folder = store.user_path(target)
     if folder.exists() and not folder.is_dir():
         raise store.BadInput(f"--dir {target}", "it is a file", "Name a folder, new or existing")
     copied, kept = 0, []
     for path in sorted(source.rglob("*.ipynb")):
         inner = path.relative_to(source)
-        if any(part.startswith(".") for part in inner.parts):
+        if any(part.startswith(".") for part in inner.parts) or folder.resolve() in path.parents:
             continue
         copy = folder / inner
         if copy.exists():

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tl_course import evidence
+from tl_course import evidence, store
 
 if TYPE_CHECKING:
     import pandas
@@ -79,7 +79,14 @@ def contact_sheet(
     """A row of pictures for each class. ``pictures``: uint8 (N, 3, H, W); ``labels``: (N,).
 
     The first ``columns`` pictures of each class are shown, with a gap of white between them.
+    Raises ``BadInput`` for pictures that are not uint8 and square.
     """
+    if pictures.ndim != 4 or pictures.shape[2] != pictures.shape[3] or pictures.dtype.itemsize > 1:
+        raise store.BadInput(
+            f"pictures of shape {tuple(pictures.shape)} and type {pictures.dtype}",
+            "a contact sheet shows uint8 (N, 3, H, H)",
+            "Pass split.inputs",
+        )
     size, gap = pictures.shape[-1], max(2, pictures.shape[-1] // 16)
     step = size + gap
     sheet = np.full((len(classes) * step - gap, columns * step - gap, 3), 255, np.uint8)
@@ -92,7 +99,7 @@ def contact_sheet(
     ax = ax or axes(width + 1.0, height + 0.15)
     ax.imshow(sheet, interpolation="lanczos")
     ax.set_xticks([])
-    ax.set_yticks([row * step + size / 2 for row in range(len(classes))], classes)
+    ax.set_yticks([row * step + size / 2 for row in range(len(classes))], classes, parse_math=False)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return ax
@@ -220,8 +227,8 @@ def differences(
     ax.axvline(0, color="black", linewidth=1)
     ax.set_yticks(range(len(intervals)), [*intervals])
     ax.set_ylim(len(intervals) - 0.5, -0.6)
-    least = min(0.0, *(100 * found.low for found in intervals.values()))
-    most = max(0.0, *(100 * found.high for found in intervals.values()))
+    least = min([0.0, *(100 * found.low for found in intervals.values())])
+    most = max([0.0, *(100 * found.high for found in intervals.values())])
     room = 0.1 * max(most - least, 10)
     ax.set_xlim(least - room, most + room)
     ax.set_xlabel(f"difference in points of test accuracy (left of 0: {loss}; right: {gain})")
@@ -250,7 +257,7 @@ def answers(
         widths = [1.1, *[1] * len(probabilities)]
         spots = figure.subplots(1, 1 + len(probabilities), width_ratios=widths)
         spots[0].imshow(picture.permute(1, 2, 0).numpy(), interpolation="lanczos")
-        spots[0].set_title(f"truth: {classes[truth]}")
+        spots[0].set_title(f"truth: {classes[truth]}", parse_math=False)
         spots[0].set_axis_off()
         for ax, (name, values) in zip(spots[1:], probabilities.items(), strict=True):
             colour = COLOURS.get(name, "#555555")
@@ -260,7 +267,7 @@ def answers(
             ax.set_xlim(0, 1)
             ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
             ax.set_ylim(len(classes) - 0.4, -0.6)
-            ax.set_yticks(range(len(classes)), classes)
+            ax.set_yticks(range(len(classes)), classes, parse_math=False)
             ax.get_yticklabels()[truth].set_weight("bold")
             ax.set_xlabel("probability")
     return figure

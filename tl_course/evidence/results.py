@@ -44,7 +44,8 @@ def load(name: str) -> "pandas.DataFrame":
     """
     import pandas
 
-    path = store.embedded(name)
+    tables = [key for key, entry in store.manifest().items() if entry["file"].endswith(".csv")]
+    path = store.embedded(store.choose("stored result", name, tables))
     with path.open(encoding="utf-8") as file:
         header = [line[2:].strip() for line in file if line.startswith("# ")]
     frame = pandas.read_csv(path, comment="#")

@@ -46,6 +46,8 @@ def tune(
 
     from tl_course import train
 
+    if not len(rates):
+        raise store.BadInput("tune(rates=[])", "there is no rate to try", "Pass [1e-3, 3e-3]")
     rows, best = [], None
     for rate in rates:
         torch.manual_seed(int(seed))

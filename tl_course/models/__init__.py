@@ -61,9 +61,21 @@ def load(
     ``classes`` names the outputs; ``weights`` is a safetensors file to use instead of the
     stored one. The model has two attributes of the course: ``preprocess`` (raw pictures to
     network input) and ``classes`` (names of the outputs, or empty). Raises ``UnknownName``,
-    ``NotAvailable`` or ``CorruptFile``.
+    ``BadInput``, ``NotAvailable`` or ``CorruptFile``.
     """
     builder = _BUILDERS[store.choose("model", name, _BUILDERS)]
+    if isinstance(classes, str) or not isinstance(classes, Sequence | None):
+        raise store.BadInput(
+            f"load({name!r}, classes={classes!r})",
+            "classes are the names of the outputs, not a number of them",
+            "Pass task.classes, or leave it out and call surgery.replace_head",
+        )
+    if weights and not pretrained:
+        raise store.BadInput(
+            f"load({name!r}, pretrained=False, weights=…)",
+            "random weights and a file of weights exclude each other",
+            "Leave one of them out",
+        )
     return builder(pretrained, classes, weights).eval()
 
 

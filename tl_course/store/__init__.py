@@ -17,7 +17,7 @@ from tl_course.store.errors import (
     choose,
 )
 from tl_course.store.fetching import fetch, locate
-from tl_course.store.places import cache_dir, data_dir, sha256, write_atomically
+from tl_course.store.places import cache_dir, data_dir, sha256, user_path, write_atomically
 from tl_course.store.shipped import EMBEDDED, add_to_manifest, embedded, manifest, write_embedded
 from tl_course.store.weights import load_official, load_weights, read_metadata
 
@@ -47,6 +47,7 @@ __all__ = [
     "read_metadata",
     "sha256",
     "unpack",
+    "user_path",
     "write_atomically",
     "write_embedded",
 ]

@@ -26,6 +26,7 @@ from tl_course.store.places import (
     remove_stale_partials,
     unreadable,
     unwritable,
+    user_path,
 )
 
 MAX_MEMBERS = 400_000
@@ -73,7 +74,7 @@ def unpack(name: str, into: str | Path | None = None) -> Path:
     key = _key(path)
     if into is None:
         return _unpack_into_cache(name, path, key)
-    folder = Path(into).expanduser().absolute()
+    folder = user_path(into).absolute()
     if _holds(folder, key):
         return folder
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tl_course.store.errors import NotAvailable, StorageError
+from tl_course.store.errors import BadInput, NotAvailable, StorageError
 
 # Left-overs of a killed process are older than any running download or extraction.
 STALE_SECONDS = 24 * 3600
@@ -25,6 +25,18 @@ READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
+def user_path(path: str | Path) -> Path:
+    """Return a path that a user typed, with ``~`` spelled out.
+
+    Raises `BadInput` for the home of a user whom this machine does not know.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        cause = "this machine knows no home folder of that name"
+        raise BadInput(f"path {str(path)!r}", cause, "Spell the path out") from None
+
+
 def cache_dir() -> Path:
     """Return the folder for downloads and unpacked archives; nothing is created.
 
@@ -32,7 +44,7 @@ def cache_dir() -> Path:
     """
     named = os.environ.get("TL_COURSE_CACHE")
     if named:
-        return Path(named).expanduser().absolute()
+        return user_path(named).absolute()
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("tl_course"))
@@ -46,7 +58,7 @@ def data_dir() -> Path | None:
     named = os.environ.get("TL_COURSE_DATA")
     if not named:
         return None
-    folder = Path(named).expanduser().absolute()
+    folder = user_path(named).absolute()
     if not folder.is_dir():
         raise NotAvailable(
             f"TL_COURSE_DATA={named}",

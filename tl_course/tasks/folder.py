@@ -67,7 +67,7 @@ def folder(path, size: int = 64, seed: int = 0) -> Task:
     exact copies of another file are left out, with one ``SkippedFiles`` warning that lists
     them. Raises ``BadInput`` for fewer than two classes or a class with too few pictures.
     """
-    root = Path(path).expanduser()
+    root = store.user_path(path)
     if not root.is_dir():
         raise store.BadInput(
             f"folder {str(root)!r}",

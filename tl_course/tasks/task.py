@@ -63,11 +63,16 @@ class Task:
 
         Validation shrinks too, to at most ``max(n, 50)`` pictures: whoever has 100 labels
         has no 2,000 to validate on. The test split never changes. Raises ``BadInput`` when
-        ``n`` is below the number of classes or above the number of training labels.
+        ``n`` is below the number of classes or above the number of training labels, and for
+        a seed that is not a whole number.
         """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
             raise store.BadInput(
                 f"few(n={n!r})", "n is not a whole number", "Pass a count of labels, such as 200"
+            )
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise store.BadInput(
+                f"few(seed={seed!r})", "a seed is a whole number from 0", "Pass seed=0"
             )
         if not len(self.classes) <= n <= len(self.train):
             raise store.BadInput(
