@@ -87,26 +87,21 @@ def shot(page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
-def run_all(page) -> None:
-    """Ask until a cell has started: JupyterLab drops what is asked before its kernel answers."""
-    for _ in range(10):
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        try:
-            page.wait_for_function(
-                "[...document.querySelectorAll('.jp-InputPrompt')]"
-                ".some(e => e.innerText.includes('*'))",
-                timeout=6_000,
-            )
+def wait_for_kernel(address: str) -> None:
+    """JupyterLab loses what it is asked to run before the kernel is connected."""
+    for _ in range(240):
+        with urllib.request.urlopen(f"{address}/api/kernels", timeout=5) as answer:
+            kernels = json.load(answer)
+        if any(k["connections"] and k["execution_state"] == "idle" for k in kernels):
             return
-        except sync_api.TimeoutError:
-            continue
-    raise AssertionError("JupyterLab did not start the lesson")
+        time.sleep(0.5)
+    raise AssertionError(f"no kernel is ready: {kernels}")
 
 
 def test_the_lesson_runs_and_its_widgets_answer(page, lab):
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
-    run_all(page)
+    wait_for_kernel(lab[0])
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     slider = page.locator(".widget-slider [role=slider]").first
     slider.wait_for(timeout=400_000)
     # a kernel answers widgets after the cells that wait before them
