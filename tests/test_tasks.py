@@ -105,6 +105,14 @@ def test_generated_pictures_come_from_the_cache_and_survive_its_damage(tmp_path,
     assert np.array_equal(np.load(path), first)
 
 
+def test_many_pictures_are_drawn_side_by_side_and_are_the_same(monkeypatch):
+    from tl_course.tasks import generated, materials
+
+    monkeypatch.setattr(generated.os, "cpu_count", lambda: 3)
+    labels = np.arange(401) % len(materials.CLASSES)
+    assert np.array_equal(generated._drawn(materials, labels, 1), materials.pictures(labels, 1))
+
+
 def test_generated_pictures_need_no_writable_cache(tmp_path, monkeypatch):
     from tl_course.tasks import generated, materials
 

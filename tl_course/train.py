@@ -1,6 +1,5 @@
 """Training and measuring: ``fit`` learns on ``task.train`` and chooses on ``task.val``."""
 
-import copy
 import math
 import time
 import warnings
@@ -159,7 +158,7 @@ def fit(
     generator = torch.Generator().manual_seed(int(seed))
     rows: list[tuple[float, float, float, float]] = []
     best_key, best_epoch, stopped = None, 0, ""
-    best_state = copy.deepcopy(model.state_dict())  # where the first epoch fails, the start
+    best_state = _weights(model)  # where the first epoch fails, the start
     title = progress if isinstance(progress, str) else "training"
     bar = tqdm(total=epochs, desc=title, unit="epoch", disable=not progress)
     try:
@@ -191,7 +190,7 @@ def fit(
             key = (val.accuracy, -val.loss)
             if best_key is None or key > best_key:
                 best_key, best_epoch = key, epoch
-                best_state = copy.deepcopy(model.state_dict())
+                best_state = _weights(model)
             bar.update()
             bar.set_postfix(train=f"{train_accuracy:.2f}", val=f"{val.accuracy:.2f}")
     except KeyboardInterrupt:
@@ -210,6 +209,10 @@ def fit(
         cached=prefix.names if prefix else (),
         stopped=stopped,
     )
+
+
+def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
 
 
 def _check(model: nn.Module, task: "Task", epochs: int, batch: int) -> None:

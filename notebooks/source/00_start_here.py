@@ -24,7 +24,7 @@ from tl_course import evidence, models, plots, practice, surgery, tasks, train, 
 # ## The leaf clinic
 #
 # Five conditions of leaves. The course draws the pictures itself, with random shapes, light,
-# backgrounds and dirt, so nothing is downloaded.
+# backgrounds and dirt, so nothing is downloaded. Drawing all 3,000 takes about 20 seconds, once.
 
 # %%
 clinic = tasks.load("leaves")

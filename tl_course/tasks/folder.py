@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from tl_course import store
 from tl_course.tasks.task import Split, Task, divide
@@ -156,6 +155,8 @@ class _Reader:
         self.seen: dict[bytes, Path] = {}
 
     def read(self, root: Path, classes: list[str]) -> Split:
+        import torch
+
         pictures, labels = [], []
         for label, name in enumerate(classes):
             for picture in self._pictures(root / name):

@@ -3,10 +3,10 @@
 import hashlib
 import inspect
 import io
+import os
 from types import ModuleType
 
 import numpy as np
-import torch
 
 from tl_course import store
 from tl_course.tasks.task import Split, Task
@@ -16,6 +16,8 @@ SEED = 20_26
 
 def make(module: ModuleType, title: str, sizes: tuple[int, int, int], overlap: str) -> Task:
     """A task drawn by ``module.pictures``; ``sizes`` are those of train, val and test."""
+    import torch
+
     name = module.__name__.rpartition(".")[2]
     splits = []
     for index, size in enumerate(sizes):
@@ -44,7 +46,7 @@ def _cached(module: ModuleType, name: str, labels: np.ndarray, seed: int) -> np.
             return pictures
     except Exception:  # noqa: BLE001, S110 - numpy raises many kinds for a damaged file
         pass  # not there yet, or damaged: draw it again
-    pictures = module.pictures(labels, seed)
+    pictures = _drawn(module, labels, seed)
     buffer = io.BytesIO()
     np.save(buffer, pictures)
     try:
@@ -53,3 +55,15 @@ def _cached(module: ModuleType, name: str, labels: np.ndarray, seed: int) -> np.
     except OSError:
         pass  # a cache that cannot be written only costs the time of drawing
     return pictures
+
+
+def _drawn(module: ModuleType, labels: np.ndarray, seed: int) -> np.ndarray:
+    """``module.pictures(labels, seed)``, drawn by several processes when there are many."""
+    import joblib
+
+    workers = min(4, os.cpu_count() or 1, 1 + len(labels) // 200)
+    parts = np.array_split(np.arange(len(labels)), workers)
+    jobs = [joblib.delayed(module.pictures)(labels[p], seed, first=int(p[0])) for p in parts]
+    # the processes end soon after: their memory is needed for training
+    with joblib.parallel_config("loky", n_jobs=workers, idle_worker_timeout=3):
+        return np.concatenate(joblib.Parallel()(jobs))

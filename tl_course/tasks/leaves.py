@@ -36,15 +36,15 @@ class _Leaf:
     gloss: np.ndarray  # (n, n), 0 … 1
 
 
-def pictures(labels: np.ndarray, seed: int, size: int = 64) -> np.ndarray:
+def pictures(labels: np.ndarray, seed: int, size: int = 64, first: int = 0) -> np.ndarray:
     """Photographs of leaves, one for each label (an index into ``CLASSES``).
 
-    Returns uint8 (N, 3, ``size``, ``size``), RGB. Picture ``i`` depends on ``seed``, ``i``,
-    ``labels[i]`` and ``size`` alone, and is the same on every run on one machine.
+    Returns uint8 (N, 3, ``size``, ``size``), RGB. Picture ``i`` depends on ``seed``,
+    ``first + i``, ``labels[i]`` and ``size`` alone, and is the same on every run on one machine.
     """
     result = np.empty((len(labels), 3, size, size), np.uint8)
     for index, label in enumerate(labels):
-        streams = np.random.SeedSequence([seed, index]).spawn(4)
+        streams = np.random.SeedSequence([seed, first + index]).spawn(4)
         result[index] = _picture(int(label), *map(np.random.default_rng, streams), size)
     return result
 

@@ -312,14 +312,15 @@ def _developed(rng: np.random.Generator, light: np.ndarray, size: int) -> np.nda
     return (np.clip(light, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def pictures(labels: np.ndarray, seed: int, size: int = 64) -> np.ndarray:
+def pictures(labels: np.ndarray, seed: int, size: int = 64, first: int = 0) -> np.ndarray:
     """Photographs of the materials that ``labels`` (N, indices into ``CLASSES``) name.
 
-    Returns uint8 (N, 3, size, size), RGB. Picture i depends on (seed, i, labels[i], size) alone.
+    Returns uint8 (N, 3, size, size), RGB. Picture i depends on (seed, first + i, labels[i],
+    size) alone.
     """
     result = np.empty((len(labels), 3, size, size), np.uint8)
     for i, label in enumerate(labels):
-        rng = np.random.default_rng(np.random.SeedSequence([seed, i]))
+        rng = np.random.default_rng(np.random.SeedSequence([seed, first + i]))
         u, v, cells = _viewpoint(rng, size * _SUPERSAMPLING)
         surface = _RECIPES[CLASSES[label]](rng, u, v)
         result[i] = _developed(rng, _lit(rng, surface, cells), size)

@@ -1,11 +1,14 @@
 """What every data set becomes: a ``Task`` with three splits."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from tl_course import store
+
+if TYPE_CHECKING:  # processes that only draw pictures do without torch
+    import torch
 
 
 @dataclass(frozen=True)
@@ -15,10 +18,12 @@ class Split:
     ``inputs``: for pictures uint8 (N, 3, H, W), RGB. ``labels``: int64 (N,).
     """
 
-    inputs: torch.Tensor
-    labels: torch.Tensor
+    inputs: "torch.Tensor"
+    labels: "torch.Tensor"
 
     def __post_init__(self) -> None:
+        import torch
+
         kinds = {type(self.inputs), type(self.labels)}
         if kinds != {torch.Tensor} or self.labels.dtype != torch.int64 or self.labels.ndim != 1:
             raise store.BadInput(
@@ -36,6 +41,8 @@ class Split:
 
     def take(self, indices) -> "Split":
         """The examples at ``indices`` (integers, any order)."""
+        import torch
+
         indices = torch.as_tensor(indices)
         return Split(self.inputs[indices], self.labels[indices])
 
