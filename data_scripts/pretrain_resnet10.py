@@ -81,7 +81,8 @@ def save_checkpoint(path: Path, model: nn.Module, optimizer, epoch: int) -> None
 
 def load_checkpoint(path: Path, model: nn.Module, optimizer) -> int:
     """Restore what ``save_checkpoint`` wrote; returns the number of finished epochs."""
-    state = load_file(path)
+    # copies: Windows does not replace a file that is still mapped into memory
+    state = {name: value.clone() for name, value in load_file(path).items()}
     model.load_state_dict(
         {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
     )

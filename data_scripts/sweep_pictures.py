@@ -62,6 +62,15 @@ def run(name: str, labels: int, strategy: str, seed: int) -> list[dict]:
     return [{**cell, **row} for row in rows]
 
 
+def read(work: Path) -> list[dict]:
+    """The rows of finished runs, one run a line; a line that a kill cut short is dropped."""
+    text = work.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        work.write_text(whole, encoding="utf-8", newline="\n")
+    return [row for line in whole.splitlines() for row in json.loads(line)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
@@ -70,7 +79,7 @@ def main() -> None:
     args = parser.parse_args()
     done = []
     if args.work.is_file():
-        done = [json.loads(line) for line in args.work.read_text().splitlines()]
+        done = read(args.work)
     finished = {(r["task"], r["labels"], r["strategy"], r["seed"]) for r in done}
     jobs = [
         (name, labels, strategy, seed)
@@ -86,8 +95,11 @@ def main() -> None:
     with args.work.open("a", encoding="utf-8") as file:
         for rows in tqdm(runner(joblib.delayed(run)(*job) for job in missing), total=len(missing)):
             done += rows
-            file.write("".join(json.dumps(row) + "\n" for row in rows))
+            file.write(json.dumps(rows) + "\n")
             file.flush()
+    if args.tasks:
+        print(f"kept in {args.work}; run again without --tasks to store all results")
+        return
     order = {cell: index for index, cell in enumerate(CELLS)}
     done = [r for r in done if (r["task"], r["labels"]) in order]
     done.sort(

@@ -109,3 +109,14 @@ def test_doctor_sees_a_damaged_embedded_file(monkeypatch):
 
     monkeypatch.setattr(store, "embedded", damaged)
     assert any(f.level == "problem" and f.cure == "Reinstall" for f in doctor._embedded())
+
+
+def test_doctor_goes_on_when_something_is_broken(monkeypatch):
+    monkeypatch.setenv("TL_COURSE_CACHE", "~nobody-of-this-name/cache")
+    monkeypatch.setattr(store, "manifest", dict)
+    monkeypatch.setattr(doctor.os, "cpu_count", lambda: 1 / 0)
+    findings = doctor.examine()
+    text = "\n".join(map(str, findings))
+    assert "PROBLEM embedded files: none are here" in text and "Reinstall" in text
+    assert "no home folder of that name" in text and "ZeroDivisionError" in text
+    assert findings[-1].subject == "network"

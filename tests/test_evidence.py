@@ -1,4 +1,6 @@
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -17,6 +19,21 @@ def test_paired_interval_covers_and_is_repeatable():
     assert found.sign == 1 and evidence.paired(second, first).sign == -1
     assert found == evidence.paired(first, second)
     assert evidence.paired(first, first[::-1]).sign == 0
+
+
+def test_five_seeds_are_covered_as_promised():
+    """Of 95 % intervals about 95 of 100 hold the true mean; those of a bootstrap would not."""
+    from scipy.stats import bootstrap
+
+    rng = np.random.default_rng(0)
+    draws, zero = rng.normal(0, 0.05, (1500, 5)), np.zeros(5)
+    found = [evidence.paired(values, zero) for values in draws]
+    assert 0.935 < np.mean([interval.sign == 0 for interval in found]) < 0.965
+    resampled = [
+        bootstrap((values,), np.mean, n_resamples=999, rng=rng).confidence_interval
+        for values in draws[:400]
+    ]
+    assert np.mean([low < 0 < high for low, high in resampled]) < 0.9
 
 
 def test_constant_differences_have_no_width():
@@ -186,3 +203,12 @@ def test_tune_needs_a_rate(toy):
 def test_weights_are_no_stored_result():
     with pytest.raises(store.UnknownName, match="sweep_pictures"):
         evidence.load("resnet10")
+
+
+def test_a_sweep_that_was_killed_goes_on(tmp_path):
+    script = Path(__file__).parents[1] / "data_scripts" / "sweep_pictures.py"
+    sweep = runpy.run_path(str(script))
+    work = tmp_path / "sweep.jsonl"
+    work.write_text('[{"seed": 0, "lr": 1}, {"seed": 0, "lr": 2}]\n[{"seed": 1, "l')
+    assert [row["lr"] for row in sweep["read"](work)] == [1, 2]
+    assert work.read_text().endswith("]\n")  # what comes next starts on a line of its own

@@ -83,6 +83,19 @@ def test_exif_rotation_is_obeyed():
     assert read[:, :20].mean() < 20 and read[:, -20:].mean() > 230
 
 
+def test_damaged_exif_is_ignored():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    picture(1).save(buffer, "JPEG", exif=exif)
+    data = buffer.getvalue()
+    damaged = data.replace(
+        b"\x01\x12\x00\x03", b"\x01\x12\x00\x01", 1
+    )  # its type: text, not number
+    assert damaged != data
+    assert tasks.read_picture(damaged, 64).shape == (3, 64, 64)
+
+
 def test_large_photograph_is_shrunk_and_a_huge_one_refused():
     buffer = io.BytesIO()
     Image.new("RGB", (6000, 4000), "green").save(buffer, "JPEG")

@@ -1,3 +1,4 @@
+import contextlib
 import subprocess
 import sys
 
@@ -50,14 +51,22 @@ def test_lessons_missing_from_the_installation(tmp_path, monkeypatch):
 
 
 def test_jupyterlab_is_started_on_the_first_lesson(monkeypatch, tmp_path):
-    seen = {}
+    seen = {"waited": 0}
 
-    def run(command, cwd):
-        seen.update(command=command, cwd=cwd)
-        return subprocess.CompletedProcess(command, 0)
+    class Server(contextlib.nullcontext):
+        def __init__(self, command, cwd):
+            super().__init__(self)
+            seen.update(command=command, cwd=cwd)
 
-    monkeypatch.setattr(subprocess, "run", run)
+        def wait(self):
+            seen["waited"] += 1
+            if seen["waited"] < 3:
+                raise KeyboardInterrupt  # JupyterLab got it too, and asks before it stops
+            return 0
+
+    monkeypatch.setattr(subprocess, "Popen", Server)
     assert cli.main(["lab", "--no-browser"]) == 0
+    assert seen["waited"] == 3
     assert seen["command"] == [sys.executable, "-m", "jupyterlab", "--no-browser", lab.FIRST]
     assert seen["cwd"] == lab.shipped()
 

@@ -9,7 +9,7 @@ BODY = ("stem", "layer1", "layer2", "layer3", "layer4")
 def test_predictions_are_kept_and_compared(tmp_path):
     path = tmp_path / "kept.json"
     assert practice.recall("a", path) is None
-    assert "not committed" in practice.compare("a", "ahead", path)
+    assert "commit to a prediction" in practice.compare("a", "ahead", path)
     practice.commit("a", "behind", path)
     practice.commit("b", "ahead", path)
     practice.commit("a", "ahead", path)

@@ -150,3 +150,23 @@ def test_published_files_of_another_shape_are_refused(tmp_path, monkeypatch):
     tasks._load.cache_clear()
     with pytest.raises(store.CorruptFile, match="not PneumoniaMNIST"):
         tasks.load("pneumonia")
+
+
+def test_satellite_scenes_zipped_again_on_a_mac(tmp_path, monkeypatch):
+    from PIL import Image
+
+    from tl_course.tasks import satellite
+
+    for place in ("__MACOSX/RSSCN7", "RSSCN7"):
+        for index, name in enumerate(satellite.CLASSES):
+            (tmp_path / place / name).mkdir(parents=True)
+            for count in range(6 if place == "RSSCN7" else 0):
+                colour = (10 * index, 20 * count, 99)
+                Image.new("RGB", (8, 8), colour).save(tmp_path / place / name / f"{count}.png")
+    monkeypatch.setattr(store, "unpack", lambda name: tmp_path)
+    task = satellite.load()
+    assert len(task.train) + len(task.val) + len(task.test) == 42
+    for path in (tmp_path / "RSSCN7" / "aGrass").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(store.BadInput, match="'aGrass'"):
+        satellite.load()

@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 from torch.nn import functional as F
+from torchvision.models.resnet import BasicBlock, ResNet
 
 from tl_course import models, store, surgery, train
 from tl_course.tasks import Split
@@ -189,6 +190,9 @@ def test_numbers_that_are_no_numbers_are_not_scored(model, toy):
         (lambda m, t: train.fit(m, t, device="gpu"), "Leave device out"),
         (lambda m, t: train.fit(m, t, dtype=torch.float64), "Leave dtype out"),
         (lambda m, t: train.fit(m, t, lr="1e-3"), "not a positive number"),
+        (lambda m, t: train.fit(m, t, seed=None), "a number from 0"),
+        (lambda m, t: train.fit(m, t, weight_decay=-1), "a number from 0"),
+        (lambda m, t: train.predict(ResNet(BasicBlock, [1] * 4), t.test.inputs), "no preprocess"),
         (lambda m, t: Split(t.test.inputs, t.test.labels[:5]), "each input needs one label"),
         (lambda m, t: Split(t.test.inputs, t.test.labels.int()), "int64"),
     ],
@@ -196,3 +200,23 @@ def test_numbers_that_are_no_numbers_are_not_scored(model, toy):
 def test_mistakes_that_people_make(model, toy, call, message):
     with pytest.raises(store.BadInput, match=message):
         call(model, toy)
+
+
+def test_a_device_without_doubles(monkeypatch, model, toy):
+    """Apple's MPS has no float64."""
+
+    def refuse(self):
+        raise TypeError("no float64 here")
+
+    monkeypatch.setattr(torch.Tensor, "double", refuse)
+    assert len(train.fit(model, toy, epochs=1, progress=False).val_accuracy) == 1
+
+
+def test_a_card_that_is_too_old_is_not_used(monkeypatch):
+    def ones(*size, device):
+        raise RuntimeError("no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", ones)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert train.pick_device() == torch.device("cpu")

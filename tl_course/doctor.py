@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
@@ -29,8 +30,17 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything a lesson relies on; never raises and never writes outside the cache."""
     checks = (_python, _packages, _torch, _cores, _memory, _embedded, _language, _cache, _data)
-    findings = [finding for check in checks for finding in check()]
-    return [*findings, *_network()]
+    return [finding for check in (*checks, _network) for finding in _asked(check)]
+
+
+def _asked(check: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        return check()
+    except store.CourseError as error:
+        return [Finding("problem", error.thing, error.cause, error.cure)]
+    except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
+        subject = check.__name__.strip("_")
+        return [Finding("problem", subject, f"{error!r}", "please report this line")]
 
 
 def _python() -> list[Finding]:
@@ -107,7 +117,9 @@ def _embedded() -> list[Finding]:
             fine += 1
         except store.CourseError as error:
             findings.append(Finding("problem", f"embedded {name}", error.cause, error.cure))
-    return [Finding("fine", "embedded files", f"{fine} unharmed"), *findings]
+    if not fine and not findings:
+        findings = [Finding("problem", "embedded files", "none are here", store.REINSTALL)]
+    return [Finding("fine", "embedded files", f"{fine} unharmed"), *findings] if fine else findings
 
 
 def _language() -> list[Finding]:
@@ -121,7 +133,10 @@ def _language() -> list[Finding]:
 
 def _cache() -> list[Finding]:
     folder = store.cache_dir()
-    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    existing = next((p for p in (folder, *folder.parents) if p.exists()), None)
+    if existing is None:
+        cure = "set TL_COURSE_CACHE to a folder of yours"
+        return [Finding("note", "cache", f"{folder} lies on a disk that is not there", cure)]
     free = shutil.disk_usage(existing).free / 2**30
     found = f"{folder}, {free:.1f} GiB free"
     if not (existing.is_dir() and os.access(existing, os.W_OK)):

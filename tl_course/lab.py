@@ -56,9 +56,14 @@ def place(target: str | None) -> Path:
 
 
 def open_lab(folder: Path, options: list[str]) -> int:
-    """Start JupyterLab in ``folder`` with the first lesson open; waits until it ends."""
+    """Start JupyterLab in ``folder`` with the first lesson open; waits until it ends.
+
+    Ctrl-C reaches JupyterLab too, which asks before it stops; this only goes on waiting.
+    """
     command = [sys.executable, "-m", "jupyterlab", *options, FIRST]
-    try:
-        return subprocess.run(command, cwd=folder).returncode
-    except KeyboardInterrupt:
-        return 0
+    with subprocess.Popen(command, cwd=folder) as server:
+        while True:
+            try:
+                return server.wait()
+            except KeyboardInterrupt:
+                continue

@@ -117,8 +117,9 @@ def learning_curves(
     guessing, drawn as a dotted line.
     """
     ax = ax or axes(8.0, 3.8, title)
-    if chance is not None:
-        ax.axhline(chance, color=COLOURS["random"], linestyle=":")
+    if chance is not None:  # it ends with the curves, so that their labels stay free of it
+        last = max((len(getattr(h, "val_accuracy", h)) for h in histories.values()), default=1)
+        ax.hlines(chance, 1, max(last, 1), color=COLOURS["random"], linestyle=":")
         ax.text(1, chance - 0.02, "guessing", color=COLOURS["random"], va="top")
     ends = []
     for name, history in histories.items():

@@ -37,7 +37,7 @@ def compare(key: str, measured: str, path: Path = PREDICTIONS) -> str:
     """A line that sets the committed prediction beside what was measured."""
     choice = recall(key, path)
     if choice is None:
-        return f"Measured: {measured}. You have not committed to a prediction; scroll up and do."
+        return f"Measured: {measured}. To compare, commit to a prediction above, then run this."
     if choice == measured:
         return f"You predicted {choice!r}, and that is what was measured."
     return f"You predicted {choice!r}. Measured: {measured}. What made the difference?"

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import torch
@@ -84,6 +85,10 @@ class History:
 def pick_device() -> torch.device:
     """The fastest device there is: CUDA, Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
+        try:
+            torch.ones(1, device="cuda").sum().item()
+        except RuntimeError:  # a card too old for this build of torch
+            return torch.device("cpu")
         return torch.device("cuda")
     if torch.backends.mps.is_available():
         return torch.device("mps")
@@ -121,12 +126,16 @@ def fit(
     AdamW, learning rate falling to zero along a cosine. ``lr`` is one rate or one for each stage
     name. ``augment`` maps uint8 pictures (N, 3, H, W) to the same. Frozen stages keep their
     BatchNorm statistics, and run once instead of every epoch unless ``augment`` forbids it.
-    ``seed`` orders the batches. ``progress`` may be a title for the bar. Ctrl-C ends training
+    ``seed`` orders the batches; what ``augment`` draws follows torch's global generator, which
+    stays yours to seed. ``progress`` may be a title for the bar. Ctrl-C ends training
     and returns the history so far, with the best weights (those it started with, if no epoch
     ended). A loss that is not finite ends it too, with a warning. Changes ``model`` in place and
     leaves it in eval mode on ``device``. Raises ``BadInput`` for what cannot be trained.
     """
     _check(model, task, epochs, batch)
+    for name, value in (("seed", seed), ("weight_decay", weight_decay)):
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
+            raise store.BadInput(f"{name}={value!r}", "it must be a number from 0", "Leave it out")
     device = _device(device)
     dtype = dtype or pick_dtype(device)
     if dtype not in (torch.float32, torch.bfloat16, torch.float16):
@@ -272,7 +281,7 @@ def _scores(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
     """Scores over all examples at once, never as a mean over unequal batches."""
     answers = logits.argmax(1)
     return Scores(
-        accuracy=float((answers == labels).double().mean()),
+        accuracy=int((answers == labels).sum()) / len(labels),
         loss=float(F.cross_entropy(logits, labels)),
         answers=answers.cpu(),
         labels=labels.cpu(),
@@ -294,6 +303,7 @@ def predict(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def _logits(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    surgery.stages(model)  # raises, and says what it lacks
     device = next(model.parameters()).device
     dtype = pick_dtype(device)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):

@@ -1,4 +1,4 @@
-"""How sure a difference is: paired bootstrap intervals."""
+"""How sure a difference is: intervals of paired differences."""
 
 from dataclasses import dataclass
 
@@ -32,11 +32,12 @@ class Interval:
 
 
 def paired(first, second, confidence: float = 0.95) -> Interval:
-    """Mean of ``first - second`` with a bootstrap interval; entry i of both shares a seed.
+    """Mean of ``first - second`` with its interval; entry i of both shares a seed.
 
-    Bias-corrected and accelerated (Efron 1987) through ``scipy.stats.bootstrap``. Differences
-    that are all equal leave nothing to resample; then the interval has no width. Raises
-    ``BadInput`` for fewer than five pairs, unequal lengths or missing values.
+    Student's t on the differences (1908). A bootstrap is the usual choice for many runs, but
+    resampling five covers the true mean in about 84 of 100 cases, not 95; a test measures both.
+    Differences that are all equal say nothing of their spread; then the interval has no width.
+    Fewer than five pairs, unequal lengths and missing values raise ``BadInput``.
     """
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if first.shape != second.shape or first.ndim != 1:
@@ -55,13 +56,7 @@ def paired(first, second, confidence: float = 0.95) -> Interval:
     effect = float(differences.mean())
     if np.ptp(differences) < 1e-12:
         return Interval(effect, effect, effect, len(differences))
-    from scipy.stats import bootstrap
+    from scipy.stats import ttest_rel
 
-    found = bootstrap(
-        (differences,),
-        np.mean,
-        confidence_level=confidence,
-        n_resamples=9999,
-        rng=np.random.default_rng(0),
-    ).confidence_interval
+    found = ttest_rel(first, second).confidence_interval(confidence)
     return Interval(effect, float(found.low), float(found.high), len(differences))

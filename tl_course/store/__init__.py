@@ -18,11 +18,19 @@ from tl_course.store.errors import (
 )
 from tl_course.store.fetching import fetch, locate
 from tl_course.store.places import cache_dir, data_dir, sha256, user_path, write_atomically
-from tl_course.store.shipped import EMBEDDED, add_to_manifest, embedded, manifest, write_embedded
+from tl_course.store.shipped import (
+    EMBEDDED,
+    REINSTALL,
+    add_to_manifest,
+    embedded,
+    manifest,
+    write_embedded,
+)
 from tl_course.store.weights import load_official, load_weights, read_metadata
 
 __all__ = [
     "EMBEDDED",
+    "REINSTALL",
     "BadInput",
     "CorruptFile",
     "CourseError",

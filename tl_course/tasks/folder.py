@@ -1,7 +1,9 @@
 """A learner's own pictures: one folder a class."""
 
+import contextlib
 import hashlib
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +41,8 @@ def read_picture(data: bytes, size: int) -> np.ndarray:
         if picture.width * picture.height > LARGEST:
             raise refuse(f"{picture.width} × {picture.height} pixels are too many", "Shrink it")
         picture.draft("RGB", (2 * size, 2 * size))  # lets JPEG decode at a fraction of its size
-        picture = ImageOps.exif_transpose(picture)
+        with contextlib.suppress(struct.error, TypeError, KeyError, ValueError):
+            picture = ImageOps.exif_transpose(picture)  # damaged notes of a camera are ignored
         if picture.mode.startswith("I") or picture.mode == "F":
             grey = np.asarray(picture, dtype=np.float64)
             span = max(grey.max() - grey.min(), 1)
@@ -114,8 +117,15 @@ def folder(path, size: int = 64, seed: int = 0) -> Task:
 
 
 def read_classes(root: Path, classes: list[str], size: int = 64) -> Split:
-    """Every picture of the folders ``classes`` below ``root``, labelled by the order given."""
-    return _Reader(root, size).read(root, classes)
+    """Every picture of the folders ``classes`` below ``root``, labelled by the order given.
+
+    Raises ``BadInput`` for a class without pictures; warns of files that cannot be read.
+    """
+    reader = _Reader(root, size)
+    split = reader.read(root, classes)
+    reader.require_pictures(split, classes, least=1)
+    reader.report()
+    return split
 
 
 def _folders(root: Path) -> list[Path]:

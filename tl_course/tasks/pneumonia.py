@@ -21,7 +21,7 @@ def load() -> Task:
                 _split(arrays[f"{part}_images"], arrays[f"{part}_labels"])
                 for part in ("train", "val", "test")
             ]
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, IndexError, ValueError, RuntimeError, OSError) as error:
         raise store.CorruptFile(
             str(path), f"it is not PneumoniaMNIST ({error})", "Fetch the published file again"
         ) from None

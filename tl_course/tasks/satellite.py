@@ -20,7 +20,11 @@ CLASSES = {
 def load() -> Task:
     """Satellite scenes at 64×64: half to train, a tenth to choose, the rest to test."""
     root = store.unpack("satellite")
-    parents = Counter(path.parent for path in root.rglob("*") if path.name in CLASSES)
+    parents = Counter(
+        path.parent
+        for path in root.rglob("*")
+        if path.name in CLASSES and "__MACOSX" not in path.parts
+    )
     if set(parents.values()) != {len(CLASSES)}:
         raise store.CorruptFile(
             "satellite",
