@@ -232,7 +232,7 @@ def differences(
     most = max([0.0, *(100 * found.high for found in intervals.values())])
     room = 0.1 * max(most - least, 10)
     ax.set_xlim(least - room, most + room)
-    ax.set_xlabel(f"difference in points of test accuracy (left of 0: {loss}; right: {gain})")
+    ax.set_xlabel(f"difference in points of accuracy (left of 0: {loss}; right: {gain})")
     ax.grid(axis="x", color="#E5E5E5")
     ax.set_axisbelow(True)
     return ax
