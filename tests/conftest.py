@@ -1,6 +1,9 @@
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before any import of transformers
+# before any import of torch, and inherited by the lessons' kernels: two threads that wait for each
+# other on cores that something else uses too can take thirty times as long as one
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -120,3 +120,13 @@ def test_doctor_goes_on_when_something_is_broken(monkeypatch):
     assert "PROBLEM embedded files: none are here" in text and "Reinstall" in text
     assert "no home folder of that name" in text and "ZeroDivisionError" in text
     assert findings[-1].subject == "network"
+
+
+@pytest.mark.parametrize(("load", "level"), [(3.0, "fine"), (98.0, "note")])
+def test_doctor_sees_busy_cores(monkeypatch, load, level):
+    import psutil
+
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: load)
+    monkeypatch.setattr(doctor.os, "cpu_count", lambda: 2)
+    (found,) = doctor._cores()
+    assert found.level == level and ("OMP_NUM_THREADS=1" in found.cure) == (level == "note")

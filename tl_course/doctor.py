@@ -93,7 +93,14 @@ def _torch() -> list[Finding]:
 
 
 def _cores() -> list[Finding]:
+    import psutil
+
     cores = os.cpu_count() or 1
+    load = psutil.cpu_percent(interval=0.5)
+    if load > 50:  # threads that wait for each other then wait for whole time slices
+        cure = "close what keeps them busy; if you cannot, start with OMP_NUM_THREADS=1 set"
+        found = f"{cores}, of which other programs use {load:.0f} %: training may take minutes"
+        return [Finding("note", "cores", found, cure)]
     if cores < 2:
         return [Finding("note", "cores", "1", "lessons take about twice the minutes stated")]
     return [Finding("fine", "cores", str(cores))]
