@@ -122,6 +122,17 @@ def test_what_the_course_promises_about_its_tasks():
     assert evidence.compare(frame, "satellite", 200, "fine-tuning", "from scratch").effect >= 0.08
 
 
+def test_what_lesson_00_says_in_words_about_the_stored_runs():
+    frame = evidence.load("sweep_pictures")
+    signs = {
+        name: evidence.compare(frame, name, 200, "fine-tuning", "from scratch").sign
+        for name in ("satellite", "pneumonia")
+    }
+    assert signs == {"satellite": 1, "pneumonia": 0}
+    digits = evidence.chosen(frame).query("task == 'digits' and strategy == 'from scratch'")
+    assert digits.test_balanced.mean() > 0.93
+
+
 def test_compare_needs_stored_runs():
     frame = evidence.load("sweep_pictures")
     with pytest.raises(store.UnknownName, match="no stored run"):

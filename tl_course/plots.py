@@ -81,7 +81,11 @@ def contact_sheet(
     The first ``columns`` pictures of each class are shown, with a gap of white between them.
     Raises ``BadInput`` for pictures that are not uint8 and square.
     """
-    if pictures.ndim != 4 or pictures.shape[2] != pictures.shape[3] or pictures.dtype.itemsize > 1:
+    if (
+        pictures.ndim != 4
+        or pictures.shape[2] != pictures.shape[3]
+        or str(pictures.dtype) != "torch.uint8"
+    ):
         raise store.BadInput(
             f"pictures of shape {tuple(pictures.shape)} and type {pictures.dtype}",
             "a contact sheet shows uint8 (N, 3, H, H)",

@@ -132,10 +132,7 @@ def fit(
     ended). A loss that is not finite ends it too, with a warning. Changes ``model`` in place and
     leaves it in eval mode on ``device``. Raises ``BadInput`` for what cannot be trained.
     """
-    _check(model, task, epochs, batch)
-    for name, value in (("seed", seed), ("weight_decay", weight_decay)):
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
-            raise store.BadInput(f"{name}={value!r}", "it must be a number from 0", "Leave it out")
+    _check(model, task, epochs, batch, seed, weight_decay)
     device = _device(device)
     dtype = dtype or pick_dtype(device)
     if dtype not in (torch.float32, torch.bfloat16, torch.float16):
@@ -224,12 +221,17 @@ def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def _check(model: nn.Module, task: "Task", epochs: int, batch: int) -> None:
+def _check(
+    model: nn.Module, task: "Task", epochs: int, batch: int, seed: int, weight_decay: float
+) -> None:
     for name, value in (("epochs", epochs), ("batch", batch)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise store.BadInput(
                 f"{name}={value!r}", "it must be a whole number from 1", f"Try {name}=10"
             )
+    for name, value in (("seed", seed), ("weight_decay", weight_decay)):
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
+            raise store.BadInput(f"{name}={value!r}", "it must be a number from 0", "Leave it out")
     if not (hasattr(task, "train") and hasattr(task, "val")):
         raise store.BadInput(
             f"a {type(task).__name__} as task", "fit needs a whole task", "Pass the Task itself"
@@ -299,11 +301,11 @@ def evaluate(model: nn.Module, split: "Split") -> Scores:
 
 def predict(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     """Class probabilities, float32 (N, classes) on the CPU, for raw ``inputs`` as in ``Split``."""
+    surgery.stages(model)  # raises, and says what it lacks
     return _logits(model, inputs).softmax(1)
 
 
 def _logits(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-    surgery.stages(model)  # raises, and says what it lacks
     device = next(model.parameters()).device
     dtype = pick_dtype(device)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):

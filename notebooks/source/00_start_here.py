@@ -11,8 +11,8 @@
 # **After this lesson you can** train both, compare them fairly, and say how sure you are.
 
 # %% [markdown]
-# Run a cell with **Shift + Enter**, from top to bottom. The first takes a few seconds; about
-# ninety seconds of computing lead to the answer.
+# Run a cell with **Shift + Enter**, from top to bottom. The first takes a few seconds; the answer
+# needs less than ninety seconds of computing.
 
 # %%
 import torch
@@ -227,9 +227,8 @@ print("mean over these five tasks:", verdict.interval)
 # ## Break it
 #
 # `train.fit` is the loop you read above; in addition the learning rate falls to zero, and the
-# epoch that did best on validation is kept. Fewer labels get more epochs, so that all take about
-# as many steps. Change a number and run again. Does the lead survive 25 labels? 1,000? A learning
-# rate ten times as high?
+# epoch that did best on validation is kept. Fewer labels get more epochs. Change a number and run
+# again. Does the lead survive 25 labels? 1,000? A learning rate ten times as high?
 
 # %% tags=["nbval-ignore-output"]
 LABELS, RATE = 25, 1e-3

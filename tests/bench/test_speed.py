@@ -1,6 +1,7 @@
 """How fast the package is against plain PyTorch. On demand, on an idle machine:
 
-pytest tests/bench
+pytest tests/bench                      # one thread, as all tests: steadier
+OMP_NUM_THREADS=2 pytest tests/bench    # as a lesson trains on two cores
 """
 
 import statistics

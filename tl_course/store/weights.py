@@ -44,7 +44,8 @@ def load_weights(path: str | Path) -> dict:
 def load_official(path: str | Path) -> dict:
     """Return the tensors of a .pth file that its authors publish, by name, as float32.
 
-    PyTorch's restricted reader is used, which builds tensors and runs no program. Raises
+    torchvision publishes its weights in no other format. PyTorch's restricted reader is used
+    (``weights_only``), which builds tensors and runs no program. Raises
     `CorruptFile` for a file with anything else in it, and for a damaged one.
     """
     import pickle
