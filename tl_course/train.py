@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Scores:
     """How a model does on one split. ``accuracy`` is in [0, 1]; ``loss`` is the mean cross-entropy
-    in nats; ``answers`` and ``labels`` are int64 (N,).
+    of an answer in nats; ``answers`` and ``labels`` are int64 (N,).
+
+    Where an input has K answers they are (N, K), and only an input whose K answers are all right
+    counts as right (exact match).
     """
 
     accuracy: float
@@ -38,8 +41,12 @@ class Scores:
 
     @cached_property
     def balanced_accuracy(self) -> float:
-        """Mean over the classes of the share answered right, in [0, 1]."""
-        right = (self.answers == self.labels).double()
+        """Mean over the classes of the share answered right, in [0, 1]. Inputs with K answers
+        have no class of their own; then it is the accuracy.
+        """
+        if self.labels.ndim > 1:
+            return self.accuracy
+        right = _right(self.answers, self.labels).double()
         per_class = [right[self.labels == label].mean() for label in self.labels.unique()]
         return float(torch.stack(per_class).mean())
 
@@ -48,7 +55,7 @@ class Scores:
         """95 % Wilson interval of the accuracy, from the size of the split alone."""
         from scipy.stats import binomtest
 
-        right = int((self.answers == self.labels).sum())
+        right = int(_right(self.answers, self.labels).sum())
         found = binomtest(right, self.n).proportion_ci(method="wilson")
         return float(found.low), float(found.high)
 
@@ -95,11 +102,14 @@ def pick_device() -> torch.device:
     return torch.device("cpu")
 
 
-def pick_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware computes faster in it, else float32.
+def pick_dtype(device: torch.device, model: nn.Module | None = None) -> torch.dtype:
+    """bfloat16 where the hardware computes ``model`` faster in it, else float32.
 
     On CPUs that is AMX (Intel) or AVX-512 BF16 (AMD, Intel); others get slower with bfloat16.
+    Recurrent networks, which take many small steps, stay in float32.
     """
+    if model is not None and any(isinstance(part, nn.RNNBase) for part in model.modules()):
+        return torch.float32
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float32
     probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
@@ -134,7 +144,7 @@ def fit(
     """
     _check(model, task, epochs, batch, seed, weight_decay)
     device = _device(device)
-    dtype = dtype or pick_dtype(device)
+    dtype = dtype or pick_dtype(device, model)
     if dtype not in (torch.float32, torch.bfloat16, torch.float16):
         raise store.BadInput(
             f"dtype={dtype!r}", "training runs in float32, bfloat16 or float16", "Leave dtype out"
@@ -154,8 +164,7 @@ def fit(
         inputs, val_inputs = task.train.inputs, task.val.inputs
 
         def forward(pictures: torch.Tensor) -> torch.Tensor:
-            ready = model.preprocess(pictures)
-            return model(ready.contiguous(memory_format=torch.channels_last))
+            return model(model.preprocess(pictures))
 
     labels, val_labels = task.train.labels.to(device), task.val.labels.to(device)
     inputs, val_inputs = inputs.to(device), val_inputs.to(device)
@@ -176,13 +185,13 @@ def fit(
                 target = labels[chosen]
                 with autocast:
                     logits = forward(pictures)
-                loss = F.cross_entropy(logits.float(), target)
+                loss = _loss(logits.float(), target)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 schedule.step()
                 total_loss += loss.detach() * len(chosen)
-                right += (logits.detach().argmax(1) == target).sum()
+                right += _right(logits.detach().argmax(-1), target).sum()
             train_loss, train_accuracy = float(total_loss) / len(labels), int(right) / len(labels)
             model.eval()
             with torch.no_grad(), autocast:
@@ -279,12 +288,21 @@ def _device(wanted: torch.device | str | None) -> torch.device:
     return device
 
 
+def _loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
+
+
+def _right(answers: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Which inputs have all their answers right: bool (N,)."""
+    return (answers == labels).view(len(labels), -1).all(1)
+
+
 def _scores(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
     """Scores over all examples at once, never as a mean over unequal batches."""
-    answers = logits.argmax(1)
+    answers = logits.argmax(-1)
     return Scores(
-        accuracy=int((answers == labels).sum()) / len(labels),
-        loss=float(F.cross_entropy(logits, labels)),
+        accuracy=int(_right(answers, labels).sum()) / len(labels),
+        loss=float(_loss(logits, labels)),
         answers=answers.cpu(),
         labels=labels.cpu(),
     )
@@ -300,14 +318,17 @@ def evaluate(model: nn.Module, split: "Split") -> Scores:
 
 
 def predict(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-    """Class probabilities, float32 (N, classes) on the CPU, for raw ``inputs`` as in ``Split``."""
+    """Class probabilities, float32 (N, classes) on the CPU, for raw ``inputs`` as in ``Split``.
+
+    A reader of numbers gives (N, 4, 10): ten probabilities for each digit.
+    """
     surgery.stages(model)  # raises, and says what it lacks
-    return _logits(model, inputs).softmax(1)
+    return _logits(model, inputs).softmax(-1)
 
 
 def _logits(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     device = next(model.parameters()).device
-    dtype = pick_dtype(device)
+    dtype = pick_dtype(device, model)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         logits = features.run(model, lambda part: model(model.preprocess(part)), inputs)
     if not logits.isfinite().all():

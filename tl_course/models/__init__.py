@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -10,7 +11,7 @@ from tl_course import store
 from tl_course.models.preprocess import Preprocess
 from tl_course.models.stages import classifier, set_classifier, stages
 
-__all__ = ["Preprocess", "classifier", "load", "names", "set_classifier", "stages"]
+__all__ = ["SOURCES", "Preprocess", "classifier", "load", "names", "set_classifier", "stages"]
 
 
 def _resnet10(pretrained: bool, classes: Sequence[str] | None, weights: Path | None) -> nn.Module:
@@ -41,7 +42,44 @@ def _resnet18(pretrained: bool, classes: Sequence[str] | None, weights: Path | N
     return model
 
 
-_BUILDERS = {"resnet10": _resnet10, "resnet18": _resnet18}
+def _reader(
+    name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
+) -> nn.Module:
+    from tl_course.models.reader import Letters, NumberReader
+
+    model = NumberReader()
+    if pretrained:
+        path = weights or store.embedded(name)
+        _fill(model, store.load_weights(path), path)
+    model.preprocess = Letters()
+    model.classes = tuple(classes or "0123456789")
+    return model
+
+
+# what a reader has learned first; "spanish_..." are relatives made on purpose, see number_words
+SOURCES = (
+    "spanish",
+    "portuguese",
+    "catalan",
+    "french",
+    "romanian",
+    "english",
+    "german",
+    "dutch",
+    "swedish",
+    "polish",
+    "finnish",
+    "turkish",
+    "spanish_enciphered",
+    "spanish_reversed",
+    "spanish_invented",
+    "spanish_false_friends",
+)
+_BUILDERS = {
+    "resnet10": _resnet10,
+    "resnet18": _resnet18,
+    **{f"reader_{source}": partial(_reader, f"reader_{source}") for source in SOURCES},
+}
 
 
 def names() -> tuple[str, ...]:

@@ -14,7 +14,7 @@ class Preprocess(nn.Module):
     """Pictures to what the network expects: scale to [0, 1], resize, normalise.
 
     In: uint8, or float in [0, 1], of shape (N, 3, H, W); one grey channel is repeated.
-    Out: float32 (N, 3, ``size``, ``size``). Raises ``BadInput`` for other shapes and ranges.
+    Out: float32 (N, 3, ``size``, ``size``), channels last in memory, which is faster. Raises ``BadInput`` for other shapes and ranges.
     """
 
     def __init__(self, size: int, mean=IMAGENET_MEAN, std=IMAGENET_STD):
@@ -53,4 +53,5 @@ class Preprocess(nn.Module):
             images = F.interpolate(
                 images, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False
             ).clamp(0, 1)
-        return (images - self.mean) / self.std
+        ready = (images - self.mean) / self.std
+        return ready.contiguous(memory_format=torch.channels_last)

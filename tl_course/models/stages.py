@@ -4,6 +4,7 @@ from torch import nn
 from torchvision.models.resnet import ResNet
 
 from tl_course import store
+from tl_course.models.reader import NumberReader
 from tl_course.models.resnet10 import ResNet10
 
 
@@ -14,6 +15,9 @@ def stages(model: nn.Module) -> dict[str, nn.Module]:
     be a view on several modules of the model; it shares their parameters. Raises ``BadInput``
     for a model of a family that is not known.
     """
+    if isinstance(model, NumberReader):
+        head = nn.Sequential(model.look, model.head)
+        return _ready(model, {"letters": model.letters, "memory": model.memory, "head": head})
     layers = ("layer1", "layer2", "layer3", "layer4")
     if isinstance(model, ResNet10):
         stem, head = model.stem, nn.Sequential(model.pool, model.head)
@@ -26,13 +30,18 @@ def stages(model: nn.Module) -> dict[str, nn.Module]:
             "its stages are not known",
             "Use one of models.names(), or a torchvision ResNet",
         )
+    parts = {"stem": stem, **{name: getattr(model, name) for name in layers}, "head": head}
+    return _ready(model, parts)
+
+
+def _ready(model: nn.Module, parts: dict[str, nn.Module]) -> dict[str, nn.Module]:
     if not hasattr(model, "preprocess"):
         raise store.BadInput(
             f"this {type(model).__name__}",
-            "it has no preprocess, so raw pictures cannot be shown to it",
+            "it has no preprocess, so raw inputs cannot be shown to it",
             "Set model.preprocess = models.Preprocess(224), or use models.load",
         )
-    return {"stem": stem, **{name: getattr(model, name) for name in layers}, "head": head}
+    return parts
 
 
 def classifier(model: nn.Module) -> nn.Linear:
@@ -51,7 +60,7 @@ def classifier(model: nn.Module) -> nn.Linear:
 
 def set_classifier(model: nn.Module, layer: nn.Linear) -> None:
     """Put ``layer`` in the place of the last linear layer."""
-    name = "head" if isinstance(model, ResNet10) else "fc"
+    name = "head" if isinstance(model, ResNet10 | NumberReader) else "fc"
     head = getattr(model, name)
     if isinstance(head, nn.Sequential):
         head[-1] = layer

@@ -1,11 +1,13 @@
 """Data sets by name: ``load`` gives a ``Task``; ``folder`` makes one of your own pictures."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 
 from tl_course import store
+from tl_course.tasks import number_words
 from tl_course.tasks.folder import SkippedFiles, folder, read_picture
+from tl_course.tasks.number_words import NAMES as LANGUAGES
 from tl_course.tasks.task import Split, Task
 
 __all__ = ["SkippedFiles", "Split", "Task", "available", "folder", "load", "names", "read_picture"]
@@ -42,6 +44,7 @@ _LOADERS: dict[str, Callable[[], Task]] = {
     "materials": _materials,
     **{name: _file(name) for name in ("digits", "satellite", "pneumonia", "hymenoptera")},
     "tiny_imagenet": _file("tiny_imagenet"),
+    **{f"numbers_{language}": partial(number_words.load, language) for language in LANGUAGES},
 }
 PUBLISHED = ("satellite", "pneumonia", "hymenoptera", "tiny_imagenet")
 
@@ -62,6 +65,6 @@ def available(name: str) -> bool:
     return name not in PUBLISHED or store.locate(name) is not None
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _load(name: str) -> Task:
     return _LOADERS[name]()

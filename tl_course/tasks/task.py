@@ -15,7 +15,8 @@ if TYPE_CHECKING:  # processes that only draw pictures do without torch
 class Split:
     """Inputs and labels that belong together.
 
-    ``inputs``: for pictures uint8 (N, 3, H, W), RGB. ``labels``: int64 (N,).
+    ``inputs``: for pictures uint8 (N, 3, H, W), RGB; for texts int32 (N, letters), code points.
+    ``labels``: int64 (N,), or (N, K) where each input has K answers, such as the digits of a number.
     """
 
     inputs: "torch.Tensor"
@@ -25,9 +26,11 @@ class Split:
         import torch
 
         kinds = {type(self.inputs), type(self.labels)}
-        if kinds != {torch.Tensor} or self.labels.dtype != torch.int64 or self.labels.ndim != 1:
+        if kinds != {torch.Tensor} or self.labels.dtype != torch.int64 or self.labels.ndim not in (1, 2):
             raise store.BadInput(
-                "a split", "it needs a tensor of inputs and int64 labels of shape (N,)", "Convert"
+                "a split",
+                "it needs a tensor of inputs and int64 labels of shape (N,) or (N, K)",
+                "Convert",
             )
         if len(self.inputs) != len(self.labels):
             raise store.BadInput(
@@ -68,10 +71,11 @@ class Task:
     def few(self, n: int, seed: int) -> "Task":
         """The same task with ``n`` training labels; classes keep their proportions.
 
+        Where an input has several answers, ``n`` counts inputs, and they are drawn by chance.
         Validation shrinks too, to at most ``max(n, 50)`` pictures: whoever has 100 labels
         has no 2,000 to validate on. The test split never changes. Raises ``BadInput`` when
-        ``n`` is below the number of classes or above the number of training labels, and for
-        a seed that is not a whole number.
+        ``n`` is below the number of classes (1 for several answers) or above the number of
+        training labels, and for a seed that is not a whole number.
         """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
             raise store.BadInput(
@@ -81,25 +85,28 @@ class Task:
             raise store.BadInput(
                 f"few(seed={seed!r})", "a seed is a whole number from 0", "Pass seed=0"
             )
-        if not len(self.classes) <= n <= len(self.train):
+        least = 1 if self.train.labels.ndim > 1 else len(self.classes)
+        if not least <= n <= len(self.train):
             raise store.BadInput(
                 f"few(n={n}) on {self.name!r}",
                 f"it has {len(self.classes)} classes and {len(self.train)} training labels",
-                f"Choose n from {len(self.classes)} to {len(self.train)}",
+                f"Choose n from {least} to {len(self.train)}",
             )
         rng = np.random.default_rng([seed, n])
         size = min(len(self.val), max(n, 50))
-        return replace(
-            self,
-            train=self.train.take(stratified(self.train.labels, n, rng)),
-            val=self.val.take(stratified(self.val.labels, size, rng)),
-        )
+        return replace(self, train=_draw(self.train, n, rng), val=_draw(self.val, size, rng))
 
     def __repr__(self) -> str:
         return (
             f"Task({self.name!r}: {len(self.classes)} classes, {len(self.train)} training, "
             f"{len(self.val)} validation, {len(self.test)} test)"
         )
+
+
+def _draw(split: Split, n: int, rng: np.random.Generator) -> Split:
+    if split.labels.ndim > 1:
+        return split.take(rng.permutation(len(split))[:n])
+    return split.take(stratified(split.labels, n, rng))
 
 
 def stratified(labels, n: int, rng: np.random.Generator) -> np.ndarray:

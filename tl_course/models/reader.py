@@ -1,0 +1,99 @@
+"""The number reader: from the letters of a number in words to its four digits."""
+
+import torch
+from torch import nn
+
+from tl_course import store
+
+ALPHABET = " '-,abcdefghijklmnopqrstuvwxyzàáâãäåæçèéêëìíîïñòóôõöøùúûüýßăąćęğıłńōœřśşșțůźżž"
+PAD, UNKNOWN = 0, 1
+DIGITS = 4
+
+
+class Letters(nn.Module):
+    """Code points to places in the reader's alphabet.
+
+    In: integers (N, L), zeros after the last letter. Out: int64 (N, L); 0 is no letter, 1 one
+    that is not in ``ALPHABET``. Raises ``BadInput`` for other shapes and types.
+    """
+
+    def __init__(self):
+        super().__init__()
+        table = torch.full((max(map(ord, ALPHABET)) + 2,), UNKNOWN)
+        table[[ord(letter) for letter in ALPHABET]] = torch.arange(len(ALPHABET)) + UNKNOWN + 1
+        table[0] = PAD
+        self.register_buffer("table", table, persistent=False)
+
+    def forward(self, points: torch.Tensor) -> torch.Tensor:
+        whole = isinstance(points, torch.Tensor) and not points.is_floating_point()
+        if not whole or points.ndim != 2:
+            raise store.BadInput(
+                f"texts as {tuple(getattr(points, 'shape', ())) or type(points).__name__}",
+                "a reader takes code points, integers of shape (N, letters)",
+                'Make them with number_words.codes(["trentadue"])',
+            )
+        return self.table[points.long().clamp(0, len(self.table) - 1)]
+
+
+class Memory(nn.Module):
+    """Two LSTMs (Hochreiter and Schmidhuber 1997), one from each end of the text.
+
+    In: letters (N, L, width), all zeros where there is none. Out: (N, L, 2 ``hidden``), zeros
+    there too, so that a text gives the same however much is left empty behind it.
+    """
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.there = nn.LSTM(width, hidden, batch_first=True)
+        self.back = nn.LSTM(width, hidden, batch_first=True)
+
+    def forward(self, letters: torch.Tensor) -> torch.Tensor:
+        written = (letters != 0).any(-1, keepdim=True)
+        there, _ = self.there(letters)
+        back, _ = self.back(_turned(letters, written))
+        return torch.cat([there, _turned(back, written)], -1) * written
+
+
+def _turned(letters: torch.Tensor, written: torch.Tensor) -> torch.Tensor:
+    """Each text from its last letter to its first; what is empty stays behind it."""
+    places = torch.arange(letters.shape[1], device=letters.device)
+    places = (written.sum(1) - 1 - places).remainder(max(letters.shape[1], 1))
+    return letters.gather(1, places.unsqueeze(-1).expand_as(letters))
+
+
+class Look(nn.Module):
+    """For each digit, where to look: attention with one learned query a digit.
+
+    In: (N, L, channels), zeros where there is no letter. Out: (N, 4, channels), the mean over the
+    letters, weighted by ``weights`` (N, L, 4), which sum to 1 over the letters.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.queries = nn.Linear(channels, DIGITS)
+
+    def weights(self, memory: torch.Tensor) -> torch.Tensor:
+        empty = (memory == 0).all(-1, keepdim=True)
+        return self.queries(memory).masked_fill(empty, -1e9).softmax(1)
+
+    def forward(self, memory: torch.Tensor) -> torch.Tensor:
+        return self.weights(memory).transpose(1, 2) @ memory
+
+
+class NumberReader(nn.Module):
+    """Letters in, four digits out: 61,000 parameters.
+
+    Stages: ``letters`` (an embedding), ``memory``, ``head`` (``look``, then one linear layer that
+    serves all four digits). Input: int64 (N, L) from ``Letters``. Output: logits (N, 4, 10) for
+    thousands, hundreds, tens and units.
+    """
+
+    def __init__(self, width: int = 48, hidden: int = 64):
+        super().__init__()
+        self.letters = nn.Embedding(len(ALPHABET) + 2, width, padding_idx=PAD)
+        self.memory = Memory(width, hidden)
+        self.look = Look(2 * hidden)
+        self.head = nn.Linear(2 * hidden, 10)
+
+    def forward(self, letters: torch.Tensor) -> torch.Tensor:
+        return self.head(self.look(self.memory(self.letters(letters))))

@@ -1,0 +1,204 @@
+"""Numbers below 10,000 written in words: real languages, and relatives of Spanish made on purpose.
+
+A network reads the letters and says which number it is. ``tasks.load("numbers_italian")`` gives
+one language as a ``Task``; ``make`` turns any way of writing numbers into one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tl_course import store
+from tl_course.tasks.task import Split, Task
+
+if TYPE_CHECKING:
+    import torch
+
+NUMBERS = 10_000
+LONGEST = 120  # letters; the longest real one here has 57
+SIZES = (7000, 1000, 2000)  # train, val, test
+
+# the library num2words writes them; its code for each language
+LANGUAGES = {
+    "italian": "it",
+    "spanish": "es",
+    "portuguese": "pt",
+    "catalan": "ca",
+    "french": "fr",
+    "romanian": "ro",
+    "english": "en",
+    "german": "de",
+    "dutch": "nl",
+    "swedish": "sv",
+    "polish": "pl",
+    "finnish": "fi",
+    "turkish": "tr",
+}
+
+# digit → the digit whose Spanish word stands for it among the false friends; zero stays
+MEANINGS = str.maketrans("123456789", "475982136")
+# Caesar's cipher: every letter moves eleven places on
+CIPHER = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyz", "lmnopqrstuvwxyzabcdefghijk"
+)
+# stems of Spanish numerals → invented ones; endings such as -enta and -ce stay, they are grammar
+ROOTS = {
+    "cero": "wika",
+    "uno": "alo",
+    "once": "albce",
+    "dos": "lep",
+    "dós": "lép",
+    "doce": "lepce",
+    "tres": "faug",
+    "trés": "fáug",
+    "trece": "faugce",
+    "trei": "faugi",
+    "cuatro": "bulmo",
+    "cuar": "bulm",
+    "cator": "bulmir",
+    "cinco": "ragua",
+    "cincu": "ragu",
+    "quinientos": "ragihodros",
+    "quin": "ragi",
+    "seis": "pavu",
+    "séis": "pávu",
+    "ses": "pav",
+    "siete": "zyfra",
+    "set": "zyf",
+    "ocho": "jimba",
+    "och": "jimb",
+    "nueve": "glirke",
+    "nov": "glirk",
+    "diez": "vash",
+    "dieci": "vashi",
+    "veint": "skor",
+    "cient": "hodr",
+    "cien": "hod",
+    "mil": "porf",
+}
+
+
+def _enciphered(words: Sequence[str]) -> list[str]:
+    bare = ["".join(c for c in unicodedata.normalize("NFD", w) if c.isascii()) for w in words]
+    return [word.translate(CIPHER) for word in bare]
+
+
+def _reversed(words: Sequence[str]) -> list[str]:
+    return [" ".join(reversed(word.split())) for word in words]
+
+
+def _invented(words: Sequence[str]) -> list[str]:
+    stems = re.compile("|".join(sorted(ROOTS, key=len, reverse=True)))
+    return [stems.sub(lambda stem: ROOTS[stem.group()], word) for word in words]
+
+
+def _false_friends(words: Sequence[str]) -> list[str]:
+    return [words[int(str(number).translate(MEANINGS))] for number in range(len(words))]
+
+
+# what is taken away → how Spanish is rewritten; everything else stays Spanish
+RELATIVES: dict[str, Callable[[Sequence[str]], list[str]]] = {
+    "spanish_enciphered": _enciphered,
+    "spanish_reversed": _reversed,
+    "spanish_invented": _invented,
+    "spanish_false_friends": _false_friends,
+}
+NAMES = (*LANGUAGES, *RELATIVES)
+
+
+@lru_cache(maxsize=None)
+def spell(language: str) -> tuple[str, ...]:
+    """The numbers from 0 to 9,999 in words, in that order. Raises ``UnknownName``.
+
+    ``language``: one of ``NAMES``.
+    """
+    if store.choose("language", language, NAMES) in RELATIVES:
+        return tuple(RELATIVES[language](spell("spanish")))
+    from num2words import num2words
+
+    return tuple(num2words(number, lang=LANGUAGES[language]) for number in range(NUMBERS))
+
+
+def digits(numbers: Sequence[int]) -> "torch.Tensor":
+    """Thousands, hundreds, tens and units of each number: int64 (N, 4). 42 is 0 0 4 2."""
+    import torch
+
+    numbers = torch.as_tensor(numbers)
+    return torch.stack([numbers // place % 10 for place in (1000, 100, 10, 1)], 1)
+
+
+def codes(texts: Sequence[str], length: int | None = None) -> "torch.Tensor":
+    """Texts as Unicode code points: int32 (N, ``length``), lower case, zeros after the last letter.
+
+    ``length`` defaults to the longest text. Raises ``BadInput`` for what is not text, or too long.
+    """
+    import torch
+
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise store.BadInput("codes", "it takes a list of texts", 'Pass ["trentadue"]')
+    folded = [unicodedata.normalize("NFC", text.strip().lower()) for text in texts]
+    longest = max(map(len, folded), default=0)
+    if longest > (length or LONGEST):
+        raise store.BadInput(
+            f"a text of {longest} letters",
+            f"the readers take at most {length or LONGEST}",
+            "Pass a shorter one",
+        )
+    points = np.zeros((len(folded), length or longest), np.int32)
+    for row, text in zip(points, folded, strict=True):
+        row[: len(text)] = [ord(letter) for letter in text]
+    return torch.from_numpy(points)
+
+
+def make(name: str, words: Sequence[str] | Callable[[int], str]) -> Task:
+    """A task from a way of writing numbers: 10,000 texts in order, or a function of the number.
+
+    ``inputs``: code points, int32 (N, letters). ``labels``: digits, int64 (N, 4). The same 2,000
+    numbers are the test, and the same 1,000 validation, in every language: a number kept for the
+    test in Italian was never read in Spanish either. Raises ``BadInput`` for a text that is
+    empty or stands for two numbers: nobody could read it.
+    """
+    if callable(words):
+        words = [words(number) for number in range(NUMBERS)]
+    if len(words) != NUMBERS:
+        raise store.BadInput(
+            f"language {name!r} with {len(words)} texts",
+            f"it must write every number from 0 to {NUMBERS - 1}",
+            "Pass a function of the number, or all of them in order",
+        )
+    inputs = codes(words)
+    seen: dict[str, int] = {}
+    for number, text in enumerate(words):
+        if not text.strip():
+            raise store.BadInput(f"language {name!r}", f"{number} has no text", "Write something")
+        if text in seen:
+            raise store.BadInput(
+                f"language {name!r}",
+                f"{text!r} stands for {seen[text]} and for {number}",
+                "Give every number a text of its own",
+            )
+        seen[text] = number
+    everything = Split(inputs, digits(range(NUMBERS)))
+    order = np.random.default_rng(0).permutation(NUMBERS)
+    ends = np.cumsum(SIZES)[:-1]
+    train, val, test = (everything.take(part) for part in np.split(order, ends))
+    return Task(
+        name,
+        f"Numbers in {name.removeprefix('numbers_').replace('_', ' ')}",
+        tuple("0123456789"),
+        train,
+        val,
+        test,
+        licence="facts of language; written by num2words (LGPL) where it is a real one",
+        source="num2words",
+        overlap="none: numbers kept for validation and test are the same in every language",
+    )
+
+
+def load(language: str) -> Task:
+    """One of ``NAMES`` as a task."""
+    return make(f"numbers_{language}", spell(language))
