@@ -13,7 +13,7 @@ import torch
 
 from tl_course import models, store, tasks, train
 
-EPOCHS, RATE, BATCH = 6, 5e-3, 128
+EPOCHS, RATE, BATCH = 8, 5e-3, 128
 
 
 def pretrain(source: str, seed: int) -> torch.nn.Module:

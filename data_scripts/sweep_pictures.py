@@ -6,14 +6,12 @@ Real tasks (satellite, pneumonia) need their files: TL_COURSE_DATA, the cache or
 """
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 
 import joblib
 import pandas
 from torch import manual_seed, nn, set_num_threads
-from tqdm.auto import tqdm
 
 from tl_course import evidence, features, models, surgery, tasks
 
@@ -42,33 +40,21 @@ def build(strategy: str, classes: int) -> nn.Module:
     return surgery.replace_head(models.load("resnet10", pretrained=pretrained), classes)
 
 
-def run(name: str, labels: int, strategy: str, seed: int) -> list[dict]:
+def run(task: str, labels: int, strategy: str, seed: int) -> list[dict]:
     """All rows of one strategy on one task with one seed."""
     set_num_threads(1)
-    task = tasks.load(name).few(labels, seed)
+    few = tasks.load(task).few(labels, seed)
     if strategy in PROBES:
         manual_seed(seed)
-        rows = [features.probe_task(build(strategy, len(task.classes)), task)]
-    else:
-        rows = evidence.tune(
-            partial(build, strategy, len(task.classes)),
-            task,
-            RATES[strategy],
-            epochs_for(labels),
-            seed,
-            augment=evidence.flip if name != "digits" else None,
-        )
-    cell = {"task": name, "labels": labels, "strategy": strategy, "seed": seed}
-    return [{**cell, **row} for row in rows]
-
-
-def read(work: Path) -> list[dict]:
-    """The rows of finished runs, one run a line; a line that a kill cut short is dropped."""
-    text = work.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        work.write_text(whole, encoding="utf-8", newline="\n")
-    return [row for line in whole.splitlines() for row in json.loads(line)]
+        return [features.probe_task(build(strategy, len(few.classes)), few)]
+    return evidence.tune(
+        partial(build, strategy, len(few.classes)),
+        few,
+        RATES[strategy],
+        epochs_for(labels),
+        seed,
+        augment=evidence.flip if task != "digits" else None,
+    )
 
 
 def main() -> None:
@@ -77,26 +63,16 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", help="only these tasks")
     parser.add_argument("--work", type=Path, default=Path("sweep_pictures.jsonl"))
     args = parser.parse_args()
-    done = []
-    if args.work.is_file():
-        done = read(args.work)
-    finished = {(r["task"], r["labels"], r["strategy"], r["seed"]) for r in done}
-    jobs = [
-        (name, labels, strategy, seed)
+    cells = [
+        {"task": name, "labels": labels, "strategy": strategy, "seed": seed}
         for name, labels in CELLS
         if args.tasks is None or name in args.tasks
         for seed in SEEDS
         for strategy in (*RATES, *PROBES)
     ]
-    for name in {job[0] for job in jobs}:
+    for name in {cell["task"] for cell in cells}:
         tasks.load(name)  # draw or unpack once, before the workers start
-    missing = [job for job in jobs if job not in finished]
-    runner = joblib.Parallel(n_jobs=args.jobs, return_as="generator_unordered")
-    with args.work.open("a", encoding="utf-8") as file:
-        for rows in tqdm(runner(joblib.delayed(run)(*job) for job in missing), total=len(missing)):
-            done += rows
-            file.write(json.dumps(rows) + "\n")
-            file.flush()
+    done = evidence.sweep(run, cells, args.work, args.jobs)
     if args.tasks:
         print(f"kept in {args.work}; run again without --tasks to store all results")
         return

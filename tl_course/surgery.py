@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from tl_course import store
-from tl_course.models import classifier, set_classifier, stages
+from tl_course.models import answers, classifier, set_classifier, stages
 
 if TYPE_CHECKING:
     import pandas
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def replace_head(model: nn.Module, classes: int) -> nn.Module:
-    """Swap the last linear layer for a new, random one with ``classes`` outputs.
+    """Swap the last linear layer for a new, random one with one output a class.
 
     Changes ``model`` and returns it; the other weights stay. ``model.classes`` becomes empty,
     because the old names no longer hold. Raises ``BadInput`` for fewer than two classes.
@@ -38,7 +38,7 @@ def replace_head(model: nn.Module, classes: int) -> nn.Module:
             "Pass len(task.classes)",
         )
     old = classifier(model)
-    new = nn.Linear(old.in_features, classes)
+    new = nn.Linear(old.in_features, classes * answers(model))
     set_classifier(model, new.to(old.weight.device, old.weight.dtype))
     model.classes = ()
     return model

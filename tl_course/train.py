@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from tl_course import features, store, surgery
+from tl_course import features, models, store, surgery
 
 if TYPE_CHECKING:
     from tl_course.tasks import Split, Task
@@ -245,7 +245,7 @@ def _check(
         raise store.BadInput(
             f"a {type(task).__name__} as task", "fit needs a whole task", "Pass the Task itself"
         )
-    outputs = surgery.classifier(model).out_features
+    outputs = _outputs(model)
     if outputs != len(task.classes):
         raise store.BadInput(
             f"task {task.name!r} with {len(task.classes)} classes",
@@ -254,6 +254,11 @@ def _check(
         )
     for split in (task.train, task.val):
         _check_split(model, split)
+
+
+def _outputs(model: nn.Module) -> int:
+    """Outputs for one answer: one a class."""
+    return surgery.classifier(model).out_features // models.answers(model)
 
 
 def _check_split(model: nn.Module, split: "Split") -> None:
@@ -265,7 +270,13 @@ def _check_split(model: nn.Module, split: "Split") -> None:
         )
     if not len(split):
         raise store.BadInput("a split", "it holds no examples", "Pass one that does")
-    outputs = surgery.classifier(model).out_features
+    outputs = _outputs(model)
+    if split.labels[0].numel() != models.answers(model):
+        raise store.BadInput(
+            f"a split with {split.labels[0].numel()} answers an input",
+            f"this {type(model).__name__} gives {models.answers(model)}",
+            "Pass a split made for this model",
+        )
     low, high = int(split.labels.min()), int(split.labels.max())
     if low < 0 or high >= outputs:
         raise store.BadInput(

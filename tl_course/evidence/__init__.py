@@ -3,7 +3,7 @@
 from tl_course.evidence.claims import CLAIMS, Claim
 from tl_course.evidence.intervals import Interval, paired
 from tl_course.evidence.results import chosen, load, machine, save
-from tl_course.evidence.runs import flip, repeat, tune
+from tl_course.evidence.runs import flip, repeat, sweep, tune
 from tl_course.evidence.verdicts import Verdict, compare, pooled, settle, table
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "repeat",
     "save",
     "settle",
+    "sweep",
     "table",
     "tune",
 ]

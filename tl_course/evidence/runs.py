@@ -1,6 +1,8 @@
 """Repeated runs: every seed alike, the learning rate chosen on validation, one look at the test."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tl_course import store
@@ -26,6 +28,40 @@ def repeat(run: Callable[[int], Mapping], seeds: Iterable[int] = range(5)) -> "p
             f"{len(set(seeds))} seeds", "an interval needs five or more, each once", "Use five"
         )
     return pandas.DataFrame([{"seed": seed, **run(seed)} for seed in seeds])
+
+
+def sweep(
+    run: Callable[..., list[dict]], cells: Sequence[Mapping], work: Path, jobs: int
+) -> list[dict]:
+    """The rows of ``run(**cell)`` for every cell, ``jobs`` side by side; each row repeats its cell.
+
+    Finished cells are kept in ``work``, one a line, and a sweep that was stopped goes on where it
+    ended; a line that a kill cut short is dropped. A cell's values are numbers or texts.
+    """
+    import joblib
+    from tqdm.auto import tqdm
+
+    done = []
+    if work.is_file():
+        text = work.read_text(encoding="utf-8")
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            work.write_text(whole, encoding="utf-8", newline="\n")
+        done = [row for line in whole.splitlines() for row in json.loads(line)]
+    finished = {tuple(row[key] for key in cell) for cell in cells[:1] for row in done}
+    missing = [cell for cell in cells if tuple(cell.values()) not in finished]
+    runner = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    calls = (joblib.delayed(_labelled)(run, cell) for cell in missing)
+    with work.open("a", encoding="utf-8") as file:
+        for rows in tqdm(runner(calls), total=len(missing)):
+            done += rows
+            file.write(json.dumps(rows) + "\n")
+            file.flush()
+    return done
+
+
+def _labelled(run: Callable[..., list[dict]], cell: Mapping) -> list[dict]:
+    return [{**cell, **row} for row in run(**cell)]
 
 
 def tune(

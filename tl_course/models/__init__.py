@@ -9,9 +9,18 @@ from torch import nn
 
 from tl_course import store
 from tl_course.models.preprocess import Preprocess
-from tl_course.models.stages import classifier, set_classifier, stages
+from tl_course.models.stages import answers, classifier, set_classifier, stages
 
-__all__ = ["SOURCES", "Preprocess", "classifier", "load", "names", "set_classifier", "stages"]
+__all__ = [
+    "SOURCES",
+    "Preprocess",
+    "answers",
+    "classifier",
+    "load",
+    "names",
+    "set_classifier",
+    "stages",
+]
 
 
 def _resnet10(pretrained: bool, classes: Sequence[str] | None, weights: Path | None) -> nn.Module:

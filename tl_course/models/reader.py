@@ -61,30 +61,20 @@ def _turned(letters: torch.Tensor, written: torch.Tensor) -> torch.Tensor:
     return letters.gather(1, places.unsqueeze(-1).expand_as(letters))
 
 
-class Look(nn.Module):
-    """For each digit, where to look: attention with one learned query a digit.
-
-    In: (N, L, channels), zeros where there is no letter. Out: (N, 4, channels), the mean over the
-    letters, weighted by ``weights`` (N, L, 4), which sum to 1 over the letters.
-    """
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.queries = nn.Linear(channels, DIGITS)
-
-    def weights(self, memory: torch.Tensor) -> torch.Tensor:
-        empty = (memory == 0).all(-1, keepdim=True)
-        return self.queries(memory).masked_fill(empty, -1e9).softmax(1)
+class Ends(nn.Module):
+    """What each LSTM holds when it has read the whole text: (N, L, 2 h) to (N, 2 h)."""
 
     def forward(self, memory: torch.Tensor) -> torch.Tensor:
-        return self.weights(memory).transpose(1, 2) @ memory
+        there, back = memory.chunk(2, -1)
+        last = (memory != 0).any(-1).sum(1) - 1
+        return torch.cat([there[torch.arange(len(there)), last], back[:, 0]], -1)
 
 
 class NumberReader(nn.Module):
-    """Letters in, four digits out: 61,000 parameters.
+    """Letters in, four digits out: 67,000 parameters.
 
-    Stages: ``letters`` (an embedding), ``memory``, ``head`` (``look``, then one linear layer that
-    serves all four digits). Input: int64 (N, L) from ``Letters``. Output: logits (N, 4, 10) for
+    Stages: ``letters`` (an embedding), ``memory`` (two LSTMs), ``head`` (one linear layer on what
+    they hold in the end). Input: int64 (N, L) from ``Letters``. Output: logits (N, 4, 10) for
     thousands, hundreds, tens and units.
     """
 
@@ -92,8 +82,9 @@ class NumberReader(nn.Module):
         super().__init__()
         self.letters = nn.Embedding(len(ALPHABET) + 2, width, padding_idx=PAD)
         self.memory = Memory(width, hidden)
-        self.look = Look(2 * hidden)
-        self.head = nn.Linear(2 * hidden, 10)
+        self.ends = Ends()
+        self.head = nn.Linear(2 * hidden, DIGITS * 10)
+        self.digits = nn.Unflatten(1, (DIGITS, -1))
 
     def forward(self, letters: torch.Tensor) -> torch.Tensor:
-        return self.head(self.look(self.memory(self.letters(letters))))
+        return self.digits(self.head(self.ends(self.memory(self.letters(letters)))))

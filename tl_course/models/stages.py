@@ -16,7 +16,7 @@ def stages(model: nn.Module) -> dict[str, nn.Module]:
     for a model of a family that is not known.
     """
     if isinstance(model, NumberReader):
-        head = nn.Sequential(model.look, model.head)
+        head = nn.Sequential(model.ends, model.head, model.digits)
         return _ready(model, {"letters": model.letters, "memory": model.memory, "head": head})
     layers = ("layer1", "layer2", "layer3", "layer4")
     if isinstance(model, ResNet10):
@@ -45,8 +45,12 @@ def _ready(model: nn.Module, parts: dict[str, nn.Module]) -> dict[str, nn.Module
 
 
 def classifier(model: nn.Module) -> nn.Linear:
-    """The last linear layer: from features to one logit a class. Raises ``BadInput`` without."""
-    last = stages(model)["head"][-1]
+    """The last linear layer: from features to one logit a class. Raises ``BadInput`` without.
+
+    Where an input has K answers it has K logits a class; see ``answers``.
+    """
+    head = stages(model)["head"]
+    last = head[-2] if isinstance(head[-1], nn.Unflatten) else head[-1]
     if isinstance(last, nn.Sequential):
         last = last[-1]
     if not isinstance(last, nn.Linear):
@@ -56,6 +60,12 @@ def classifier(model: nn.Module) -> nn.Linear:
             "End the head with Linear; the loss applies the softmax itself",
         )
     return last
+
+
+def answers(model: nn.Module) -> int:
+    """How many answers the model gives to one input: 4 digits for a number reader, else 1."""
+    last = stages(model)["head"][-1]
+    return last.unflattened_size[0] if isinstance(last, nn.Unflatten) else 1
 
 
 def set_classifier(model: nn.Module, layer: nn.Linear) -> None:
