@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from tl_course import store
 from tl_course.models import answers, classifier, set_classifier, stages
@@ -13,9 +15,12 @@ if TYPE_CHECKING:
     import pandas
 
 __all__ = [
+    "LowRank",
+    "add_lora",
     "classifier",
     "freeze",
     "frozen",
+    "merge_lora",
     "param_groups",
     "replace_head",
     "stages",
@@ -120,6 +125,52 @@ def param_groups(model: nn.Module, lr: float | Mapping[str, float]) -> list[dict
             f"{type(model).__name__}", "every stage is frozen", "Unfreeze the head at least"
         )
     return groups[::-1]
+
+
+class LowRank(nn.Module):
+    """A weight (out, ...) plus a trained product of two thin matrices, ``b`` (out, rank) times
+    ``a`` (rank, ...). ``b`` starts at zero, so nothing changes until it is trained.
+    """
+
+    def __init__(self, weight: torch.Tensor, rank: int):
+        super().__init__()
+        flat = weight.flatten(1)
+        self.a = nn.Parameter(torch.randn(rank, flat.shape[1]).to(weight) / rank**0.5)
+        self.b = nn.Parameter(torch.zeros(flat.shape[0], rank).to(weight))
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight + (self.b @ self.a).view_as(weight)
+
+
+def add_lora(model: nn.Module, rank: int = 4) -> nn.Module:
+    """Freeze every weight, and give each weight matrix a ``LowRank`` change to train instead.
+
+    LoRA (Hu et al. 2021, arXiv:2106.09685) without its scale, which the learning rate takes over.
+    Changes ``model`` and returns it; ``merge_lora`` ends it. Raises ``BadInput`` for a rank that
+    is not a whole number from 1, and for a model that has it already.
+    """
+    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
+        raise store.BadInput(f"add_lora(rank={rank!r})", "a rank is a whole number from 1", "Try 4")
+    if any(parametrize.is_parametrized(part) for part in model.modules()):
+        raise store.BadInput(
+            f"this {type(model).__name__}", "it has LoRA weights already", "Load it again"
+        )
+    model.requires_grad_(False)
+    for part in [*model.modules()]:
+        for name, weight in [*part.named_parameters(recurse=False)]:
+            if weight.ndim > 1:
+                change = LowRank(weight, rank)
+                parametrize.register_parametrization(part, name, change)
+    return model
+
+
+def merge_lora(model: nn.Module) -> nn.Module:
+    """Add what ``add_lora`` has learned to the weights themselves, and make all trainable."""
+    for part in [*model.modules()]:
+        if parametrize.is_parametrized(part):
+            for name in [*part.parametrizations]:
+                parametrize.remove_parametrizations(part, name)
+    return unfreeze(model)
 
 
 def summary(model: nn.Module) -> "pandas.DataFrame":

@@ -125,6 +125,7 @@ def fit(
     batch: int = 32,
     weight_decay: float = 0.01,
     augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    penalty: Callable[[nn.Module], torch.Tensor] | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
@@ -134,7 +135,8 @@ def fit(
     """Train what is not frozen on ``task.train``; keep the epoch that is best on ``task.val``.
 
     AdamW, learning rate falling to zero along a cosine. ``lr`` is one rate or one for each stage
-    name. ``augment`` maps uint8 pictures (N, 3, H, W) to the same. Frozen stages keep their
+    name. ``augment`` maps uint8 pictures (N, 3, H, W) to the same. What ``penalty(model)`` gives,
+    a tensor of one number, is added to the loss of every step. Frozen stages keep their
     BatchNorm statistics, and run once instead of every epoch unless ``augment`` forbids it.
     ``seed`` orders the batches; what ``augment`` draws follows torch's global generator, which
     stays yours to seed. ``progress`` may be a title for the bar. Ctrl-C ends training
@@ -186,6 +188,8 @@ def fit(
                 with autocast:
                     logits = forward(pictures)
                 loss = _loss(logits.float(), target)
+                if penalty is not None:
+                    loss = loss + penalty(model)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
@@ -224,6 +228,32 @@ def fit(
         cached=prefix.names if prefix else (),
         stopped=stopped,
     )
+
+
+def l2_sp(model: nn.Module, strength: float) -> Callable[[nn.Module], torch.Tensor]:
+    """A ``penalty`` for ``fit`` that holds weights near where they are now.
+
+    ``strength`` / 2 times the squared distance of the weights trained from their values at this
+    moment (L2-SP, Li et al. 2018, arXiv:1802.01483). Raises ``BadInput`` for a strength below 0.
+    """
+    if isinstance(strength, bool) or not isinstance(strength, Real) or not 0 <= strength < math.inf:
+        raise store.BadInput(
+            f"l2_sp(strength={strength!r})", "it must be a number from 0", "Try 0.1"
+        )
+    start = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+
+    def penalty(moved: nn.Module) -> torch.Tensor:
+        return (
+            strength
+            / 2
+            * sum(
+                (p - start[n].to(p.device)).square().sum()
+                for n, p in moved.named_parameters()
+                if n in start
+            )
+        )
+
+    return penalty
 
 
 def _weights(model: nn.Module) -> dict[str, torch.Tensor]:

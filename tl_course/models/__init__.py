@@ -75,8 +75,6 @@ SOURCES = (
     "english",
     "german",
     "dutch",
-    "swedish",
-    "polish",
     "finnish",
     "turkish",
     "spanish_enciphered",

@@ -14,7 +14,8 @@ class Preprocess(nn.Module):
     """Pictures to what the network expects: scale to [0, 1], resize, normalise.
 
     In: uint8, or float in [0, 1], of shape (N, 3, H, W); one grey channel is repeated.
-    Out: float32 (N, 3, ``size``, ``size``), channels last in memory, which is faster. Raises ``BadInput`` for other shapes and ranges.
+    Out: float32 (N, 3, ``size``, ``size``), channels last in memory, which is faster. Raises
+    ``BadInput`` for other shapes and ranges.
     """
 
     def __init__(self, size: int, mean=IMAGENET_MEAN, std=IMAGENET_STD):

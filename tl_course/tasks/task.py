@@ -16,7 +16,7 @@ class Split:
     """Inputs and labels that belong together.
 
     ``inputs``: for pictures uint8 (N, 3, H, W), RGB; for texts int32 (N, letters), code points.
-    ``labels``: int64 (N,), or (N, K) where each input has K answers, such as the digits of a number.
+    ``labels``: int64 (N,), or (N, K) where each input has K answers, such as a number's digits.
     """
 
     inputs: "torch.Tensor"
@@ -26,7 +26,11 @@ class Split:
         import torch
 
         kinds = {type(self.inputs), type(self.labels)}
-        if kinds != {torch.Tensor} or self.labels.dtype != torch.int64 or self.labels.ndim not in (1, 2):
+        if (
+            kinds != {torch.Tensor}
+            or self.labels.dtype != torch.int64
+            or self.labels.ndim not in (1, 2)
+        ):
             raise store.BadInput(
                 "a split",
                 "it needs a tensor of inputs and int64 labels of shape (N,) or (N, K)",
@@ -96,11 +100,40 @@ class Task:
         size = min(len(self.val), max(n, 50))
         return replace(self, train=_draw(self.train, n, rng), val=_draw(self.val, size, rng))
 
+    def mixed(self, old: Split) -> "Task":
+        """The same task with the examples of ``old`` mixed into training, for rehearsal.
+
+        Validation and test stay. Texts of another length get zeros behind them. Raises
+        ``BadInput`` where inputs or labels are of another kind.
+        """
+        import torch
+
+        parts = [self.train, old]
+        if old.inputs.ndim == self.train.inputs.ndim == 2:
+            longest = max(split.inputs.shape[1] for split in parts)
+            inputs = [_padded(split.inputs, longest) for split in parts]
+        else:
+            inputs = [split.inputs for split in parts]
+        labels = [split.labels for split in parts]
+        if len({(x.dtype, x.shape[1:]) for x in inputs}) + len({y.shape[1:] for y in labels}) > 2:
+            raise store.BadInput(
+                f"examples to mix into {self.name!r}",
+                "their inputs or labels have another shape or type",
+                "Pass a split of the same kind of task",
+            )
+        return replace(self, train=Split(torch.cat(inputs), torch.cat(labels)))
+
     def __repr__(self) -> str:
         return (
             f"Task({self.name!r}: {len(self.classes)} classes, {len(self.train)} training, "
             f"{len(self.val)} validation, {len(self.test)} test)"
         )
+
+
+def _padded(texts: "torch.Tensor", length: int) -> "torch.Tensor":
+    padded = texts.new_zeros(len(texts), length)
+    padded[:, : texts.shape[1]] = texts
+    return padded
 
 
 def _draw(split: Split, n: int, rng: np.random.Generator) -> Split:

@@ -1,0 +1,56 @@
+"""What all charts share: size, colours with one meaning each, and how they are shown."""
+
+import io
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DPI = 110
+# Okabe and Ito's colour-blind safe palette (2008), one fixed meaning each
+COLOURS = {
+    "pretrained": "#0072B2",
+    "fine-tuning": "#0072B2",
+    "from scratch": "#D55E00",
+    "linear probe": "#009E73",
+    "frozen": "#009E73",
+    "probe on random backbone": "#7A7A7A",
+    "random": "#7A7A7A",
+}
+STYLE = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlepad": 10,
+    "axes.labelsize": 10.5,
+    "font.size": 10,
+}
+
+
+def axes(width: float = 8.0, height: float = 4.0, title: str = "") -> Axes:
+    """Empty axes in the course's style on a new figure; sizes in inches. No window opens."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        ax = figure.add_subplot()
+        ax.set_title(title)
+        return ax
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def show(chart: Axes | Figure, alt: str) -> None:
+    """Display a chart in the notebook, with ``alt`` for those who cannot see it."""
+    from IPython.display import display
+
+    figure = chart if isinstance(chart, Figure) else chart.get_figure()
+    bundle = {"image/png": png(figure), "text/plain": alt}
+    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
