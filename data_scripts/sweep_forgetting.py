@@ -13,8 +13,8 @@ from pathlib import Path
 
 import joblib
 import pandas
-import torch
 from pretrain_readers import pretrain
+from torch import manual_seed, set_num_threads
 
 from tl_course import evidence, models, surgery, tasks, train
 
@@ -44,7 +44,7 @@ def settings(network: str) -> Iterator[dict]:
 
 def run(network: str, seed: int) -> list[dict]:
     """All settings of one network with one seed."""
-    torch.set_num_threads(1)
+    set_num_threads(1)
     return (read if network == "reader" else look)(seed)
 
 
@@ -56,7 +56,7 @@ def read(seed: int) -> list[dict]:
     before = train.evaluate(source, spanish.test).accuracy
     rows = []
     for setting in settings("reader"):
-        torch.manual_seed(seed)
+        manual_seed(seed)
         model, task, penalty = copy.deepcopy(source), italian, None
         if setting["strategy"] == "from scratch":
             model = models.load("reader_spanish", pretrained=False)
@@ -105,7 +105,7 @@ def look(seed: int) -> list[dict]:
     answers = train.predict(source, unlabelled).argmax(1)
     rows = []
     for setting in settings("resnet10"):
-        torch.manual_seed(seed)
+        manual_seed(seed)
         model = models.load("resnet10", pretrained=setting["strategy"] != "from scratch")
         surgery.replace_head(model, len(task.classes))
         if setting["frozen"]:

@@ -1,13 +1,11 @@
 import json
-import runpy
-from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
 
 from tl_course import evidence, store
-from tl_course.evidence import verdicts
+from tl_course.evidence import rules
 
 
 def test_paired_interval_covers_and_is_repeatable():
@@ -161,7 +159,7 @@ def fake(better: dict[str, float]) -> pandas.DataFrame:
     ],
 )
 def test_the_rule_follows_the_results(monkeypatch, better, verdict):
-    monkeypatch.setattr(verdicts, "load", lambda name: fake(better))
+    monkeypatch.setattr(rules, "load", lambda name: fake(better))
     found = evidence.settle("why-1")
     assert found.verdict == verdict
     if verdict == "holds-when":
@@ -217,9 +215,44 @@ def test_weights_are_no_stored_result():
 
 
 def test_a_sweep_that_was_killed_goes_on(tmp_path):
-    script = Path(__file__).parents[1] / "data_scripts" / "sweep_pictures.py"
-    sweep = runpy.run_path(str(script))
     work = tmp_path / "sweep.jsonl"
     work.write_text('[{"seed": 0, "lr": 1}, {"seed": 0, "lr": 2}]\n[{"seed": 1, "l')
-    assert [row["lr"] for row in sweep["read"](work)] == [1, 2]
-    assert work.read_text().endswith("]\n")  # what comes next starts on a line of its own
+    cells, ran = [{"seed": seed} for seed in range(3)], []
+
+    def run(seed):
+        ran.append(seed)
+        return [{"lr": 1}, {"lr": 2}]
+
+    rows = evidence.sweep(run, cells, work, jobs=1)
+    assert ran == [1, 2]  # seed 0 was finished, the line of seed 1 cut short
+    assert [(row["seed"], row["lr"]) for row in rows] == [(s, r) for s in range(3) for r in (1, 2)]
+    assert [row for line in work.read_text().splitlines() for row in json.loads(line)] == rows
+    assert evidence.sweep(run, cells, work, jobs=1) == rows and ran == [1, 2]
+
+
+def test_a_sweep_keeps_what_was_finished_before_an_error(tmp_path):
+    work, broken = tmp_path / "sweep.jsonl", [2]
+
+    def run(source, seed):
+        if seed in broken:
+            raise ZeroDivisionError
+        return [{"accuracy": seed / 10}]
+
+    cells = [{"source": "español", "seed": seed} for seed in range(4)]
+    with pytest.raises(ZeroDivisionError):
+        evidence.sweep(run, cells, work, jobs=1)
+    assert len(work.read_text().splitlines()) == 2
+    broken.clear()
+    rows = evidence.sweep(run, cells, work, jobs=1)
+    assert rows == [{**cell, "accuracy": cell["seed"] / 10} for cell in cells]
+
+
+def test_a_sweep_runs_side_by_side(tmp_path):
+    cells = [{"name": name, "lr": lr} for name in ("a", "b") for lr in (1e-3, 0.1)]
+    rows = evidence.sweep(
+        lambda name, lr: [{"found": f"{name}{lr}"}], cells, tmp_path / "sweep.jsonl", jobs=2
+    )
+    expected = [{**cell, "found": f"{cell['name']}{cell['lr']}"} for cell in cells]
+    assert sorted(rows, key=lambda row: row["found"]) == sorted(
+        expected, key=lambda row: row["found"]
+    )

@@ -104,7 +104,7 @@ def test_a_lesson_opens_with_a_question_and_asks_for_a_prediction(source):
     text = source.read_text(encoding="utf-8")
     title = re.search(r"^# # (.+)$", text, re.M).group(1)
     assert title.endswith("?")
-    assert "widgets.predict(" in text and "practice.compare(" in text
+    assert re.search(r"widgets\.(predict|rank)\(", text) and "practice.compare" in text
     assert "pip install" not in text
     ast.parse(text)
 

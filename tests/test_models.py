@@ -8,9 +8,18 @@ from tl_course import models, store
 
 
 def test_names():
-    assert models.names() == ("resnet10", "resnet18")
-    with pytest.raises(store.UnknownName, match="resnet10, resnet18"):
+    readers = tuple(f"reader_{source}" for source in models.SOURCES)
+    assert models.names() == ("resnet10", "resnet18", *readers)
+    with pytest.raises(store.UnknownName, match="resnet10, resnet18, reader_spanish"):
         models.load("resnet11")
+
+
+def test_there_is_a_reader_for_every_language_but_the_one_to_learn():
+    from tl_course.tasks import number_words
+
+    assert {*models.SOURCES} == {*number_words.NAMES} - {"italian"}
+    for source in models.SOURCES:
+        assert store.embedded(f"reader_{source}").is_file()
 
 
 def test_resnet10_knows_two_hundred_everyday_things():
@@ -22,7 +31,7 @@ def test_resnet10_knows_two_hundred_everyday_things():
     assert store.embedded("resnet10").stat().st_size <= 3_000_000
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", ["resnet10", "resnet18"])
 def test_stages_compose_to_the_model(name):
     model = models.load(name, pretrained=False)
     parts = models.stages(model)
@@ -36,6 +45,25 @@ def test_stages_compose_to_the_model(name):
     torch.testing.assert_close(features, expected)
     in_stages = sum(p.numel() for part in parts.values() for p in part.parameters())
     assert in_stages == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "answers"), [("resnet10", 1), ("resnet18", 1), ("reader_spanish", 4)]
+)
+def test_how_many_answers_a_model_gives_to_one_input(name, answers):
+    model = models.load(name, pretrained=False)
+    assert models.answers(model) == answers
+    assert isinstance(models.classifier(model), torch.nn.Linear)
+
+
+def test_the_classifier_of_a_reader_can_be_two_layers():
+    model = models.load("reader_spanish", pretrained=False)
+    assert models.classifier(model) is model.head
+    last = torch.nn.Linear(16, 40)
+    model.head = torch.nn.Sequential(torch.nn.Linear(128, 16), torch.nn.ReLU(), last)
+    assert models.classifier(model) is last and models.answers(model) == 4
+    models.set_classifier(model, torch.nn.Linear(16, 20))
+    assert model(torch.ones(2, 3, dtype=torch.int64)).shape == (2, 4, 5)
 
 
 def test_random_weights_follow_the_seed():
@@ -114,6 +142,11 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     )
     with pytest.raises(store.CorruptFile, match="do not fit ResNet10"):
         models.load("resnet10", weights=path)
+
+
+def test_weights_of_a_picture_model_are_no_reader():
+    with pytest.raises(store.CorruptFile, match="do not fit NumberReader"):
+        models.load("reader_spanish", weights=store.embedded("resnet10"))
 
 
 def test_resnet18_without_its_file(tmp_path, monkeypatch):

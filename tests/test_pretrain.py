@@ -1,4 +1,6 @@
-"""The pretraining script on a handful of pictures: it resumes, and two processes share a run."""
+"""The pretraining scripts: that of pictures on a handful of them, where it resumes and two
+processes share a run; that of readers for one language.
+"""
 
 import io
 import json
@@ -17,6 +19,7 @@ from PIL import Image
 from tl_course import models, store, tasks
 
 SCRIPT = Path(__file__).resolve().parent.parent / "data_scripts" / "pretrain_resnet10.py"
+READERS = SCRIPT.with_name("pretrain_readers.py")
 IDS = ("n01443537", "n01629819", "n01641577")
 
 
@@ -119,3 +122,31 @@ def test_two_processes_share_a_run(archive, tmp_path):
     assert model.classes == ("goldfish", "salamander", "frog")
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert "pretrain_resnet10.py" in manifest["resnet10"]["recipe"]
+
+
+def test_a_reader_is_trained_as_the_script_promises(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(READERS),
+            "--sources",
+            "spanish",
+            "--out",
+            str(tmp_path),
+            "--jobs",
+            "1",
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, last = done.stdout.splitlines()
+    assert first.startswith("reader_spanish: ") and "of 2,000 new numbers right" in first
+    assert float(first.split()[1]) >= 0.99
+    assert last == "expect 0.99 or more for every reader"
+    weights = store.load_weights(tmp_path / "reader_spanish.safetensors")
+    assert set(weights) == set(models.load("reader_spanish").state_dict())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["reader_spanish"]["recipe"] == "python data_scripts/pretrain_readers.py"

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tl_course import models, store, surgery, train
+from tl_course import models, store, surgery, tasks, train
+from tl_course.tasks import Task
 
 BODY = ("stem", "layer1", "layer2", "layer3", "layer4")
 
@@ -29,6 +30,18 @@ def test_replace_head_changes_only_the_head(model):
 def test_replace_head_of_resnet18():
     model = surgery.replace_head(models.load("resnet18", pretrained=False), 4)
     assert model.fc.out_features == 4 and surgery.classifier(model) is model.fc
+
+
+def test_replace_head_of_a_reader_keeps_its_four_answers():
+    reader = models.load("reader_spanish")
+    before = copy.deepcopy(reader.state_dict())
+    assert surgery.replace_head(reader, 10).head.out_features == 40
+    assert reader.classes == () and models.answers(reader) == 4
+    assert not torch.equal(reader.head.weight, before["head.weight"])
+    assert torch.equal(reader.letters.weight, before["letters.weight"])
+    surgery.replace_head(reader, 7)
+    points = tasks.load("numbers_spanish").val.inputs[:5]
+    assert train.predict(reader, points).shape == (5, 4, 7)
 
 
 @pytest.mark.parametrize("classes", [1, 0, -2, 2.0, "5", None, True])
@@ -146,3 +159,118 @@ def test_a_torchvision_network_needs_its_preprocessing():
         surgery.stages(other)
     other.preprocess = models.Preprocess(224)
     assert surgery.replace_head(other, 4).fc.out_features == 4
+
+
+def logits(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():  # float32, whatever the hardware prefers
+        return model(model.preprocess(inputs))
+
+
+@pytest.fixture
+def reader():
+    torch.manual_seed(0)
+    return models.load("reader_spanish")
+
+
+@pytest.fixture(scope="module")
+def few() -> Task:
+    return tasks.load("numbers_italian").few(30, seed=0)
+
+
+def test_lora_changes_nothing_before_training(reader, model, few, toy):
+    for network, inputs in ((reader, few.val.inputs), (model, toy.val.inputs)):
+        before = logits(network, inputs)
+        assert surgery.add_lora(network, rank=2) is network
+        assert torch.equal(logits(network, inputs), before)
+
+
+def test_lora_trains_two_thin_matrices_and_nothing_else(reader, few):
+    shapes = [p.shape for p in reader.parameters() if p.ndim > 1]
+    surgery.add_lora(reader, rank=3)
+    before = {name: p.clone() for name, p in reader.named_parameters()}
+    train.fit(reader, few, epochs=3, lr=1e-2, progress=False)
+    for name, parameter in reader.named_parameters():
+        thin = name.endswith((".0.a", ".0.b"))
+        assert parameter.requires_grad == thin, name
+        assert torch.equal(parameter, before[name]) != thin, name
+    trained = sum(p.numel() for p in reader.parameters() if p.requires_grad)
+    assert trained == sum(3 * (out + width) for out, width in shapes)
+
+
+def test_lora_of_rank_one_changes_each_matrix_by_rank_one(reader, few):
+    before = copy.deepcopy(reader.state_dict())
+    train.fit(surgery.add_lora(reader, rank=1), few, epochs=3, lr=1e-2, progress=False)
+    after = surgery.merge_lora(reader).state_dict()
+    for name in ("letters.weight", "memory.back.weight_hh_l0", "head.weight"):
+        first, second = torch.linalg.svdvals(after[name] - before[name])[:2]
+        assert first > 0.01 and second < 1e-4 * first, name
+
+
+def test_merged_lora_is_an_ordinary_network_that_says_the_same(reader, few):
+    plain = copy.deepcopy(reader)
+    start = logits(reader, few.val.inputs)
+    train.fit(surgery.add_lora(reader), few, epochs=5, lr=1e-2, progress=False)
+    learned = logits(reader, few.val.inputs)
+    assert not torch.allclose(learned, start, atol=0.1)
+    assert surgery.merge_lora(reader) is reader
+    torch.testing.assert_close(logits(reader, few.val.inputs), learned)
+    assert surgery.frozen(reader) == () and all(p.requires_grad for p in reader.parameters())
+    plain.load_state_dict(reader.state_dict())  # names and shapes are the old ones
+    assert torch.equal(logits(plain, few.val.inputs), logits(reader, few.val.inputs))
+    assert (reader.letters.weight[0] == 0).all()  # no letter stays no letter
+    surgery.add_lora(reader)
+
+
+def test_lora_on_convolutions(model, toy):
+    surgery.add_lora(model, rank=2)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    history = train.fit(model, toy, epochs=1, lr=1e-2, batch=90, progress=False)
+    assert history.best_epoch == 1 and history.cached == ()
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            assert torch.equal(parameter, before[name]), name
+    change = model.layer2[0].conv1.parametrizations.weight[0]
+    assert change.b.any() and change.a.shape == (2, model.layer2[0].conv1.weight[0].numel())
+    learned = logits(model, toy.val.inputs)
+    surgery.merge_lora(model)
+    torch.testing.assert_close(logits(model, toy.val.inputs), learned, rtol=1e-4, atol=1e-5)
+
+
+def test_lora_can_be_added_once(reader):
+    surgery.add_lora(reader)
+    with pytest.raises(store.BadInput, match="it has LoRA weights already"):
+        surgery.add_lora(reader)
+
+
+@pytest.mark.parametrize("rank", [0, -1, 2.0, "4", None, True])
+def test_lora_refuses(reader, rank):
+    with pytest.raises(store.BadInput, match="a rank is a whole number from 1"):
+        surgery.add_lora(reader, rank)
+    assert all(p.requires_grad for p in reader.parameters())
+
+
+def test_lora_agrees_with_the_library_peft():
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(0)
+    mine = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["0", "2"])
+    theirs = peft.get_peft_model(copy.deepcopy(mine), config)
+    surgery.add_lora(mine, rank=4)
+    scale = 8 / 4  # peft multiplies by lora_alpha / r; here the second matrix holds it
+    changes = [mine[place].parametrizations.weight[0] for place in (0, 2)]
+    layers = [theirs.base_model.model[place] for place in (0, 2)]
+    with torch.no_grad():
+        for change, layer in zip(changes, layers, strict=True):
+            nn.init.normal_(layer.lora_B["default"].weight)
+            change.a.copy_(layer.lora_A["default"].weight)
+            change.b.copy_(scale * layer.lora_B["default"].weight)
+    inputs = torch.randn(20, 6)
+    found, expected = mine(inputs), theirs(inputs)
+    torch.testing.assert_close(found, expected)
+    found.square().sum().backward()
+    expected.square().sum().backward()
+    for change, layer in zip(changes, layers, strict=True):
+        torch.testing.assert_close(change.a.grad, layer.lora_A["default"].weight.grad)
+        torch.testing.assert_close(scale * change.b.grad, layer.lora_B["default"].weight.grad)
+    count = sum(p.requires_grad for p in theirs.parameters())
+    assert count == sum(p.requires_grad for p in mine.parameters()) == 4

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from tl_course import store, tasks
+from tl_course.tasks import Split, number_words
 from tl_course.tasks.task import divide, stratified
 
 DRAWN = ("leaves", "materials", "digits")
@@ -37,9 +38,22 @@ def test_leaves_are_large_enough_for_the_claims():
 
 
 def test_names_and_unknown_name():
-    assert set(DRAWN) | set(tasks.PUBLISHED) == set(tasks.names())
+    spelled = {f"numbers_{language}" for language in number_words.NAMES}
+    assert {*DRAWN, *tasks.PUBLISHED} | spelled == {*tasks.names()}
     with pytest.raises(store.UnknownName, match="did you mean 'leaves'"):
         tasks.load("leafs")
+
+
+@pytest.mark.parametrize("name", ["numbers_italian", "numbers_spanish_reversed"])
+def test_numbers_in_words_are_a_task(name):
+    task = tasks.load(name)
+    assert tasks.available(name) and tasks.load(name) is task
+    assert task.name == name and task.classes == (*"0123456789",)
+    for split in (task.train, task.val, task.test):
+        assert split.inputs.dtype == torch.int32 and split.inputs.ndim == 2
+        assert split.labels.dtype == torch.int64 and split.labels.shape == (len(split), 4)
+    for text in (task.title, task.licence, task.source, task.overlap):
+        assert text
 
 
 def test_few_is_stratified_and_leaves_the_test_alone(toy):
@@ -71,6 +85,61 @@ def test_few_refuses(toy, n):
 def test_few_refuses_seed(toy, seed):
     with pytest.raises(store.BadInput, match="whole number from 0"):
         toy.few(30, seed=seed)
+
+
+def test_few_draws_inputs_by_chance_where_each_has_several_answers():
+    task = tasks.load("numbers_italian")
+    few = task.few(30, seed=1)
+    assert few.train.labels.shape == (30, 4) and len(few.val) == 50 and few.test is task.test
+    assert len({row.tobytes() for row in few.train.inputs.numpy()}) == 30
+    known = {row.tobytes() for row in task.train.inputs.numpy()}
+    assert {row.tobytes() for row in few.train.inputs.numpy()} <= known
+    assert torch.equal(few.train.inputs, task.few(30, seed=1).train.inputs)
+    assert not torch.equal(few.train.inputs, task.few(30, seed=2).train.inputs)
+    assert len(task.few(1, seed=0).train) == 1 and len(task.few(7000, seed=0).val) == 1000
+    for n in (0, 7001):
+        with pytest.raises(store.BadInput, match="Choose n from 1 to 7000"):
+            task.few(n, seed=0)
+
+
+@pytest.mark.parametrize("shape", [(), (5, 4, 1)])
+def test_a_split_wants_one_or_several_answers_an_input(shape):
+    with pytest.raises(store.BadInput, match=r"shape \(N,\) or \(N, K\)"):
+        Split(torch.zeros(5, 9, dtype=torch.int32), torch.zeros(shape, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("languages", [("italian", "spanish"), ("spanish", "italian")])
+def test_mixing_old_texts_in_pads_the_shorter_ones(languages):
+    new, old = (tasks.load(f"numbers_{language}").few(20, seed=0) for language in languages)
+    mixed = new.mixed(old.train)
+    assert len(mixed.train) == 40
+    assert mixed.val is new.val and mixed.test is new.test and mixed.name == new.name
+    assert torch.equal(mixed.train.labels, torch.cat([new.train.labels, old.train.labels]))
+    halves = mixed.train.inputs.split(20)
+    for half, split in zip(halves, (new.train, old.train), strict=True):
+        assert half.dtype == torch.int32
+        assert torch.equal(half[:, : split.inputs.shape[1]], split.inputs)
+        assert (half[:, split.inputs.shape[1] :] == 0).all()
+
+
+def test_mixing_old_pictures_in(toy):
+    mixed = toy.mixed(toy.test)
+    assert len(mixed.train) == 180 and mixed.test is toy.test
+    assert torch.equal(mixed.train.inputs[90:], toy.test.inputs)
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        Split(torch.zeros(2, 9, dtype=torch.int32), torch.zeros(2, 4, dtype=torch.int64)),
+        Split(torch.zeros(2, 3, 64, 64), torch.zeros(2, dtype=torch.int64)),
+        Split(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)),
+        Split(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), torch.zeros(2, 4, dtype=torch.int64)),
+    ],
+)
+def test_mixing_refuses_another_kind(toy, old):
+    with pytest.raises(store.BadInput, match="Pass a split of the same kind"):
+        toy.mixed(old)
 
 
 def test_stratified_keeps_shares_and_at_least_one():

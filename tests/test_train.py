@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from tl_course import models, store, surgery, train
+from tl_course import models, store, surgery, tasks, train
 from tl_course.tasks import Split
 
 
@@ -134,6 +134,83 @@ def test_balanced_accuracy_does_not_reward_the_larger_class():
     assert scores.balanced_accuracy == 0.5
 
 
+def test_one_wrong_digit_makes_the_whole_number_wrong():
+    reader = models.load("reader_spanish")
+    inputs = tasks.load("numbers_spanish").test.inputs[:300]
+    labels = train.predict(reader, inputs).argmax(-1)
+    labels[:30, 2] = (labels[:30, 2] + 1) % 10
+    labels[30:40] = (labels[30:40] + 1) % 10  # four wrong digits count no more than one
+    scores = train.evaluate(reader, Split(inputs, labels))
+    assert scores.answers.shape == scores.labels.shape == (300, 4) and scores.n == 300
+    assert scores.accuracy == scores.balanced_accuracy == pytest.approx(260 / 300)
+    low, high = scores.interval
+    assert low < 260 / 300 < high
+    flat = train.Scores(260 / 300, 0.0, torch.zeros(300), torch.arange(300) >= 260)
+    assert scores.interval == flat.interval  # an interval of numbers, not of digits
+
+
+def test_fit_chooses_by_whole_numbers():
+    reader = models.load("reader_spanish")
+    task = tasks.load("numbers_italian").few(30, seed=0)
+    history = train.fit(reader, task, epochs=4, lr=4e-3, progress=False)
+    assert train.evaluate(reader, task.val).accuracy == max(history.val_accuracy)
+    assert {round(accuracy * 30, 6) % 1 for accuracy in history.train_accuracy} == {0}
+
+
+def test_a_split_with_another_number_of_answers(model, toy):
+    four = Split(toy.val.inputs, torch.zeros(60, 4, dtype=torch.int64))
+    with pytest.raises(store.BadInput, match="4 answers an input.*ResNet10 gives 1"):
+        train.evaluate(model, four)
+    texts = tasks.load("numbers_spanish").val.inputs
+    one = Split(texts, torch.zeros(len(texts), dtype=torch.int64))
+    with pytest.raises(store.BadInput, match="1 answers an input.*NumberReader gives 4"):
+        train.evaluate(models.load("reader_spanish"), one)
+
+
+def test_a_penalty_is_added_to_the_loss_of_every_step(model, toy):
+    twin = copy.deepcopy(model)
+    options = {"epochs": 2, "dtype": torch.float32, "progress": False}
+    plain = train.fit(model, toy, **options)
+    calls = []
+    fined = train.fit(
+        twin, toy, penalty=lambda m: calls.append(m) or torch.tensor(100.0), **options
+    )
+    assert len(calls) == 6 and all(called is twin for called in calls)
+    assert fined.train_loss == pytest.approx([100 + loss for loss in plain.train_loss], rel=1e-3)
+    assert fined.val_loss == pytest.approx(plain.val_loss, rel=1e-3)
+
+
+def test_l2_sp_is_half_the_squared_distance_of_what_is_trained(model):
+    surgery.freeze(model, "stem")
+    penalty = train.l2_sp(model, 3.0)
+    assert penalty(model) == 0
+    with torch.no_grad():
+        model.head.bias.add_(torch.tensor([1.0, -2.0, 0.0]))
+        model.stem[0].weight.add_(7)
+    found = penalty(model)
+    assert found.item() == pytest.approx(3 / 2 * 5)
+    found.backward()
+    torch.testing.assert_close(model.head.bias.grad, torch.tensor([3.0, -6.0, 0.0]))
+
+
+def test_l2_sp_holds_weights_where_they_were():
+    task = tasks.load("numbers_italian").few(30, seed=0)
+    moved = []
+    for strength in (0, 1000):
+        reader = models.load("reader_spanish")
+        away = train.l2_sp(reader, 2)
+        penalty = train.l2_sp(reader, strength)
+        train.fit(reader, task, epochs=30, lr=4e-3, penalty=penalty, progress=False)
+        moved.append(away(reader).item() ** 0.5)
+    assert moved[1] < moved[0] / 3
+
+
+@pytest.mark.parametrize("strength", [-1, "1", None, True, float("nan"), float("inf")])
+def test_l2_sp_refuses(model, strength):
+    with pytest.raises(store.BadInput, match="a number from 0"):
+        train.l2_sp(model, strength)
+
+
 def test_evaluate_refuses(model):
     empty = Split(torch.zeros(0, 3, 64, 64, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
     with pytest.raises(store.BadInput, match="no examples"):
@@ -169,6 +246,15 @@ def test_precision_follows_the_hardware(monkeypatch):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda v=avx: v, raising=False)
         assert train.pick_dtype(cpu) == expected
     assert train.pick_dtype(torch.device("mps")) == torch.float32
+
+
+def test_a_reader_stays_in_float32(monkeypatch, model):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: True)
+    reader = models.load("reader_spanish", pretrained=False)
+    for device in ("cpu", "cuda"):
+        assert train.pick_dtype(torch.device(device), reader) == torch.float32
+        assert train.pick_dtype(torch.device(device), model) == torch.bfloat16
 
 
 def test_numbers_that_are_no_numbers_are_not_scored(model, toy):

@@ -126,6 +126,7 @@ def fit(
     weight_decay: float = 0.01,
     augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
     penalty: Callable[[nn.Module], torch.Tensor] | None = None,
+    watch: Callable[[int, float], None] | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
@@ -136,7 +137,8 @@ def fit(
 
     AdamW, learning rate falling to zero along a cosine. ``lr`` is one rate or one for each stage
     name. ``augment`` maps uint8 pictures (N, 3, H, W) to the same. What ``penalty(model)`` gives,
-    a tensor of one number, is added to the loss of every step. Frozen stages keep their
+    a tensor of one number, is added to the loss of every step. ``watch(epoch, val_accuracy)`` is
+    called after every epoch. Frozen stages keep their
     BatchNorm statistics, and run once instead of every epoch unless ``augment`` forbids it.
     ``seed`` orders the batches; what ``augment`` draws follows torch's global generator, which
     stays yours to seed. ``progress`` may be a title for the bar. Ctrl-C ends training
@@ -210,6 +212,8 @@ def fit(
             if best_key is None or key > best_key:
                 best_key, best_epoch = key, epoch
                 best_state = _weights(model)
+            if watch is not None:
+                watch(epoch, val.accuracy)
             bar.update()
             bar.set_postfix(train=f"{train_accuracy:.2f}", val=f"{val.accuracy:.2f}")
     except KeyboardInterrupt:

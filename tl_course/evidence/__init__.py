@@ -3,14 +3,17 @@
 from tl_course.evidence.claims import CLAIMS, Claim
 from tl_course.evidence.intervals import Interval, paired
 from tl_course.evidence.results import chosen, load, machine, save
+from tl_course.evidence.rules import at_rate, best_rate, settle, table, tuned
 from tl_course.evidence.runs import flip, repeat, sweep, tune
-from tl_course.evidence.verdicts import Verdict, compare, pooled, settle, table
+from tl_course.evidence.verdicts import Verdict, compare, pooled
 
 __all__ = [
     "CLAIMS",
     "Claim",
     "Interval",
     "Verdict",
+    "at_rate",
+    "best_rate",
     "chosen",
     "compare",
     "flip",
@@ -24,4 +27,5 @@ __all__ = [
     "sweep",
     "table",
     "tune",
+    "tuned",
 ]

@@ -9,10 +9,13 @@ from torch import nn
 
 from tl_course import store
 from tl_course.models.preprocess import Preprocess
+from tl_course.models.reader import ALPHABET, Letters, NumberReader
 from tl_course.models.stages import answers, classifier, set_classifier, stages
 
 __all__ = [
+    "ALPHABET",
     "SOURCES",
+    "NumberReader",
     "Preprocess",
     "answers",
     "classifier",
@@ -54,8 +57,6 @@ def _resnet18(pretrained: bool, classes: Sequence[str] | None, weights: Path | N
 def _reader(
     name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
 ) -> nn.Module:
-    from tl_course.models.reader import Letters, NumberReader
-
     model = NumberReader()
     if pretrained:
         path = weights or store.embedded(name)

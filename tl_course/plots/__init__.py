@@ -1,6 +1,16 @@
 """Every chart and picture. Takes ``ax=None``, returns the ``Axes``; colours mean one thing each."""
 
-from tl_course.plots.charts import differences, learning_curves, runs
+from tl_course.plots.charts import (
+    by_rate,
+    differences,
+    label_curves,
+    learning_curves,
+    rate_finder,
+    runs,
+    scatter,
+    tradeoff,
+)
+from tl_course.plots.letters import reading
 from tl_course.plots.pictures import answers, contact_sheet
 from tl_course.plots.style import COLOURS, axes, png, show
 
@@ -8,10 +18,16 @@ __all__ = [
     "COLOURS",
     "answers",
     "axes",
+    "by_rate",
     "contact_sheet",
     "differences",
+    "label_curves",
     "learning_curves",
     "png",
+    "rate_finder",
+    "reading",
     "runs",
+    "scatter",
     "show",
+    "tradeoff",
 ]

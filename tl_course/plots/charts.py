@@ -1,4 +1,4 @@
-"""Charts of accuracy: while learning, over seeds, and the difference between two ways."""
+"""Charts of accuracy: while learning, over seeds, by labels, and the difference of two ways."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tl_course import evidence
-from tl_course.plots.style import COLOURS, axes
+from tl_course.plots.style import COLOURS, axes, colour_of
 
 if TYPE_CHECKING:
     import pandas
@@ -19,9 +19,12 @@ def learning_curves(
     histories: Mapping[str, "History | Sequence[float]"],
     chance: float | None = None,
     title: str = "",
+    xlabel: str = "epoch (one pass over the labelled pictures)",
     ax: Axes | None = None,
 ) -> Axes:
     """Validation accuracy by epoch, one line a strategy, labelled at its end.
+
+    A label begins with a name in ``COLOURS``, which gives its colour.
 
     Values: a ``History``, or accuracies in [0, 1], one an epoch. ``chance``: the accuracy of
     guessing, drawn as a dotted line.
@@ -37,24 +40,22 @@ def learning_curves(
         if not len(values):
             continue  # training ended before the first epoch did
         epochs = np.arange(1, len(values) + 1)
-        line = {"color": COLOURS.get(name), "linewidth": 2.4, "solid_capstyle": "round"}
+        line = {"color": colour_of(name), "linewidth": 2.4, "solid_capstyle": "round"}
         ax.plot(epochs, values, **line)
         ends.append((values[-1], epochs[-1], name))
     ax.set_ylim(0, 1)
     for height, (value, epoch, name) in zip(_apart([e[0] for e in ends], 0.07), ends, strict=True):
-        text = f"{name}  {value:.2f}"
-        colour = COLOURS.get(name)
         ax.annotate(
-            text,
+            f"{name}  {value:.2f}",
             (epoch, height),
             (8, 0),
             textcoords="offset points",
-            color=colour,
+            color=colour_of(name),
             va="center",
             weight="bold",
             annotation_clip=False,
         )
-    ax.set_xlabel("epoch (one pass over the labelled pictures)")
+    ax.set_xlabel(xlabel)
     ax.set_ylabel("validation accuracy")
     ax.xaxis.get_major_locator().set_params(integer=True)
     return ax
@@ -109,6 +110,237 @@ def runs(
     ax.set_xlabel("balanced test accuracy (each point one seed, bar: mean)")
     ax.grid(axis="x", color="#E5E5E5")
     ax.set_axisbelow(True)
+    return ax
+
+
+def label_curves(
+    frame: "pandas.DataFrame",
+    task: str,
+    strategies: Mapping[str, str],
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Test accuracy by number of labels: the mean over seeds, and its 95 % interval as a band.
+
+    ``frame``: stored results with columns task, labels, strategy, seed, test_accuracy.
+    ``strategies``: name in the table to a key of ``COLOURS``; "four times as long" is dashed.
+    """
+    ax = ax or axes(8.0, 4.4, title)
+    rows = evidence.chosen(frame)
+    rows = rows[(rows.task == task) & (rows.labels > 0)]
+    ends = []
+    for strategy, key in strategies.items():
+        here = rows[rows.strategy == strategy]
+        means = _means(here, "labels", "test_accuracy")
+        style = "--" if "longer" in strategy or "as long" in strategy else "-"
+        _band(ax, means, COLOURS[key], style)
+        ends.append((float(means["mean"].iloc[-1]), strategy, COLOURS[key]))
+    last = rows.labels.max()
+    for height, (value, name, colour) in zip(
+        _apart([end[0] for end in ends], 0.075), ends, strict=True
+    ):
+        ax.annotate(
+            name.replace("_", " "),
+            (last, value),
+            (last * 1.35, height),
+            color=colour,
+            va="center",
+            weight="bold",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkB": 4},
+        )
+    ax.set_xscale("log")
+    labels = sorted(set(rows.labels))
+    ax.set_xticks(labels, [f"{label:,}" for label in labels])
+    ax.minorticks_off()
+    ax.set_ylim(0, 1.02)
+    ax.set_xlabel("labelled examples")
+    ax.set_ylabel("test accuracy")
+    return ax
+
+
+def _means(rows: "pandas.DataFrame", by: str, column: str) -> "pandas.DataFrame":
+    """Mean of ``column`` over seeds for each value of ``by``, with its Student interval."""
+    import pandas
+    from scipy.stats import t
+
+    groups = rows.groupby(by)[column]
+    found = pandas.DataFrame({"mean": groups.mean(), "n": groups.count()})
+    half = groups.sem() * t.ppf(0.975, found["n"] - 1)
+    return found.assign(low=found["mean"] - half, high=found["mean"] + half)
+
+
+def _band(ax: Axes, means: "pandas.DataFrame", colour: str, style: str = "-") -> None:
+    ax.plot(means.index, means["mean"], style, color=colour, linewidth=2.4, marker="o")
+    ax.fill_between(means.index, means.low, means.high, color=colour, alpha=0.18, linewidth=0)
+
+
+def by_rate(
+    rows: "pandas.DataFrame",
+    columns: Mapping[str, str],
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Accuracies by learning rate: means over seeds with 95 % intervals.
+
+    ``rows``: columns lr, seed and those named. ``columns``: the curve's label to its column; the
+    label begins with a key of ``COLOURS``.
+    """
+    ax = ax or axes(8.0, 3.8, title)
+    ends = []
+    for label, column in columns.items():
+        means = _means(rows, "lr", column)
+        _band(ax, means, colour_of(label))
+        ends.append((float(means["mean"].iloc[-1]), label))
+    rates = sorted(set(rows.lr))
+    for height, (_, label) in zip(_apart([end[0] for end in ends], 0.08), ends, strict=True):
+        ax.annotate(
+            label,
+            (rates[-1], height),
+            (10, 0),
+            textcoords="offset points",
+            color=colour_of(label),
+            va="center",
+            weight="bold",
+            annotation_clip=False,
+        )
+    ax.set_xscale("log")
+    ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    ax.minorticks_off()
+    ax.set_ylim(0, 1.02)
+    ax.set_xlabel("learning rate")
+    ax.set_ylabel("test accuracy")
+    return ax
+
+
+def tradeoff(
+    frame: "pandas.DataFrame",
+    names: Mapping[str, str],
+    kept: str,
+    learnt: str,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """What is kept of the old job against what is learnt of the new, one point a setting.
+
+    ``frame``: columns strategy, frozen, strength, lr, seed, test_accuracy, source_accuracy.
+    ``names``: strategy to the key of its colour. Each point is a mean over seeds; a line joins
+    the learning rates of one setting. ``kept`` and ``learnt`` name the axes.
+    """
+    ax = ax or axes(7.6, 5.0, title)
+    keys = ["strategy", "frozen", "strength", "lr"]
+    columns = ["test_accuracy", "source_accuracy"]
+    means = frame.fillna({"frozen": ""}).groupby(keys)[columns].mean().dropna().reset_index()
+    means["way"] = np.where(means.frozen != "", "frozen", means.strategy)
+    for way, colour in names.items():
+        here = means[means.way == way]
+        for _, path in here.groupby(["frozen", "strength"]):
+            path = path.sort_values("lr")
+            points = path.test_accuracy, path.source_accuracy
+            ax.plot(*points, "o-", color=COLOURS[colour], linewidth=1.2, markersize=6, alpha=0.85)
+    best = {
+        way: means[means.way == way].assign(sum=lambda m: m[columns].sum(axis=1)).nlargest(1, "sum")
+        for way in names
+    }
+    points = {
+        way: (float(row.test_accuracy.iloc[0]), float(row.source_accuracy.iloc[0]))
+        for way, row in best.items()
+    }
+    _name_points(ax, points, {way: COLOURS[key] for way, key in names.items()}, weight="bold")
+    ax.set_xlim(0, 1.03)
+    ax.set_ylim(0, 1.06)
+    ax.set_xlabel(learnt)
+    ax.set_ylabel(kept)
+    return ax
+
+
+def scatter(
+    points: Mapping[str, tuple[float, evidence.Interval]],
+    kinds: Mapping[str, str],
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Named points with the interval of their height, in points of accuracy.
+
+    ``points``: name to (x, ``Interval``). ``kinds``: name to a key of ``COLOURS``.
+    """
+    ax = ax or axes(8.0, 4.8, title)
+    for name, (x, found) in points.items():
+        low, effect, high = (100 * value for value in (found.low, found.effect, found.high))
+        colour = COLOURS[kinds[name]]
+        ax.plot([x, x], [low, high], color=colour, linewidth=2, alpha=0.5)
+        ax.plot(x, effect, "o", color=colour, markersize=8)
+    ax.axhline(0, color="black", linewidth=1)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    ax.margins(0.12)
+    places = {name: (x, 100 * found.effect) for name, (x, found) in points.items()}
+    _name_points(ax, places, {name: COLOURS[kind] for name, kind in kinds.items()})
+    return ax
+
+
+def _name_points(
+    ax: Axes, points: Mapping[str, tuple[float, float]], colours: Mapping[str, str], **text
+) -> None:
+    """Write each name beside its point, on the side where it covers least."""
+    ax.figure.draw_without_rendering()
+    taken = [ax.transData.transform(place) for place in points.values()]
+    boxes = [(x - 6, y - 6, x + 6, y + 6) for x, y in taken]
+    sides = [(10, 0, "left"), (-10, 0, "right"), (0, 13, "center"), (0, -13, "center")]
+    sides += [(9, 10, "left"), (9, -10, "left"), (-9, 10, "right"), (-9, -10, "right")]
+    frame = ax.get_window_extent()
+    for name, place in points.items():
+        options = []
+        for dx, dy, side in sides:
+            label = ax.annotate(
+                name.replace("_", " "),
+                place,
+                (dx, dy),
+                textcoords="offset points",
+                ha=side,
+                va="center",
+                color=colours[name],
+                **text,
+            )
+            box = label.get_window_extent().extents
+            overlap = sum(_shared(box, other) for other in boxes)
+            outside = max(frame.x0 - box[0], box[2] - frame.x1, box[3] - frame.y1, 0)
+            options.append((overlap + 100 * outside, len(options), label, box))
+        options.sort(key=lambda option: option[:2])
+        boxes.append(options[0][3])
+        for _, _, label, _ in options[1:]:
+            label.remove()
+
+
+def _shared(first: Sequence[float], second: Sequence[float]) -> float:
+    """Area that two boxes (x0, y0, x1, y1) have in common."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    return max(width, 0) * max(height, 0)
+
+
+def rate_finder(
+    rates: Sequence[float], losses: Mapping[str, Sequence[float]], title: str = "", ax=None
+) -> Axes:
+    """The loss while the learning rate is raised step by step, one line a start."""
+    ax = ax or axes(8.0, 3.6, title)
+    for name, values in losses.items():
+        colour = COLOURS.get(name, COLOURS["other language"])
+        ax.plot(rates[: len(values)], values, color=colour, linewidth=2.4)
+        ax.annotate(
+            name,
+            (rates[0], values[0]),
+            (0, 9),
+            textcoords="offset points",
+            color=colour,
+            weight="bold",
+        )
+    ax.set_xscale("log")
+    ax.set_ylim(0, 1.5 * max(values[0] for values in losses.values()))
+    ax.set_xlabel("learning rate of the step")
+    ax.set_ylabel("loss (nats a digit)")
     return ax
 
 

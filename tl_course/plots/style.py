@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 DPI = 110
-# Okabe and Ito's colour-blind safe palette (2008), one fixed meaning each
+# Okabe and Ito's colour-blind safe palette (2008) and two darker tones, one fixed meaning each
 COLOURS = {
     "pretrained": "#0072B2",
     "fine-tuning": "#0072B2",
@@ -17,7 +17,25 @@ COLOURS = {
     "frozen": "#009E73",
     "probe on random backbone": "#7A7A7A",
     "random": "#7A7A7A",
+    "nothing": "#D55E00",
+    "nothing, four times as long": "#D55E00",
+    "related language": "#0072B2",
+    "other language": "#56B4E9",
+    "made on purpose": "#CC79A7",
+    "new job": "#0072B2",
+    "old job": "#222222",
+    "rehearsal": "#332288",
+    "L2-SP": "#8C6D1F",
+    "LoRA": "#E69F00",
 }
+
+
+def colour_of(label: str) -> str | None:
+    """The colour whose name ``label`` begins with, or ``None``; the longest such name counts."""
+    names = [name for name in COLOURS if label.startswith(name)]
+    return COLOURS[max(names, key=len)] if names else None
+
+
 STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -1,9 +1,12 @@
 """Predictions that a learner commits to, kept for later."""
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from tl_course import store
+from tl_course.evidence import Interval
 
 PREDICTIONS = Path("my_predictions.json")
 
@@ -34,3 +37,34 @@ def compare(key: str, measured: str, path: Path = PREDICTIONS) -> str:
     if choice == measured:
         return f"You predicted {choice!r}, and that is what was measured."
     return f"You predicted {choice!r}. Measured: {measured}. What made the difference?"
+
+
+def rank(measured: Mapping[str, Interval], margin: float = 0.05) -> str:
+    """Names from the largest effect to the smallest, as ``widgets.rank`` keeps them.
+
+    Neighbours whose effects differ by less than ``margin`` are joined by "=", for nobody could
+    have told them apart.
+    """
+    names = sorted(measured, key=lambda name: -measured[name].effect)
+    line = names[0]
+    for above, below in zip(names[:-1], names[1:], strict=True):
+        close = measured[above].effect - measured[below].effect < margin
+        line += f"{' = ' if close else ' > '}{below}"
+    return line
+
+
+def compare_rank(key: str, measured: str, path: Path = PREDICTIONS) -> str:
+    """How many pairs of the committed ranking are in the order measured."""
+    kept = recall(key, path)
+    if kept is None:
+        return f"Measured: {measured}. To compare, commit to a ranking above, then run this."
+    level, order = 0, {}
+    for name in re.split("( [=>] )", measured):
+        if name.strip() in "=>":
+            level += name == " > "
+        else:
+            order[name] = level
+    guess = [name for name in re.split(" [=>] ", kept) if name in order]
+    pairs = [(a, b) for i, a in enumerate(guess) for b in guess[i + 1 :] if order[a] != order[b]]
+    right = sum(order[a] < order[b] for a, b in pairs)
+    return f"You ranked {kept}. Measured: {measured}. {right} of {len(pairs)} pairs in this order."

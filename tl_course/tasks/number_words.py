@@ -195,6 +195,59 @@ def make(name: str, words: Sequence[str] | Callable[[int], str]) -> Task:
     )
 
 
+@cache
+def _known(language: str) -> dict[str, int]:
+    return {_bare(text): number for number, text in enumerate(spell(language))}
+
+
+def _bare(text: str) -> str:
+    """Letters alone, without case, accents, spaces and hyphens."""
+    split = unicodedata.normalize("NFD", text.lower())
+    return "".join(letter for letter in split if letter.isalpha())
+
+
+def lookup(text: str, language: str) -> int | None:
+    """Which number ``text`` is in ``language``, or ``None`` for words that are no number in it.
+
+    Case, accents and spaces do not matter. Raises ``BadInput`` for what no reader can take: an
+    empty or very long text, another alphabet, figures, and numbers from 10,000 on; and
+    ``UnknownName``.
+    """
+    words, bare = spell(language), _bare(text)
+    example = words[32]
+    shown = text.strip() if len(text.strip()) <= 40 else f"a text of {len(text.strip()):,} letters"
+    if not text.strip():
+        raise store.BadInput("An empty line", "there is nothing to read", f"Type {example!r}")
+    if len(text.strip()) > LONGEST:
+        longest = max(map(len, words))
+        raise store.BadInput(
+            shown.capitalize(), f"the longest number here has {longest}", f"Type {example!r}"
+        )
+    figures = text.strip().replace(" ", "").lstrip("+-")
+    number = int(figures) if figures.isascii() and figures.isdigit() else None
+    if number is not None and number < NUMBERS and "-" not in text:
+        raise store.BadInput(shown, "the readers take words", f"Type {words[number]!r}")
+    if number is not None or _beyond(bare, language):
+        raise store.BadInput(
+            shown, "the readers know the numbers from 0 to 9,999", f"Type {words[-1]!r}, say"
+        )
+    strange = sorted({letter for letter in bare if not "a" <= letter <= "z" and letter not in "ıß"})
+    if strange or not bare:
+        what = f"{', '.join(strange)}: no reader has seen such letters"
+        raise store.BadInput(
+            shown, what if strange else "there is no letter in it", f"Type {example!r}"
+        )
+    return _known(language).get(bare)
+
+
+def _beyond(bare: str, language: str) -> bool:
+    """Whether ``bare`` starts like a number from 10,000 on: as a larger count of thousands does."""
+    if language == "italian":
+        count, thousands, _ = bare.partition("mila")
+        return "milion" in bare or (bool(thousands) and _known(language).get(count, 0) >= 10)
+    return False
+
+
 def distance(first: str, second: str) -> float:
     """Edit distance of two texts as a share of the longer one, in [0, 1].
 
@@ -209,14 +262,18 @@ def distance(first: str, second: str) -> float:
 
 
 def similarity(first: str, second: str) -> float:
+    """``alike`` for two of ``NAMES``. Raises ``UnknownName``."""
+    return alike(spell(first), spell(second))
+
+
+def alike(first: Sequence[str], second: Sequence[str]) -> float:
     """How alike two languages write the same numbers, from 0 to 1; no network is asked.
 
-    One minus the mean ``distance`` of their words for 0 to 99, for the hundreds and for the
-    thousands. Raises ``UnknownName``.
+    Both are 10,000 texts in order. One minus the mean ``distance`` of their words for 0 to 99,
+    for the hundreds and for the thousands.
     """
     numbers = [*range(100), *range(100, 1000, 100), *range(1000, NUMBERS, 1000)]
-    pairs = [(spell(first)[number], spell(second)[number]) for number in numbers]
-    return 1 - sum(distance(a, b) for a, b in pairs) / len(pairs)
+    return 1 - sum(distance(first[n], second[n]) for n in numbers) / len(numbers)
 
 
 def load(language: str) -> Task:

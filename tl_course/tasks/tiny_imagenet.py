@@ -21,6 +21,40 @@ def load() -> Task:
     WordNet ids. Reading 85,000 pictures takes about half a minute.
     """
     archive = store.archive("tiny_imagenet")
+    ids, parts = _listing(archive)
+    bar = tqdm(total=sum(map(len, parts)), desc="reading Tiny ImageNet")
+    with archive, bar:
+        splits = [_read(archive, part, bar) for part in parts]
+        words = archive.read("tiny-imagenet-200/words.txt").decode().splitlines()
+    published = store.published()["tiny_imagenet"]
+    return Task(
+        "tiny_imagenet",
+        "Tiny ImageNet",
+        _short_names(ids, dict(line.split("\t", 1) for line in words)),
+        *splits,
+        licence=published.licence,
+        source=published.source,
+        overlap="it is the source itself",
+    )
+
+
+def photographs(n: int) -> Split:
+    """``n`` test pictures, evenly spread, without reading the others: to ask resnet10 about its
+    old job. Raises ``BadInput`` for a number that is not from 1 to 10,000.
+    """
+    archive = store.archive("tiny_imagenet")
+    with archive:
+        test = _listing(archive)[1][2]
+        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= len(test):
+            raise store.BadInput(
+                f"photographs({n!r})", f"there are {len(test):,} test pictures", "Try 500"
+            )
+        part = [test[index * len(test) // n] for index in range(n)]
+        return _read(archive, part, tqdm(disable=True))
+
+
+def _listing(archive: ZipFile) -> tuple[list[str], tuple[list[tuple[str, int]], ...]]:
+    """WordNet ids, and the (file, label) pairs of train, val and test."""
     train, val = [], []
     files: dict[str, list[str]] = {}
     published_val = []
@@ -47,20 +81,7 @@ def load() -> Task:
         (name, label[answers[name.rpartition("/")[2]]])
         for name in sorted(published_val, key=_number)
     ]
-    bar = tqdm(total=len(train) + len(val) + len(test), desc="reading Tiny ImageNet")
-    with archive, bar:
-        splits = [_read(archive, part, bar) for part in (train, val, test)]
-        words = archive.read("tiny-imagenet-200/words.txt").decode().splitlines()
-    published = store.published()["tiny_imagenet"]
-    return Task(
-        "tiny_imagenet",
-        "Tiny ImageNet",
-        _short_names(ids, dict(line.split("\t", 1) for line in words)),
-        *splits,
-        licence=published.licence,
-        source=published.source,
-        overlap="it is the source itself",
-    )
+    return ids, (train, val, test)
 
 
 def _number(name: str) -> int:

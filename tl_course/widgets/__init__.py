@@ -1,6 +1,16 @@
 """The interactive experiments. Each has a picture that stands in where no kernel runs."""
 
-from tl_course.widgets.experiment import Experiment, predict
+from tl_course.widgets.experiment import Experiment, predict, rank
+from tl_course.widgets.forgetting import forgetting
+from tl_course.widgets.languages import letter_by_letter, teach_italian
 from tl_course.widgets.pictures import two_opinions
 
-__all__ = ["Experiment", "predict", "two_opinions"]
+__all__ = [
+    "Experiment",
+    "forgetting",
+    "letter_by_letter",
+    "predict",
+    "rank",
+    "teach_italian",
+    "two_opinions",
+]

@@ -1,7 +1,7 @@
 """What every interactive experiment is, and the questions asked before one."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import ipywidgets
 
@@ -30,19 +30,53 @@ def predict(key: str, question: str, choices: Sequence[str]) -> ipywidgets.VBox:
         value=kept if kept in choices else None,
         layout={"width": "max-content"},
     )
+    missing = "Choose one of the lines first."
+    return _asked(key, question, [options], lambda: (options.value or "", missing))
+
+
+def rank(key: str, question: str, names: Sequence[str]) -> ipywidgets.VBox:
+    """Ask for an order, best first; it is kept by ``practice`` under ``key`` as "a > b > c"."""
+    kept = (practice.recall(key) or "").split(" > ")
+    start = kept if sorted(kept) == sorted(names) else [None] * len(names)
+    places = [
+        ipywidgets.Dropdown(
+            description=f"{place}.",
+            options=[("choose …", None), *[(name, name) for name in names]],
+            value=value,
+            layout={"width": "max-content"},
+        )
+        for place, value in enumerate(start, 1)
+    ]
+
+    def order() -> tuple[str, str]:
+        values = [place.value for place in places]
+        missing = [name for name in names if name not in values]
+        return "" if missing else " > ".join(values), f"Not placed yet: {', '.join(missing)}."
+
+    return _asked(key, question, places, order)
+
+
+def _asked(
+    key: str,
+    question: str,
+    inputs: Sequence[ipywidgets.Widget],
+    value: Callable[[], tuple[str, str]],
+) -> ipywidgets.VBox:
+    """``value()`` gives the prediction, empty while there is none, and what to say then."""
     button = ipywidgets.Button(description="Commit")
     answer = ipywidgets.HTML()
 
     def keep(_) -> None:
-        if options.value is None:
-            answer.value = "Choose one of the lines first."
+        chosen, missing = value()
+        if not chosen:
+            answer.value = html.escape(missing)
             return
         try:
-            practice.commit(key, options.value)
+            practice.commit(key, chosen)
         except OSError as error:
             answer.value = f"Not kept: {html.escape(error.strerror or str(error))}. Note it down."
         else:
-            answer.value = f"Kept: <b>{html.escape(options.value)}</b>. Now run the experiment."
+            answer.value = f"Kept: <b>{html.escape(chosen)}</b>. Now run the experiment."
 
     button.on_click(keep)
-    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{question}</b>"), options, button, answer])
+    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{question}</b>"), *inputs, button, answer])

@@ -1,0 +1,146 @@
+import copy
+
+import pytest
+import torch
+
+from tl_course import models, store, surgery, tasks, train
+from tl_course.models.reader import ALPHABET, UNKNOWN, Letters
+from tl_course.tasks.number_words import codes
+
+TEXTS = ["dos", "mil doscientos treinta y cuatro", "cero", "nueve mil"]
+
+
+@pytest.fixture
+def reader():
+    return models.load("reader_spanish")
+
+
+@pytest.fixture(scope="module")
+def few():
+    """30 Italian numbers to learn from; the test is all 2,000."""
+    return tasks.load("numbers_italian").few(30, seed=0)
+
+
+def logits(model, points):
+    with torch.no_grad():
+        return model(model.preprocess(points))
+
+
+def test_letters_are_places_in_the_alphabet():
+    letters = Letters()
+    found = letters(codes(["dós", "ü"]))
+    assert found[0].tolist() == [ALPHABET.index(c) + 2 for c in "dós"]
+    assert found[1].tolist() == [ALPHABET.index("ü") + 2, 0, 0]
+    assert len(letters(codes([ALPHABET.strip()])).unique()) == len(ALPHABET) - 1
+
+
+def test_unknown_letters_are_one_and_the_same():
+    strange = codes(["日", "9", "ж", "🙂", "\U0010ffff"])
+    assert set(Letters()(strange).flatten().tolist()) == {UNKNOWN}
+    assert (Letters()(torch.tensor([[2**40, ord("a")]]))[0] == torch.tensor([UNKNOWN, 6])).all()
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (torch.zeros(2, 5), r"texts as \(2, 5\).*integers of shape"),
+        (torch.zeros(5, dtype=torch.int64), r"texts as \(5,\)"),
+        (torch.zeros(2, 3, 64, 64, dtype=torch.uint8), r"texts as \(2, 3, 64, 64\)"),
+        ([[1, 2]], "texts as list"),
+        ("trentadue", "texts as str.*number_words.codes"),
+    ],
+)
+def test_letters_refuse(points, message):
+    with pytest.raises(store.BadInput, match=message):
+        Letters()(points)
+
+
+def test_what_is_empty_behind_a_text_changes_nothing(reader):
+    torch.testing.assert_close(logits(reader, codes(TEXTS)), logits(reader, codes(TEXTS, 100)))
+    parts = models.stages(reader)
+    with torch.no_grad():
+        memory = parts["memory"](parts["letters"](reader.preprocess(codes(TEXTS))))
+    written = codes(TEXTS) != 0
+    assert (memory[~written] == 0).all() and (memory[written] != 0).any(-1).all()
+
+
+def test_a_text_is_read_the_same_alone_and_in_company(reader):
+    together = logits(reader, codes(TEXTS))
+    for text, expected in zip(TEXTS, together, strict=True):
+        torch.testing.assert_close(logits(reader, codes([text]))[0], expected, atol=1e-4, rtol=1e-4)
+    assert together.argmax(-1).tolist() == [[0, 0, 0, 2], [1, 2, 3, 4], [0, 0, 0, 0], [9, 0, 0, 0]]
+
+
+def test_no_text_and_no_known_letter_still_give_an_answer(reader):
+    found = logits(reader, codes(["", "日本", "dos"]))
+    assert found.isfinite().all()
+    torch.testing.assert_close(found[2], logits(reader, codes(["dos"]))[0], atol=1e-4, rtol=1e-4)
+    assert logits(reader, codes([""], 5)).isfinite().all()
+
+
+def test_stages_of_a_reader_compose_to_it(reader):
+    parts = models.stages(reader)
+    assert [*parts] == ["letters", "memory", "head"]
+    found = reader.preprocess(codes(TEXTS))
+    with torch.no_grad():
+        for part in parts.values():
+            found = part(found)
+    assert torch.equal(found, logits(reader, codes(TEXTS))) and found.shape == (4, 4, 10)
+    in_stages = sum(p.numel() for part in parts.values() for p in part.parameters())
+    assert in_stages == sum(p.numel() for p in reader.parameters()) == 67_368
+
+
+def test_predict_gives_ten_probabilities_a_digit(reader):
+    found = train.predict(reader, codes(TEXTS))
+    assert found.shape == (4, 4, 10)
+    torch.testing.assert_close(found.sum(-1), torch.ones(4, 4))
+
+
+@pytest.mark.parametrize("source", models.SOURCES)
+def test_a_reader_is_small_and_reads_its_own_language(source):
+    assert store.embedded(f"reader_{source}").stat().st_size <= 600_000
+    model = models.load(f"reader_{source}")
+    assert model.classes == (*"0123456789",) and not model.training
+    test = tasks.load(f"numbers_{source}").test
+    assert train.evaluate(model, test).accuracy >= 0.99
+
+
+def test_spanish_does_not_help_to_read_finnish(reader):
+    scores = train.evaluate(reader, tasks.load("numbers_finnish").test)
+    assert scores.accuracy < 0.01
+    assert (scores.answers == scores.labels).double().mean() < 0.25
+
+
+def test_thirty_italian_numbers_are_enough_for_who_reads_spanish(few):
+    found = []
+    for pretrained in (True, False):
+        torch.manual_seed(0)
+        model = models.load("reader_spanish", pretrained=pretrained)
+        history = train.fit(model, few, epochs=120, lr=4e-3, progress=False)
+        assert len(history.val_accuracy) == 120 and history.dtype == "float32"
+        found.append(train.evaluate(model, few.test).accuracy)
+    assert found[0] - found[1] >= 0.2
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_frozen_memory_does_not_move(reader, few, cache):
+    surgery.freeze(reader, "memory")
+    before = copy.deepcopy(reader.state_dict())
+    train.fit(reader, few, epochs=2, cache=cache, progress=False)
+    for name, value in reader.state_dict().items():
+        assert torch.equal(value, before[name]) == name.startswith("memory"), name
+
+
+@pytest.mark.parametrize("names", [("letters",), ("letters", "memory")])
+def test_what_is_frozen_runs_once_and_gives_the_same(few, names):
+    runs, scores = [], []
+    for cache in (True, False):
+        model = surgery.freeze(models.load("reader_spanish"), *names)
+        options = {"epochs": 5, "lr": 4e-3, "cache": cache, "progress": False}
+        runs.append(train.fit(model, few, **options))
+        scores.append(train.evaluate(model, few.test).accuracy)
+    assert runs[0].cached == names and runs[1].cached == ()
+    assert runs[0].train_accuracy == runs[1].train_accuracy
+    assert runs[0].val_accuracy == runs[1].val_accuracy
+    assert runs[0].train_loss == pytest.approx(runs[1].train_loss, rel=1e-3)
+    assert scores[0] == pytest.approx(scores[1], abs=0.001)

@@ -1,0 +1,258 @@
+"""Verdicts: computed from stored results by a rule, never typed."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tl_course import store
+from tl_course.evidence.claims import CLAIMS
+from tl_course.evidence.intervals import Interval, paired
+from tl_course.evidence.results import load
+from tl_course.evidence.verdicts import Verdict, compare, pooled
+
+if TYPE_CHECKING:
+    import pandas
+
+ITALIAN = "numbers_italian"
+FEW = 30  # Italian numbers at which starts are compared
+# what each relative of Spanish has lost
+LOST = {
+    "spanish_false_friends": "cognates",
+    "spanish_reversed": "grammar",
+    "spanish_enciphered": "alphabet",
+    "spanish_invented": "roots",
+}
+
+
+def _verdict(claim: str, verdict: str, condition: str, found: Interval, lesson: str) -> Verdict:
+    return Verdict(
+        claim, verdict, condition, found.effect, found.low, found.high, found.seeds, lesson
+    )
+
+
+def small_set_rule() -> Verdict:
+    """why-1: at 200 labels, fine-tuning against training from scratch, task by task.
+
+    Holds where every task's interval lies above zero, does not where none does, and holds
+    when the task is one of those in which it does otherwise.
+    """
+    frame = load("sweep_pictures")
+    cells = frame.loc[frame.strategy == "fine-tuning", ["task", "labels"]].drop_duplicates()
+    better, same = [], []
+    for task in cells.loc[cells.labels == 200, "task"]:
+        found = compare(frame, task, 200, "fine-tuning", "from scratch")
+        (better if found.sign > 0 else same).append(task)
+    overall = pooled(frame, 200, "fine-tuning", "from scratch")
+    if not same:
+        verdict, condition = "holds", f"on all {len(better)} tasks tried at 200 labels"
+    elif better:
+        verdict = "holds-when"
+        condition = f"on {', '.join(better)}; not shown on {', '.join(same)} (200 labels)"
+    else:
+        verdict, condition = "does-not-hold", f"on none of {', '.join(same)} (200 labels)"
+    return _verdict("why-1", verdict, condition, overall, "00_start_here")
+
+
+def faster_rule() -> Verdict:
+    """analogy-1: Spanish against nothing, for each number of Italian labels.
+
+    Holds where Spanish is ahead at every number of labels, also of a start from nothing that
+    trains four times as long; holds when the labels are those at which it is ahead of both.
+    """
+    frame = load("sweep_analogy")
+    ahead, other = [], []
+    for labels in sorted(set(frame.labels) - {0}):
+        against = [
+            compare(frame, ITALIAN, labels, "spanish", control)
+            for control in ("nothing", "nothing, four times as long")
+        ]
+        (ahead if min(found.sign for found in against) > 0 else other).append(f"{labels:,}")
+    found = compare(frame, ITALIAN, FEW, "spanish", "nothing")
+    verdict, condition = _share(ahead, other, "with {} Italian numbers", "with {}")
+    return _verdict("analogy-1", verdict, condition, found, "01_analogy")
+
+
+def ablation_rule() -> Verdict:
+    """analogy-2: Spanish against a relative that lacks one thing, with 30 Italian numbers.
+
+    Holds where each of the four was worth something, does not where none was. The effect is the
+    mean worth of the four.
+    """
+    frame = load("sweep_analogy")
+    worth, nothing = [], []
+    for relative, lost in LOST.items():
+        found = compare(frame, ITALIAN, FEW, "spanish", relative)
+        text = f"{lost} {100 * found.effect:+.0f}"
+        (worth if found.sign > 0 else nothing).append(text)
+    rows = frame[(frame.labels == FEW) & frame.test_balanced.notna()]
+    wide = rows.pivot(index="seed", columns="strategy", values="test_balanced")
+    mean = paired(wide["spanish"], wide[list(LOST)].mean(axis=1))
+    verdict, condition = _share(worth, nothing, "worth, in points: {}", "{}")
+    return _verdict("analogy-2", verdict, condition, mean, "01_analogy")
+
+
+def _share(yes: Sequence, no: Sequence, when: str, unless: str) -> tuple[str, str]:
+    """Holds where nothing speaks against it, does not where nothing speaks for it."""
+    if not no:
+        return "holds", when.format(", ".join(yes))
+    if not yes:
+        return "does-not-hold", when.format(", ".join(no))
+    return "holds-when", f"{when.format(', '.join(yes))}; not shown {unless.format(', '.join(no))}"
+
+
+def tuned(frame: "pandas.DataFrame", network: str, strategy: str, **setting) -> "pandas.DataFrame":
+    """Runs of one strategy in ``sweep_forgetting``, with nothing frozen unless ``setting`` says.
+
+    One row a seed and learning rate. Raises ``UnknownName`` where there are none.
+    """
+    setting = {"network": network, "strategy": strategy, "frozen": "", **setting}
+    for column, value in setting.items():
+        frame = frame[frame[column].fillna("") == value]
+    if not len(frame):
+        raise store.UnknownName(
+            f"{strategy!r} of {network!r} in sweep_forgetting", "there is no stored run", ""
+        )
+    return frame
+
+
+def best_rate(rows: "pandas.DataFrame") -> float:
+    """The learning rate with the best mean validation accuracy on the new job."""
+    return float(rows.groupby("lr").val_accuracy.mean().idxmax())
+
+
+def at_rate(rows: "pandas.DataFrame", lr: float, column: str) -> "pandas.Series":
+    """``column`` of the runs with that learning rate, by seed."""
+    return rows[rows.lr == lr].set_index("seed")[column].sort_index()
+
+
+NETWORKS = {"reader": "Spanish to Italian", "resnet10": "photographs to leaves"}
+
+
+def low_rate_rule() -> Verdict:
+    """rate-1: does fine-tuning need a very low learning rate?
+
+    For each network, two questions: does fine-tuning at the rate that is best from scratch cost
+    accuracy on the new job, against fine-tuning's own best rate (so a lower one is needed)? And
+    does the lowest rate tried cost nothing (so very low is right)? Holds where both are so for
+    both networks, holds when only the first is, else does not hold. The effect is what the rate
+    from scratch costs, over both networks.
+    """
+    frame = load("sweep_forgetting")
+    own_values, scratch_values, parts, lower, lowest_free = [], [], [], [], []
+    for network, title in NETWORKS.items():
+        rows = tuned(frame, network, "fine-tuning")
+        own, scratch = best_rate(rows), best_rate(tuned(frame, network, "from scratch"))
+        values = partial(at_rate, rows, column="test_accuracy")
+        low = min(rows.lr)
+        lower.append(paired(values(own), values(scratch)).sign > 0 and own < scratch)
+        very_low = paired(values(own), values(low))
+        lowest_free.append(very_low.sign <= 0)
+        own_values.append(values(own))
+        scratch_values.append(values(scratch))
+        parts.append(
+            f"{title}: best at {own:g} (from scratch: {scratch:g}), "
+            f"{low:g} costs {100 * very_low.effect:.0f} points"
+        )
+    found = paired(sum(own_values) / len(parts), sum(scratch_values) / len(parts))
+    verdict = "does-not-hold"
+    if all(lower):
+        verdict = "holds" if all(lowest_free) else "holds-when"
+    elif any(lower):
+        verdict = "holds-when"
+    return _verdict("rate-1", verdict, "; ".join(parts), found, "07_forgetting")
+
+
+def high_rate_rule() -> Verdict:
+    """rate-2: what the old job loses at a high learning rate, the highest tried.
+
+    Catastrophic means that less than half of the old accuracy is left. Holds where the high rate
+    keeps less than the best rate does, and less than half, in both networks; holds when only
+    some of this is so; does not hold where it keeps as much. The effect is the loss of the high
+    rate against the best rate, over both networks.
+    """
+    frame = load("sweep_forgetting")
+    losses, parts = [], []
+    shown, kept_by = [], {"own": [], "high": []}
+    for network, title in NETWORKS.items():
+        rows = tuned(frame, network, "fine-tuning")
+        own, high = best_rate(rows), max(rows.lr)
+        before = at_rate(rows, own, "source_before")
+        kept = {
+            "own": at_rate(rows, own, "source_accuracy"),
+            "high": at_rate(rows, high, "source_accuracy"),
+        }
+        loss = paired(kept["own"], kept["high"])
+        losses.append(loss.sign > 0)
+        shown.append(paired(before / 2, kept["high"]).sign > 0)
+        for key, values in kept.items():
+            kept_by[key].append(values)
+        text = f"{title}: {before.mean():.2f} before, {kept['own'].mean():.2f} after {own:g}"
+        parts.append(f"{text}, {kept['high'].mean():.2f} after {high:g}")
+    found = paired(*(sum(values) / len(parts) for values in kept_by.values()))
+    verdict = "does-not-hold"
+    if any(losses):
+        verdict = "holds" if all(losses) and all(shown) else "holds-when"
+    return _verdict("rate-2", verdict, "; ".join(parts), found, "07_forgetting")
+
+
+MARGIN = 0.05  # accuracy on the old job that may be lost without calling it forgotten
+
+
+def old_skill_rule() -> Verdict:
+    """analogy-3: does Spanish survive learning Italian?
+
+    It does where the whole interval of what is lost lies below five points. Holds where plain
+    fine-tuning at its best rate does that in both networks; holds when only a remedy does it;
+    does not hold where nothing tried does. The effect is what plain fine-tuning changes.
+    """
+    frame = load("sweep_forgetting")
+    changes, survives = [], []
+    for network in NETWORKS:
+        rows = tuned(frame, network, "fine-tuning")
+        found = _change(rows, best_rate(rows))
+        changes.append(found)
+        survives.append(found.low > -MARGIN)
+    if all(survives):
+        return _verdict("analogy-3", "holds", "", changes[0], "07_forgetting")
+    saved = []
+    for strategy in ("rehearsal", "L2-SP", "LoRA"):
+        strengths = sorted(set(frame.loc[frame.strategy == strategy, "strength"]))
+        for strength in strengths:
+            rows = tuned(frame, "reader", strategy, strength=strength)
+            if _change(rows, best_rate(rows)).low > -MARGIN:
+                saved.append(f"{strategy} {strength:g}")
+    lost = f"{-100 * changes[0].effect:.0f} points of Spanish lost, {-100 * changes[1].effect:.0f}"
+    lost += " of photographs"
+    if not saved:
+        return _verdict("analogy-3", "does-not-hold", lost, changes[0], "07_forgetting")
+    condition = f"with {', '.join(saved)}; without, {lost}"
+    return _verdict("analogy-3", "holds-when", condition, changes[0], "07_forgetting")
+
+
+def _change(rows: "pandas.DataFrame", lr: float) -> Interval:
+    after, before = (at_rate(rows, lr, name) for name in ("source_accuracy", "source_before"))
+    return paired(after, before)
+
+
+RULES: dict[str, Callable[[], Verdict]] = {
+    "analogy-1": faster_rule,
+    "analogy-2": ablation_rule,
+    "analogy-3": old_skill_rule,
+    "why-1": small_set_rule,
+    "rate-1": low_rate_rule,
+    "rate-2": high_rate_rule,
+}
+
+
+def settle(claim_id: str) -> Verdict:
+    """The verdict on one claim, computed now; open where no rule has been written yet.
+
+    Raises ``UnknownName`` for an id that is not among ``CLAIMS``.
+    """
+    store.choose("claim", claim_id, [claim.id for claim in CLAIMS])
+    return RULES[claim_id]() if claim_id in RULES else Verdict(claim_id)
+
+
+def table() -> list[Verdict]:
+    """Every claim's verdict, in the order of ``CLAIMS``."""
+    return [settle(claim.id) for claim in CLAIMS]

@@ -1,0 +1,179 @@
+"""Experiments with readers of numbers."""
+
+import html
+import time
+from collections.abc import Callable
+
+import ipywidgets
+import torch
+from torch import nn
+
+from tl_course import models, plots, store, tasks, train
+from tl_course.tasks import number_words
+from tl_course.widgets.experiment import Experiment
+
+LABELS = (10, 30, 100, 300, 1000)
+STEPS = 60  # so that both networks have learned within two seconds
+RATES = {"pretrained": 4e-3, "nothing": 1.5e-2}  # what validation chose most often in the sweep
+REDRAW = 0.3  # seconds between two pictures of a curve that grows
+START = "quattrocentosettantadue"
+
+
+def letter_by_letter(model: nn.Module, text: str) -> torch.Tensor:
+    """Probabilities (L, 4, 10): what ``model`` answers after each letter of ``text``."""
+    parts = [text[: end + 1] for end in range(len(text))]
+    # spaces at the end are part of what was read so far
+    points = number_words.codes(["x" * len(text), *parts])[1:]
+    for row, part in zip(points, parts, strict=True):
+        row[: len(part)] = torch.tensor([ord(letter) for letter in part], dtype=torch.int32)
+    return train.predict(model, points)
+
+
+def _title(source: str) -> str:
+    return source.replace("_", " ").capitalize().replace("Spanish ", "Spanish, ")
+
+
+def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
+    """Choose what a reader knows and how many Italian numbers it sees; type one and watch.
+
+    Two networks are trained at once: one from the reader of ``source``, one from nothing. Raises
+    ``UnknownName`` for a source that is not one of ``models.SOURCES``, and ``BadInput`` for a
+    number of labels that is not one of ``LABELS``.
+    """
+    store.choose("source", source, models.SOURCES)
+    if labels not in LABELS:
+        raise store.BadInput(
+            f"labels={labels!r}", "the slider has no such place", f"Choose from {LABELS}"
+        )
+    italian = tasks.load("numbers_italian")
+    check = italian.test.take(range(500))
+    chosen = ipywidgets.Dropdown(
+        description="it knows",
+        options=[(_title(name), name) for name in models.SOURCES],
+        value=source,
+    )
+    count = ipywidgets.SelectionSlider(
+        description="examples",
+        options=[(f"{n:,}", n) for n in LABELS],
+        value=labels,
+        continuous_update=False,
+    )
+    teach = ipywidgets.Button(description="Teach it Italian", button_style="primary")
+    line = ipywidgets.Text(
+        description="read", value=START, continuous_update=False, layout={"width": "70%"}
+    )
+    curve, grid = ipywidgets.Image(format="png"), ipywidgets.Image(format="png")
+    learnt, said = ipywidgets.HTML(), ipywidgets.HTML()
+    state: dict = {"figure": None}
+
+    def learn(_=None) -> None:
+        teach.disabled = True
+        try:
+            few = italian.few(count.value, seed=0)
+            starts = {
+                f"from {_title(chosen.value)}": ("pretrained", chosen.value),
+                "from nothing": ("nothing", None),
+            }
+            accuracies = {name: [] for name in starts}
+            state.update(
+                readers={name: _taught(name, *start) for name, start in starts.items()},
+                colours={name: kind for name, (kind, _) in starts.items()},
+                seen=_texts(few.train.inputs),
+            )
+            draw = _redraw(curve, accuracies, state["colours"])
+            scores = {}
+            for name, model in state["readers"].items():
+                train.fit(
+                    model,
+                    few,
+                    epochs=max(2, STEPS // -(-count.value // 32)),
+                    lr=RATES[state["colours"][name]],
+                    watch=lambda _, accuracy, to=accuracies[name]: (to.append(accuracy), draw()),
+                    progress=False,
+                )
+                scores[name] = train.evaluate(model, check).accuracy
+            draw(final=True)
+            learnt.value = (
+                "Of 500 Italian numbers neither has seen, it reads "
+                + "; ".join(f"{html.escape(n)} <b>{share:.0%}</b>" for n, share in scores.items())
+                + "."
+            )
+            read()
+        finally:
+            teach.disabled = False
+
+    def read(_=None) -> None:
+        text = line.value.strip().lower()
+        try:
+            number = number_words.lookup(text, "italian")
+            answers = {name: letter_by_letter(m, text) for name, m in state["readers"].items()}
+        except store.CourseError as error:
+            said.value = html.escape(str(error))
+            return
+        state["figure"] = plots.reading(text, answers, state["colours"], state["figure"])
+        grid.value = plots.png(state["figure"])
+        said.value = _sentence(text, number, answers, text in state["seen"])
+
+    teach.on_click(learn)
+    line.observe(read, "value")
+    learn()
+    controls = ipywidgets.HBox([chosen, count, teach])
+    alt = f"{START}, letter by letter: the digits each of two networks would answer so far."
+    return Experiment([controls, curve, learnt, line, grid, said], bytes(grid.value), alt)
+
+
+def _taught(name: str, kind: str, source: str | None) -> nn.Module:
+    torch.manual_seed(0)
+    return models.load(f"reader_{source or 'spanish'}", pretrained=kind == "pretrained")
+
+
+def _texts(points: torch.Tensor) -> set[str]:
+    return {"".join(chr(code) for code in row if code) for row in points.tolist()}
+
+
+def _redraw(image: ipywidgets.Image, curves: dict, colours: dict) -> Callable:
+    """A function that draws the growing curves, though not more often than the eye needs."""
+    last = 0.0
+
+    def draw(final: bool = False) -> None:
+        nonlocal last
+        if not final and time.monotonic() - last < REDRAW:
+            return
+        ax = plots.axes(8.0, 2.3)
+        for name, values in curves.items():
+            ax.plot(range(1, len(values) + 1), values, color=plots.COLOURS[colours[name]], lw=2.4)
+            if values:
+                ax.annotate(
+                    name,
+                    (len(values), values[-1]),
+                    (6, 0),
+                    textcoords="offset points",
+                    color=plots.COLOURS[colours[name]],
+                    weight="bold",
+                    va="center",
+                    annotation_clip=False,
+                )
+        ax.set_ylim(0, 1)
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("validation accuracy")
+        image.value = plots.png(ax.get_figure())
+        last = time.monotonic()
+
+    return draw
+
+
+def _sentence(text: str, number: int | None, answers: dict, seen: bool) -> str:
+    parts = []
+    for name, values in answers.items():
+        digits = values[-1].argmax(-1).tolist()
+        answer = int("".join(map(str, digits)))
+        sure = float(values[-1].amax(-1).prod())
+        mark = "" if number is None else " ✓" if answer == number else " ✗"
+        parts.append(f"{html.escape(name)}: <b>{answer}</b>{mark} ({sure:.0%} sure)")
+    spelt = html.escape(text)
+    if number is None:
+        start = f"“{spelt}” is no number in Italian, but these networks know nothing but numbers: "
+    else:
+        start = f"“{spelt}” is {number:,}"
+        start += ", and it was among the examples: " if seen else ", which neither has seen: "
+    return start + "; ".join(parts) + "."
