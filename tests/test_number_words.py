@@ -127,7 +127,7 @@ def test_codes_are_padded_code_points_of_folded_text():
     assert codes(["elf"], 7).shape == (1, 7)
     assert codes(["x" * 120]).shape == (1, 120)
     assert codes(["🙂"]).tolist() == [[0x1F642]]
-    assert codes([]).shape == (0, 0)
+    assert codes([]).shape == (0, 1) and codes([""]).shape == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tl_course import store
-from tl_course.models import stages
+from tl_course.models import Ends, stages
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ def extract(
     model: nn.Module, inputs: torch.Tensor, stage: str | None = None, batch: int = 256
 ) -> torch.Tensor:
     """Features of raw ``inputs`` after ``stage`` (default: the last before the head), averaged
-    over the picture.
+    over the picture or the letters.
 
     ``inputs``: as in ``Split``. Returns float32 (N, channels) on the CPU. The model is run in
     eval mode and left as it was. Raises ``UnknownName`` for an unknown stage.
@@ -34,6 +34,8 @@ def extract(
 
     def pooled(pictures: torch.Tensor) -> torch.Tensor:
         maps = chain(model.preprocess(pictures))
+        if maps.ndim == 3:  # texts: what stands behind the last letter is zero, and not counted
+            return maps.sum(1) / (maps != 0).any(-1).sum(1, keepdim=True).clamp(min=1)
         return maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps
 
     return run(model, pooled, inputs, batch)
@@ -99,7 +101,7 @@ def split_prefix(model: nn.Module) -> Prefix | None:
 
 
 def _is_pooling(module: nn.Module) -> bool:
-    kinds = (nn.AdaptiveAvgPool2d, nn.Flatten)
+    kinds = (nn.AdaptiveAvgPool2d, nn.Flatten, Ends)
     return isinstance(module, kinds) or (
         isinstance(module, nn.Sequential) and all(_is_pooling(child) for child in module)
     )
@@ -123,12 +125,16 @@ def probe(features: torch.Tensor, split: "Split", val: torch.Tensor, val_split: 
 
     ``features`` (N, channels) belong to ``split``, ``val`` to ``val_split``. Five strengths
     from 1e-3 to 10 are tried (Alain and Bengio 2016, arXiv:1610.01644, on linear probes).
-    Raises ``BadInput`` for training labels of one class.
+    Raises ``BadInput`` for training labels of one class, or several labels an input.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    if split.labels.ndim > 1:
+        raise store.BadInput(
+            "a linear probe", "its inputs have several answers each", "Probe one: labels[:, 3]"
+        )
     if len(split.labels.unique()) < 2:
         raise store.BadInput(
             "a linear probe", "all its training labels are of one class", "Pass two classes or more"

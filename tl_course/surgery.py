@@ -81,7 +81,7 @@ def frozen(model: nn.Module) -> tuple[str, ...]:
 
 
 def train_mode(model: nn.Module) -> nn.Module:
-    """``model.train()``, except that frozen stages stay in eval mode.
+    """``model.train()``, except that frozen stages and frozen BatchNorm layers stay in eval mode.
 
     A BatchNorm layer in training mode moves its running statistics even when its weights have
     ``requires_grad=False``; a frozen stage would drift.
@@ -90,6 +90,10 @@ def train_mode(model: nn.Module) -> nn.Module:
     parts = stages(model)
     for name in frozen(model):
         parts[name].eval()
+    for part in model.modules():
+        weights = [*part.parameters(recurse=False)]
+        if isinstance(part, nn.modules.batchnorm._BatchNorm) and weights:
+            part.train(part.training and any(w.requires_grad for w in weights))
     return model
 
 
@@ -139,15 +143,17 @@ class LowRank(nn.Module):
         self.b = nn.Parameter(torch.zeros(flat.shape[0], rank).to(weight))
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        return weight + (self.b @ self.a).view_as(weight)
+        with torch.autocast(weight.device.type, enabled=False):  # it would round the product
+            return weight + (self.b @ self.a).view_as(weight)
 
 
 def add_lora(model: nn.Module, rank: int = 4) -> nn.Module:
     """Freeze every weight, and give each weight matrix a ``LowRank`` change to train instead.
 
     LoRA (Hu et al. 2021, arXiv:2106.09685) without its scale, which the learning rate takes over.
-    Changes ``model`` and returns it; ``merge_lora`` ends it. Raises ``BadInput`` for a rank that
-    is not a whole number from 1, and for a model that has it already.
+    Vectors, such as biases, stay frozen; ``unfreeze`` would train the old weights too. Changes
+    ``model`` and returns it; ``merge_lora`` ends it. Raises ``BadInput`` for a rank that is not a
+    whole number from 1, and for a model that has it already.
     """
     if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
         raise store.BadInput(f"add_lora(rank={rank!r})", "a rank is a whole number from 1", "Try 4")
@@ -166,6 +172,7 @@ def add_lora(model: nn.Module, rank: int = 4) -> nn.Module:
 
 def merge_lora(model: nn.Module) -> nn.Module:
     """Add what ``add_lora`` has learned to the weights themselves, and make all trainable."""
+    stages(model)  # raises for a model that is not known, before anything is changed
     for part in [*model.modules()]:
         if parametrize.is_parametrized(part):
             for name in [*part.parametrizations]:

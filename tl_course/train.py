@@ -238,7 +238,8 @@ def l2_sp(model: nn.Module, strength: float) -> Callable[[nn.Module], torch.Tens
     """A ``penalty`` for ``fit`` that holds weights near where they are now.
 
     ``strength`` / 2 times the squared distance of the weights trained from their values at this
-    moment (L2-SP, Li et al. 2018, arXiv:1802.01483). Raises ``BadInput`` for a strength below 0.
+    moment (L2-SP, Li et al. 2018, arXiv:1802.01483); a head that is replaced later is left out.
+    Raises ``BadInput`` for a strength below 0.
     """
     if isinstance(strength, bool) or not isinstance(strength, Real) or not 0 <= strength < math.inf:
         raise store.BadInput(
@@ -253,7 +254,7 @@ def l2_sp(model: nn.Module, strength: float) -> Callable[[nn.Module], torch.Tens
             * sum(
                 (p - start[n].to(p.device)).square().sum()
                 for n, p in moved.named_parameters()
-                if n in start
+                if n in start and start[n].shape == p.shape
             )
         )
 

@@ -48,14 +48,17 @@ def sweep(
         if whole != text:
             work.write_text(whole, encoding="utf-8", newline="\n")
         done = [row for line in whole.splitlines() for row in json.loads(line)]
-    finished = {tuple(row[key] for key in cell) for cell in cells[:1] for row in done}
-    missing = [cell for cell in cells if tuple(cell.values()) not in finished]
+    keys = sorted(cells[0]) if cells else []
+    wanted = {tuple(cell[key] for key in keys) for cell in cells}
+    done = [row for row in done if tuple(row[key] for key in keys) in wanted]
+    finished = {tuple(row[key] for key in keys) for row in done}
+    missing = [cell for cell in cells if tuple(cell[key] for key in keys) not in finished]
     runner = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
     calls = (joblib.delayed(_labelled)(run, cell) for cell in missing)
     with work.open("a", encoding="utf-8") as file:
         for rows in tqdm(runner(calls), total=len(missing)):
             done += rows
-            file.write(json.dumps(rows) + "\n")
+            file.write(json.dumps(rows, default=float) + "\n")
             file.flush()
     return done
 

@@ -9,12 +9,13 @@ from torch import nn
 
 from tl_course import store
 from tl_course.models.preprocess import Preprocess
-from tl_course.models.reader import ALPHABET, Letters, NumberReader
+from tl_course.models.reader import ALPHABET, Ends, Letters, NumberReader
 from tl_course.models.stages import answers, classifier, set_classifier, stages
 
 __all__ = [
     "ALPHABET",
     "SOURCES",
+    "Ends",
     "NumberReader",
     "Preprocess",
     "answers",
@@ -57,6 +58,12 @@ def _resnet18(pretrained: bool, classes: Sequence[str] | None, weights: Path | N
 def _reader(
     name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
 ) -> nn.Module:
+    if classes and len(classes) != 10:
+        raise store.BadInput(
+            f"load({name!r}, classes=…) with {len(classes)} names",
+            "a reader's answers are the ten digits",
+            "Leave classes out",
+        )
     model = NumberReader()
     if pretrained:
         path = weights or store.embedded(name)

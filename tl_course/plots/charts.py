@@ -20,6 +20,7 @@ def learning_curves(
     chance: float | None = None,
     title: str = "",
     xlabel: str = "epoch (one pass over the labelled pictures)",
+    first: int = 1,
     ax: Axes | None = None,
 ) -> Axes:
     """Validation accuracy by epoch, one line a strategy, labelled at its end.
@@ -27,19 +28,19 @@ def learning_curves(
     A label begins with a name in ``COLOURS``, which gives its colour.
 
     Values: a ``History``, or accuracies in [0, 1], one an epoch. ``chance``: the accuracy of
-    guessing, drawn as a dotted line.
+    guessing, drawn as a dotted line. ``first``: the epoch of the first value.
     """
     ax = ax or axes(8.0, 3.8, title)
     if chance is not None:  # it ends with the curves, so that their labels stay free of it
         last = max((len(getattr(h, "val_accuracy", h)) for h in histories.values()), default=1)
-        ax.hlines(chance, 1, max(last, 1), color=COLOURS["random"], linestyle=":")
-        ax.text(1, chance - 0.02, "guessing", color=COLOURS["random"], va="top")
+        ax.hlines(chance, first, first + max(last - 1, 0), color=COLOURS["random"], linestyle=":")
+        ax.text(first, chance - 0.02, "guessing", color=COLOURS["random"], va="top")
     ends = []
     for name, history in histories.items():
         values = getattr(history, "val_accuracy", history)
         if not len(values):
             continue  # training ended before the first epoch did
-        epochs = np.arange(1, len(values) + 1)
+        epochs = np.arange(first, first + len(values))
         line = {"color": colour_of(name), "linewidth": 2.4, "solid_capstyle": "round"}
         ax.plot(epochs, values, **line)
         ends.append((values[-1], epochs[-1], name))
@@ -329,10 +330,11 @@ def rate_finder(
     for name, values in losses.items():
         colour = COLOURS.get(name, COLOURS["other language"])
         ax.plot(rates[: len(values)], values, color=colour, linewidth=2.4)
+        half = next(i for i, v in enumerate(values) if v < 0.6 * values[0] or v == values[-1])
         ax.annotate(
             name,
-            (rates[0], values[0]),
-            (0, 9),
+            (rates[half], values[half]),
+            (8, 6),
             textcoords="offset points",
             color=colour,
             weight="bold",

@@ -6,7 +6,7 @@ one language as a ``Task``; ``make`` turns any way of writing numbers into one.
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -134,20 +134,30 @@ def codes(texts: Sequence[str], length: int | None = None) -> "torch.Tensor":
     """
     import torch
 
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-        raise store.BadInput("codes", "it takes a list of texts", 'Pass ["trentadue"]')
-    folded = [unicodedata.normalize("NFC", text.strip().lower()) for text in texts]
+    folded = [_folded(text) for text in _listed(texts)]
     longest = max(map(len, folded), default=0)
-    if longest > (length or LONGEST):
+    most = LONGEST if length is None else length
+    if longest > most:
         raise store.BadInput(
-            f"a text of {longest} letters",
-            f"the readers take at most {length or LONGEST}",
-            "Pass a shorter one",
+            f"a text of {longest} letters", f"there is room for {most}", "Pass a shorter one"
         )
-    points = np.zeros((len(folded), length or longest), np.int32)
+    points = np.zeros((len(folded), max(longest, 1) if length is None else length), np.int32)
     for row, text in zip(points, folded, strict=True):
         row[: len(text)] = [ord(letter) for letter in text]
     return torch.from_numpy(points)
+
+
+def _listed(texts: Iterable[str]) -> list[str]:
+    listed = None if isinstance(texts, str) or not isinstance(texts, Iterable) else [*texts]
+    if listed is None or not all(isinstance(text, str) for text in listed):
+        raise store.BadInput(
+            f"texts as {type(texts).__name__}", "a list of texts is needed", 'Pass ["trentadue"]'
+        )
+    return listed
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text.strip().lower())
 
 
 def make(name: str, words: Sequence[str] | Callable[[int], str]) -> Task:
@@ -160,6 +170,7 @@ def make(name: str, words: Sequence[str] | Callable[[int], str]) -> Task:
     """
     if callable(words):
         words = [words(number) for number in range(NUMBERS)]
+    words = [_folded(text) for text in _listed(words)]
     if len(words) != NUMBERS:
         raise store.BadInput(
             f"language {name!r} with {len(words)} texts",
@@ -169,7 +180,7 @@ def make(name: str, words: Sequence[str] | Callable[[int], str]) -> Task:
     inputs = codes(words)
     seen: dict[str, int] = {}
     for number, text in enumerate(words):
-        if not text.strip():
+        if not text:
             raise store.BadInput(f"language {name!r}", f"{number} has no text", "Write something")
         if text in seen:
             raise store.BadInput(
@@ -184,7 +195,7 @@ def make(name: str, words: Sequence[str] | Callable[[int], str]) -> Task:
     train, val, test = (everything.take(part) for part in np.split(order, ends))
     return Task(
         name,
-        f"Numbers in {name.removeprefix('numbers_').replace('_', ' ')}",
+        f"Numbers in {name.removeprefix('numbers_').replace('_', ' ').title()}",
         tuple("0123456789"),
         train,
         val,

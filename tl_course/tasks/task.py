@@ -25,15 +25,11 @@ class Split:
     def __post_init__(self) -> None:
         import torch
 
-        kinds = {type(self.inputs), type(self.labels)}
-        if (
-            kinds != {torch.Tensor}
-            or self.labels.dtype != torch.int64
-            or self.labels.ndim not in (1, 2)
-        ):
+        tensors = {type(self.inputs), type(self.labels)} == {torch.Tensor}
+        if not tensors or self.labels.dtype != torch.int64 or not _one_or_more(self.labels):
             raise store.BadInput(
                 "a split",
-                "it needs a tensor of inputs and int64 labels of shape (N,) or (N, K)",
+                "it needs a tensor of inputs and int64 labels: (N,), or (N, K) for K > 1 answers",
                 "Convert",
             )
         if len(self.inputs) != len(self.labels):
@@ -108,6 +104,10 @@ class Task:
         """
         import torch
 
+        if not isinstance(old, Split):
+            raise store.BadInput(
+                f"a {type(old).__name__} to mix in", "it is not a split", "Pass old_task.train"
+            )
         parts = [self.train, old]
         if old.inputs.ndim == self.train.inputs.ndim == 2:
             longest = max(split.inputs.shape[1] for split in parts)
@@ -128,6 +128,10 @@ class Task:
             f"Task({self.name!r}: {len(self.classes)} classes, {len(self.train)} training, "
             f"{len(self.val)} validation, {len(self.test)} test)"
         )
+
+
+def _one_or_more(labels: "torch.Tensor") -> bool:
+    return labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] > 1)
 
 
 def _padded(texts: "torch.Tensor", length: int) -> "torch.Tensor":
