@@ -152,7 +152,7 @@ def test_a_language_of_ones_own():
         "strokes", [f"{number:b}".translate({48: "o", 49: "i"}) for number in range(10_000)]
     )
     assert torch.equal(task.train.inputs, again.train.inputs)
-    assert task.classes == (*"0123456789",) and task.title == "Numbers in strokes"
+    assert task.classes == (*"0123456789",) and task.title == "Numbers in Strokes"
     assert numbers(task.test) == numbers(tasks.load("numbers_italian").test)
     for text in (task.licence, task.source, task.overlap):
         assert text

@@ -104,7 +104,7 @@ def test_few_draws_inputs_by_chance_where_each_has_several_answers():
 
 @pytest.mark.parametrize("shape", [(), (5, 4, 1)])
 def test_a_split_wants_one_or_several_answers_an_input(shape):
-    with pytest.raises(store.BadInput, match=r"shape \(N,\) or \(N, K\)"):
+    with pytest.raises(store.BadInput, match=r"\(N,\), or \(N, K\)"):
         Split(torch.zeros(5, 9, dtype=torch.int32), torch.zeros(shape, dtype=torch.int64))
 
 

@@ -261,7 +261,8 @@ report("LoRA, rank 4", lora)
 # ## What each remedy costs
 #
 # The stored runs try each with several strengths and rates. Every point is a setting, a mean over
-# ten seeds; lines join its learning rates. The best corner is at the top right.
+# ten seeds. The line joins plain fine-tuning from the lowest rate to the highest. The best corner
+# is at the top right.
 
 # %%
 readers = stored[(stored.network == "reader") & (stored.strategy != "from scratch")]

@@ -1,4 +1,4 @@
-"""Lesson 00's widgets in a real JupyterLab, driven in Chromium. On demand:
+"""The lessons' widgets in a real JupyterLab, driven in Chromium. On demand:
 
 pytest tests/browser            # needs playwright and /usr/bin/chromium; screenshots on request:
 TL_COURSE_SHOTS=shots pytest tests/browser
@@ -24,6 +24,7 @@ pytestmark = [
     pytest.mark.localhost,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
+WAITING = "[...document.querySelectorAll('.jp-InputPrompt')].filter(e => e.innerText.includes('*'))"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
@@ -71,15 +72,35 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(lab):
-    address, _ = lab
+def browser():
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1200, "height": 1500})
-        page.goto(f"{address}/lab/tree/00_start_here.ipynb?reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def run(browser, lab):
+    """A function that opens a lesson, runs all its cells, and returns the page."""
+    pages = []
+
+    def opened(lesson: str):
+        page = browser.new_page(viewport={"width": 1200, "height": 1500})
+        pages.append(page)
+        page.goto(f"{lab[0]}/lab/tree/{lesson}.ipynb?reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        wait_for_kernel(lab[0], lesson)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.wait_for_function(f"{WAITING}.length", timeout=60_000)
+        # a kernel answers widgets after the cells that wait before them
+        page.wait_for_function(f"!{WAITING}.length", timeout=400_000)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    shut_down(lab[0])  # two lessons at once would share two cores
 
 
 def shot(page, name: str) -> None:
@@ -87,29 +108,36 @@ def shot(page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
-def wait_for_kernel(address: str) -> None:
+def sessions(address: str) -> list[dict]:
+    with urllib.request.urlopen(f"{address}/api/sessions", timeout=5) as answer:
+        return json.load(answer)
+
+
+def shut_down(address: str) -> None:
+    for session in sessions(address):
+        gone = urllib.request.Request(f"{address}/api/sessions/{session['id']}", method="DELETE")
+        urllib.request.urlopen(gone, timeout=30).close()
+
+
+def wait_for_kernel(address: str, lesson: str) -> None:
     """JupyterLab loses what it is asked to run before the kernel is connected."""
     for _ in range(240):
-        with urllib.request.urlopen(f"{address}/api/kernels", timeout=5) as answer:
-            kernels = json.load(answer)
+        kernels = [s["kernel"] for s in sessions(address) if s["path"] == f"{lesson}.ipynb"]
         if any(k["connections"] and k["execution_state"] == "idle" for k in kernels):
             return
         time.sleep(0.5)
     raise AssertionError(f"no kernel is ready: {kernels}")
 
 
-def test_the_lesson_runs_and_its_widgets_answer(page, lab):
-    wait_for_kernel(lab[0])
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    slider = page.locator(".widget-slider [role=slider]").first
-    slider.wait_for(timeout=400_000)
-    # a kernel answers widgets after the cells that wait before them
-    page.wait_for_function(
-        "![...document.querySelectorAll('.jp-InputPrompt')].some(e => e.innerText.includes('*'))",
-        timeout=400_000,
-    )
+def seconds_until(page, text: str) -> float:
+    began = time.perf_counter()
+    page.wait_for_selector(f"text={text}", timeout=20_000)
+    return time.perf_counter() - began
 
+
+def test_two_opinions(run, lab):
+    page = run("00_start_here")
+    slider = page.locator(".widget-slider [role=slider]").first
     page.locator(".widget-radio-box label").nth(3).click()
     page.get_by_role("button", name="Commit").click()
     page.wait_for_selector("text=Kept:")
@@ -121,9 +149,7 @@ def test_the_lesson_runs_and_its_widgets_answer(page, lab):
     slider.focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    began = time.perf_counter()
-    page.wait_for_selector("text=Picture 3 shows", timeout=10_000)
-    assert time.perf_counter() - began < 2
+    assert seconds_until(page, "Picture 3 shows") < 2
     page.wait_for_timeout(500)
     shot(page, "two_opinions")
 
@@ -133,3 +159,59 @@ def test_the_lesson_runs_and_its_widgets_answer(page, lab):
     assert len(set(said)) == 2
     shot(page, "disagreement")
     assert (lab[1] / "my_predictions.json").is_file()
+
+
+def test_teach_it_italian(run, lab):
+    page = run("01_analogy")
+    places = page.locator(".widget-vbox", has_text="After 30 Italian numbers").locator("select")
+    for place, name in enumerate(("Spanish", "French", "German", "Finnish", "nothing")):
+        places.nth(place).select_option(name)
+    page.get_by_role("button", name="Commit").click()
+    page.wait_for_selector("text=Kept:")
+    shot(page, "ranking")
+
+    line = page.locator(".widget-text input[type=text]").last
+    line.scroll_into_view_if_needed()
+    line.fill("trecentoventuno")
+    line.press("Enter")
+    assert seconds_until(page, "is 321") < 2
+    shot(page, "teach_spanish")
+    for text, answer in (
+        ("gatto", "is no number in Italian"),
+        ("диван", "no reader has seen such letters"),
+        ("", "there is nothing to read"),
+        ("x" * 500, "the longest number here has"),
+        ("dodicimila", "from 0 to 9,999"),
+    ):
+        line.fill(text)
+        line.press("Enter")
+        page.wait_for_selector(f"text={answer}", timeout=10_000)
+
+    line.fill("novecentosei")
+    line.press("Enter")
+    page.locator(".widget-dropdown select").last.select_option("Finnish")
+    slider = page.locator(".widget-slider [role=slider]").last
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Teach it Italian").click()
+    taken = seconds_until(page, "it reads from Finnish")
+    shot(page, "teach_finnish")
+    assert taken < 2, taken
+    assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]", has_text="Error").count()
+
+
+def test_forgetting(run, lab):
+    page = run("07_forgetting")
+    slider = page.locator(".widget-slider [role=slider]").last
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert seconds_until(page, "Learning rate 0.01") < 1
+    shot(page, "forgetting_rate")
+    page.locator(".widget-dropdown select").last.select_option("letters and memory")
+    assert seconds_until(page, "frozen: letters and memory") < 1
+    page.get_by_role("button", name="Train it now").click()
+    taken = seconds_until(page, "Your run (diamonds)")
+    page.wait_for_timeout(500)
+    shot(page, "forgetting_live")
+    assert taken < 2, taken

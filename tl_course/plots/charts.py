@@ -225,29 +225,36 @@ def tradeoff(
     """What is kept of the old job against what is learnt of the new, one point a setting.
 
     ``frame``: columns strategy, frozen, strength, lr, seed, test_accuracy, source_accuracy.
-    ``names``: strategy to the key of its colour. Each point is a mean over seeds; a line joins
-    the learning rates of one setting. ``kept`` and ``learnt`` name the axes.
+    ``names``: strategy to the key of its colour; the first is joined by a line from the lowest
+    learning rate to the highest. Each point is a mean over seeds. ``kept`` and ``learnt`` name the
+    axes.
     """
     ax = ax or axes(7.6, 5.0, title)
     keys = ["strategy", "frozen", "strength", "lr"]
     columns = ["test_accuracy", "source_accuracy"]
     means = frame.fillna({"frozen": ""}).groupby(keys)[columns].mean().dropna().reset_index()
     means["way"] = np.where(means.frozen != "", "frozen", means.strategy)
-    for way, colour in names.items():
-        here = means[means.way == way]
-        for _, path in here.groupby(["frozen", "strength"]):
-            path = path.sort_values("lr")
-            points = path.test_accuracy, path.source_accuracy
-            ax.plot(*points, "o-", color=COLOURS[colour], linewidth=1.2, markersize=6, alpha=0.85)
-    best = {
-        way: means[means.way == way].assign(sum=lambda m: m[columns].sum(axis=1)).nlargest(1, "sum")
-        for way in names
-    }
-    points = {
-        way: (float(row.test_accuracy.iloc[0]), float(row.source_accuracy.iloc[0]))
-        for way, row in best.items()
-    }
-    _name_points(ax, points, {way: COLOURS[key] for way, key in names.items()}, weight="bold")
+    first, *_ = names
+    for way, key in names.items():
+        here = means[means.way == way].sort_values("lr")
+        style = "o-" if way == first else "o"
+        points = here.test_accuracy, here.source_accuracy
+        ax.plot(
+            *points, style, color=COLOURS[key], linewidth=2, markersize=8, alpha=0.85, label=way
+        )
+    line = means[means.way == first].sort_values("lr")
+    for row in line.itertuples():
+        ax.annotate(
+            f"{row.lr:g}",
+            (row.test_accuracy, row.source_accuracy),
+            (-9, -4),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            color=COLOURS[names[first]],
+            fontsize=9,
+        )
+    ax.legend(loc="lower right", frameon=False, labelcolor="linecolor")
     ax.set_xlim(0, 1.03)
     ax.set_ylim(0, 1.06)
     ax.set_xlabel(learnt)

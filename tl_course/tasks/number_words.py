@@ -139,7 +139,7 @@ def codes(texts: Sequence[str], length: int | None = None) -> "torch.Tensor":
     most = LONGEST if length is None else length
     if longest > most:
         raise store.BadInput(
-            f"a text of {longest} letters", f"there is room for {most}", "Pass a shorter one"
+            f"a text of {longest} letters", f"a reader takes at most {most}", "Pass a shorter one"
         )
     points = np.zeros((len(folded), max(longest, 1) if length is None else length), np.int32)
     for row, text in zip(points, folded, strict=True):
