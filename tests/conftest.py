@@ -6,6 +6,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before any import of transformer
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -41,3 +42,58 @@ def real_data():
     if not folder:
         pytest.skip("TL_COURSE_DATA is not set: no real data sets to test with")
     return folder
+
+
+def wobble(strategy: str, lr: float, seed: int) -> float:
+    """A little noise with a mean of zero, another for each strategy and rate."""
+    shift = len(strategy) + round(-10 * np.log10(lr))
+    return 0.002 * ((seed * (1 + shift % 4) + shift) % 5 - 2)
+
+
+@pytest.fixture(scope="session")
+def analogy_runs():
+    """Builds made-up results as data_scripts/sweep_analogy.py writes them."""
+
+    def build(accuracies: dict[str, dict[int, float]]) -> pandas.DataFrame:
+        rows = []
+        for strategy, by_labels in accuracies.items():
+            for labels, accuracy in by_labels.items():
+                for seed in range(5):
+                    row = {"strategy": strategy, "seed": seed, "task": "numbers_italian"}
+                    row |= {"labels": labels}
+                    found = accuracy + wobble(strategy, 4e-3, seed)
+                    tested = {"test_accuracy": found, "test_balanced": found}
+                    if not labels:
+                        rows.append(row | tested)
+                        continue
+                    row |= {"epochs": 12, "seconds": 1.0}
+                    rows.append(row | {"lr": 1e-3, "val_accuracy": 0.0})  # a rate not chosen
+                    rows.append(row | {"lr": 4e-3, "val_accuracy": found, **tested})
+        return pandas.DataFrame(rows)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def forgetting_runs():
+    """Builds made-up results as data_scripts/sweep_forgetting.py writes them.
+
+    From (network, strategy, frozen, strength) to rate to (new job, old job).
+    """
+
+    def build(settings: dict, before: float = 0.99) -> pandas.DataFrame:
+        rows = []
+        for (network, strategy, frozen, strength), rates in settings.items():
+            for lr, (new, old) in rates.items():
+                for seed in range(5):
+                    row = {"network": network, "seed": seed, "strategy": strategy}
+                    row |= {"frozen": frozen or np.nan, "strength": strength, "lr": lr}
+                    found = new + wobble(strategy, lr, seed)
+                    row |= {"val_accuracy": found, "test_accuracy": found}
+                    row |= {"source_before": before, "seconds": 1.0}
+                    row |= {"source_accuracy": old + wobble(strategy, 10 * lr, seed)}
+                    row |= {"drift": np.nan if network == "reader" else 1 - old}
+                    rows.append(row)
+        return pandas.DataFrame(rows).astype({"frozen": object})
+
+    return build

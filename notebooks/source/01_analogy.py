@@ -163,7 +163,8 @@ measured |= {name: languages[name.lower()] for name in STARTS if name != "nothin
 print(practice.compare_rank("01-order", practice.rank(measured)))
 
 # %%
-ordered = dict(sorted(languages.items(), key=lambda item: -item[1].effect))
+by_gain = sorted(languages.items(), key=lambda item: -item[1].effect)
+ordered = {name.capitalize(): found for name, found in by_gain}
 sides = {"gain": "helps", "loss": "hurts"}
 chart = plots.differences(ordered, **sides, title="30 Italian numbers: source minus nothing")
 plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in ordered.items()))

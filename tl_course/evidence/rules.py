@@ -155,10 +155,11 @@ def low_rate_rule() -> Verdict:
         )
     found = paired(sum(own_values) / len(parts), sum(scratch_values) / len(parts))
     verdict = "does-not-hold"
-    if all(lower):
-        verdict = "holds" if all(lowest_free) else "holds-when"
+    if all(lower) and all(lowest_free):
+        verdict = "holds"
     elif any(lower):
         verdict = "holds-when"
+        parts.insert(0, "very low means lower than from scratch, not as low as can be")
     return _verdict("rate-1", verdict, "; ".join(parts), found, "07_forgetting")
 
 

@@ -141,7 +141,7 @@ def label_curves(
         _apart([end[0] for end in ends], 0.075), ends, strict=True
     ):
         ax.annotate(
-            name.replace("_", " "),
+            _words(name),
             (last, value),
             (last * 1.35, height),
             color=colour,
@@ -168,7 +168,13 @@ def _means(rows: "pandas.DataFrame", by: str, column: str) -> "pandas.DataFrame"
     groups = rows.groupby(by)[column]
     found = pandas.DataFrame({"mean": groups.mean(), "n": groups.count()})
     half = groups.sem() * t.ppf(0.975, found["n"] - 1)
-    return found.assign(low=found["mean"] - half, high=found["mean"] + half)
+    low, high = (found["mean"] - half).clip(lower=0), (found["mean"] + half).clip(upper=1)
+    return found.assign(low=low, high=high)
+
+
+def _words(name: str) -> str:
+    """A name from a table as it is written in a text: "Spanish reversed"."""
+    return name.replace("_", " ").capitalize()
 
 
 def _band(ax: Axes, means: "pandas.DataFrame", colour: str, style: str = "-") -> None:
@@ -303,7 +309,7 @@ def _name_points(
         options = []
         for dx, dy, side in sides:
             label = ax.annotate(
-                name.replace("_", " "),
+                _words(name),
                 place,
                 (dx, dy),
                 textcoords="offset points",
