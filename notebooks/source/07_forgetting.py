@@ -92,7 +92,8 @@ plots.show(chart, alt="By steps: both languages drop at once, Italian recovers i
 stored = evidence.load("sweep_forgetting")
 tuned = evidence.tuned(stored, "reader", "fine-tuning")
 names = {"new job: Italian": "test_accuracy", "old job: Spanish": "source_accuracy"}
-chart = plots.by_rate(tuned, names, title="What 100 Italian numbers cost in Spanish")
+title = "What 100 Italian numbers cost in Spanish"
+chart = plots.by_rate(tuned, names, before=tuned.source_before.mean(), title=title)
 plots.show(chart, alt="By learning rate: Spanish falls all the way, Italian rises, then falls.")
 
 # %%
@@ -350,7 +351,8 @@ print(f"before {old_job(network):.2f}, after looking at leaves {old_job(untraine
 # %%
 pictured = evidence.tuned(stored, "resnet10", "fine-tuning")
 names = {"new job: leaves": "test_accuracy", "old job: photographs": "source_accuracy"}
-chart = plots.by_rate(pictured, names, title="resnet10 learns 200 leaves (ten seeds)")
+title = "resnet10 learns 200 leaves (ten seeds)"
+chart = plots.by_rate(pictured, names, before=pictured.source_before.mean(), title=title)
 plots.show(chart, alt="By learning rate: photographs fall from about a half to nothing.")
 tie = pictured.source_accuracy.corr(pictured.drift)
 print(f"correlation of photographs named right and changed answers: {tie:.2f}")

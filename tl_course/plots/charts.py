@@ -185,20 +185,25 @@ def _band(ax: Axes, means: "pandas.DataFrame", colour: str, style: str = "-") ->
 def by_rate(
     rows: "pandas.DataFrame",
     columns: Mapping[str, str],
+    before: float | None = None,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
     """Accuracies by learning rate: means over seeds with 95 % intervals.
 
     ``rows``: columns lr, seed and those named. ``columns``: the curve's label to its column; the
-    label begins with a key of ``COLOURS``.
+    label begins with a key of ``COLOURS``. ``before``: accuracy on the old job before the new one
+    was learnt, drawn as a dotted line.
     """
     ax = ax or axes(8.0, 3.8, title)
     ends = []
+    if before is not None:
+        ax.axhline(before, color=COLOURS["old job"], linestyle=":")
+        ax.text(max(rows.lr), before - 0.02, "old job, before", va="top", ha="right")
     for label, column in columns.items():
         means = _means(rows, "lr", column)
         _band(ax, means, colour_of(label))
-        ends.append((float(means["mean"].iloc[-1]), label))
+        ends.append((max(float(means["mean"].iloc[-1]), 0.03), label))
     rates = sorted(set(rows.lr))
     for height, (_, label) in zip(_apart([end[0] for end in ends], 0.08), ends, strict=True):
         ax.annotate(

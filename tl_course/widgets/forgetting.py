@@ -94,7 +94,7 @@ def _run(frozen: str, lr: float) -> tuple[float, float]:
 
 
 def _chart(rows: "pandas.DataFrame", lr: float, live: tuple[float, float] | None):
-    ax = plots.by_rate(rows, CURVES)
+    ax = plots.by_rate(rows, CURVES, before=rows.source_before.mean())
     ax.axvline(lr, color="#999999", linewidth=6, alpha=0.35, zorder=0)
     for value, name in zip(live or (), ("old job", "new job"), strict=False):
         ax.plot(lr, value, "D", color=plots.COLOURS[name], markersize=11, markeredgecolor="white")
