@@ -115,7 +115,7 @@ def test_a_prediction_that_cannot_be_kept_is_told(tmp_path, monkeypatch):
 def pictures_are_png(widget) -> bool:
     images = find(widget, ipywidgets.Image)
     png = b"\x89PNG\r\n\x1a\n"
-    return all(image.format == "png" and image.value.startswith(png) for image in images)
+    return all(image.format == "png" and bytes(image.value).startswith(png) for image in images)
 
 
 def test_a_ranking_is_committed_and_remembered(tmp_path, monkeypatch):
@@ -301,7 +301,7 @@ def test_a_picture_of_the_two_readers_stands_in_without_a_kernel(taught):
     assert data["image/png"].startswith(b"\x89PNG")
     assert "quattrocentosettantadue" in data["text/plain"]
     assert metadata["image/png"]["alt"] == data["text/plain"]
-    assert taught.curve.value.startswith(b"\x89PNG") and "neither has seen" in taught.learnt.value
+    assert pictures_are_png(taught.box) and "neither has seen" in taught.learnt.value
 
 
 def test_another_source_and_count_are_taught_at_the_button():
@@ -328,11 +328,10 @@ def test_a_lesson_that_fails_leaves_the_button_alive(monkeypatch):
     experiment = Italian(labels=10)
 
     def failing(*_, **__):
-        raise MemoryError
+        raise MemoryError  # which ipywidgets writes into the log
 
     monkeypatch.setattr(widgets.languages.train, "fit", failing)
-    with pytest.raises(MemoryError):
-        experiment.button.click()
+    experiment.button.click()
     assert not experiment.button.disabled
 
 
@@ -440,8 +439,7 @@ def test_a_run_that_fails_leaves_the_button_alive(forgetting, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(module, "_run", failing)
-    with pytest.raises(MemoryError):
-        button.click()
+    button.click()
     assert not button.disabled
 
 
