@@ -256,3 +256,21 @@ def test_a_sweep_runs_side_by_side(tmp_path):
     assert sorted(rows, key=lambda row: row["found"]) == sorted(
         expected, key=lambda row: row["found"]
     )
+
+
+def test_a_sweep_drops_what_is_no_longer_asked_for(tmp_path):
+    work, ran = tmp_path / "sweep.jsonl", []
+
+    def run(name, seed):
+        ran.append((name, seed))
+        return [{"accuracy": seed / 10}]
+
+    cells = [{"name": name, "seed": seed} for name in ("a", "b") for seed in range(3)]
+    assert len(evidence.sweep(run, cells, work, jobs=1)) == 6
+    kept = [cell for cell in cells if cell["name"] == "b"] + [{"name": "b", "seed": 7}]
+    ran.clear()
+    rows = evidence.sweep(run, kept, work, jobs=1)
+    assert [(row["name"], row["seed"]) for row in rows] == [("b", s) for s in (0, 1, 2, 7)]
+    assert ran == [("b", 7)]
+    assert evidence.sweep(run, [], work, jobs=1) == [] and ran == [("b", 7)]
+    assert len(evidence.sweep(run, cells, work, jobs=1)) == 6  # the dropped ones were kept aside

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from tl_course import features, models, store, surgery
+from tl_course import features, models, store, surgery, tasks, train
+from tl_course.tasks.number_words import codes
 
 
 @pytest.fixture
@@ -99,3 +100,57 @@ def test_probe_refuses_one_class(toy):
     found = one.inputs.float().mean((2, 3))
     with pytest.raises(store.BadInput, match="one class"):
         features.probe(found, one, found, one)
+
+
+@pytest.fixture
+def reader():
+    return models.load("reader_spanish")
+
+
+@pytest.mark.parametrize(("stage", "channels"), [(None, 128), ("letters", 48), ("memory", 128)])
+def test_features_of_a_text_do_not_depend_on_what_is_empty_behind_it(reader, stage, channels):
+    texts = ["dos", "mil doscientos treinta y cuatro", "cero"]
+    found = features.extract(reader, codes(texts), stage)
+    assert found.shape == (3, channels) and found.dtype == torch.float32 and found.any(1).all()
+    torch.testing.assert_close(features.extract(reader, codes(texts, 100), stage), found)
+    for text, expected in zip(texts, found, strict=True):
+        alone = features.extract(reader, codes([text]), stage)[0]
+        torch.testing.assert_close(alone, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_features_of_letters_are_their_mean(reader):
+    found = features.extract(reader, codes(["dos", "o"]), "letters")
+    with torch.no_grad():
+        vectors = reader.letters(reader.preprocess(codes(["dos"])))
+        torch.testing.assert_close(found[0], vectors[0].mean(0))
+        torch.testing.assert_close(found[1], vectors[0, 1])
+
+
+def test_no_text_has_features_of_zero(reader):
+    assert (features.extract(reader, codes([""])) == 0).all()
+
+
+def test_what_is_cached_of_a_reader_are_the_ends(reader):
+    few = tasks.load("numbers_italian").few(30, seed=0)
+    surgery.freeze(reader, "letters", "memory")
+    prefix = features.split_prefix(reader)
+    assert prefix.names == ("letters", "memory") and prefix.fits(few.train.inputs)
+    found = prefix.apply(few.train.inputs)
+    assert found.shape == (30, 128)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            prefix.above(found), reader(reader.preprocess(few.train.inputs)), atol=1e-5, rtol=1e-4
+        )
+    history = train.fit(reader, few, epochs=1, progress=False)
+    assert history.cached == ("letters", "memory")
+
+
+def test_a_probe_wants_one_answer_an_input(reader):
+    few = tasks.load("numbers_spanish").few(60, seed=0)
+    found = features.extract(reader, few.train.inputs)
+    with pytest.raises(store.BadInput, match=r"several answers each.*labels\[:, 3\]"):
+        features.probe(found, few.train, found, few.train)
+    with pytest.raises(store.BadInput, match="several answers each"):
+        features.probe_task(reader, few)
+    units = tasks.Split(few.train.inputs, few.train.labels[:, 3])
+    assert features.probe(found, units, found, units).accuracy > 0.8

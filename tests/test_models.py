@@ -203,3 +203,12 @@ def test_resnet10_recognises_tiny_imagenet(real_data):
 def test_options_that_make_no_sense(options, message):
     with pytest.raises(store.BadInput, match=message):
         models.load("resnet10", **options)
+
+
+@pytest.mark.parametrize("classes", [["a"], [*"123456789"], [*"0123456789", "ten"]])
+def test_a_reader_answers_with_ten_digits(classes):
+    with pytest.raises(store.BadInput, match=f"with {len(classes)} names.*the ten digits"):
+        models.load("reader_spanish", classes=classes)
+    names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    assert models.load("reader_spanish", pretrained=False, classes=names).classes == names
+    assert models.load("reader_spanish", classes=[]).classes == (*"0123456789",)

@@ -1,12 +1,13 @@
 import unicodedata
 
+import numpy as np
 import pytest
 import torch
 
-from tl_course import store, tasks
+from tl_course import models, store, tasks, train
 from tl_course.models.reader import UNKNOWN, Letters
 from tl_course.tasks import number_words
-from tl_course.tasks.number_words import codes, digits, distance, make, similarity, spell
+from tl_course.tasks.number_words import codes, digits, distance, lookup, make, similarity, spell
 
 PLACES = torch.tensor([1000, 100, 10, 1])
 
@@ -137,6 +138,9 @@ def test_codes_are_padded_code_points_of_folded_text():
         ([32], None, "a list of texts"),
         (["due", None], None, "a list of texts"),
         (b"due", None, "a list of texts"),
+        (None, None, "texts as NoneType: a list of texts"),
+        (32, None, "texts as int: a list of texts"),
+        ((number for number in (1, 2)), None, "a list of texts"),
         (["x" * 121], None, "a text of 121 letters.*at most 120"),
         (["tre", "quattro"], 6, "a text of 7 letters.*at most 6"),
     ],
@@ -166,6 +170,9 @@ def test_a_language_of_ones_own():
             lambda number: "uno" if number == 4321 else str(number % 5000),
             "stands for 0 and for 5000",
         ),
+        (lambda number: {5: "A", 9: "a"}.get(number, str(number)), "'a' stands for 5 and for 9"),
+        (lambda number: {5: "a", 9: " a\t"}.get(number, str(number)), "'a' stands for 5 and for 9"),
+        (lambda number: {5: "é", 9: "e\u0301"}.get(number, str(number)), "stands for 5 and for 9"),
         (lambda number: " " if number == 77 else str(number), "77 has no text"),
         (lambda number: str(number) * 31, "a text of 124 letters"),
         (lambda number: number, "a list of texts"),
@@ -189,3 +196,99 @@ def test_similarity_orders_languages_as_their_history_does():
     assert 0 < far < near < 1
     assert similarity("italian", "italian") == 1
     assert similarity("spanish", "spanish_enciphered") < similarity("spanish", "portuguese")
+
+
+def test_codes_take_anything_that_gives_texts():
+    expected = codes(["due", "tre"])
+    assert torch.equal(codes(text for text in ("due", "tre")), expected)
+    assert torch.equal(codes({"due": 2, "tre": 3}), expected)
+    assert torch.equal(codes(np.array(["due", "tre"])), expected)
+
+
+def test_no_text_at_all_still_gets_an_answer():
+    reader = models.load("reader_spanish")
+    found = train.predict(reader, codes([""]))
+    assert found.shape == (1, 4, 10) and found.isfinite().all()
+    assert train.predict(reader, codes(["", "dos"])).isfinite().all()
+    assert train.predict(reader, codes([])).shape == (0, 4, 10)
+
+
+@pytest.mark.parametrize("language", number_words.NAMES)
+def test_every_number_is_found_by_its_words(language):
+    words = spell(language)
+    for number in [*range(101), *range(101, 10_000, 97), 9999]:
+        assert lookup(words[number], language) == number
+        assert lookup(f"  {words[number].capitalize()} ", language) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "number"),
+    [
+        ("ventitré", "italian", 23),
+        ("ventitre", "italian", 23),
+        ("ventitre\u0301", "italian", 23),
+        ("Mille Due Cento", "italian", 1200),
+        ("novemilanovecentonovantanove", "italian", 9999),
+        ("gatto", "italian", None),
+        ("milla", "italian", None),
+        ("<b>due</b>", "italian", None),
+        ("dieciseis", "spanish", 16),
+        ("quatre vingt dix sept", "french", 97),
+        ("Tweeentwintig", "dutch", 22),
+        ("dreißig", "german", 30),
+        ("yirmi iki", "turkish", 22),
+        ("due", "spanish", None),
+    ],
+)
+def test_case_accents_and_spaces_do_not_matter_to_a_lookup(text, language, number):
+    assert lookup(text, language) == number
+
+
+NOTHING, TOO_LARGE = "there is nothing to read", "the readers know the numbers from 0 to 9,999"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", f"An empty line: {NOTHING}. Type 'trentadue'"),
+        (" \t ", NOTHING),
+        ("x" * 121, "A text of 121 letters: the longest number here has 39"),
+        ("472", "472: the readers take words. Type 'quattrocentosettantadue'"),
+        ("4 72", "Type 'quattrocentosettantadue'"),
+        ("+0", "Type 'zero'"),
+        ("9999", "Type 'novemilanovecentonovantanove'"),
+        ("10000", TOO_LARGE),
+        ("9" * 100, TOO_LARGE),
+        ("-5", TOO_LARGE),
+        ("diecimila", TOO_LARGE),
+        ("Dieci Mila", TOO_LARGE),
+        ("novantanovemilauno", TOO_LARGE),
+        ("centomila", TOO_LARGE),
+        ("un milione", TOO_LARGE),
+        ("due milioni", TOO_LARGE),
+        ("тридцать", "no reader has seen such letters"),
+        ("due三", "三: no reader has seen such letters"),
+        ("ثلاثة", "no reader has seen such letters"),
+        ("٤٧٢", "there is no letter in it"),
+        ("４７２", "there is no letter in it"),
+        ("🙂!?", "there is no letter in it"),
+        ("-", "there is no letter in it"),
+        ("'", "there is no letter in it"),
+    ],
+)
+def test_lookup_refuses_what_no_reader_can_take(text, message):
+    with pytest.raises(store.BadInput) as caught:
+        lookup(text, "italian")
+    assert message in str(caught.value)
+
+
+def test_nine_thousand_is_no_larger_number():
+    words = spell("italian")
+    assert [lookup(words[number], "italian") for number in range(1000, 10_000, 999)] == [
+        *range(1000, 10_000, 999)
+    ]
+
+
+def test_lookup_in_an_unknown_language():
+    with pytest.raises(store.UnknownName, match="did you mean 'italian'"):
+        lookup("due", "itallian")

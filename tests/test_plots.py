@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
 from tl_course import evidence, plots, store
 from tl_course.evidence import Interval
+from tl_course.plots import charts
+from tl_course.plots.style import colour_of
 
 
 def test_nothing_opens_a_window_and_ax_is_respected():
@@ -91,3 +94,268 @@ def test_class_names_are_not_formulas():
     assert plots.png(ax.get_figure())
     shown = plots.answers(picture[0], {"pretrained": torch.ones(1)}, ("$5_{ $",), 0)
     assert plots.png(shown)
+
+
+def labels(ax) -> list[str]:
+    return [text.get_text().lower() for text in ax.texts]
+
+
+def colour(line) -> str:
+    return to_hex(line.get_color()).upper()
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("new job: Italian", "new job"),
+        ("old job, rate 0.001", "old job"),
+        ("LoRA, rank 4", "LoRA"),
+        ("probe on random backbone", "probe on random backbone"),
+        ("nothing", "nothing"),
+    ],
+)
+def test_a_label_begins_with_the_name_of_its_colour(label, name):
+    assert colour_of(label) == plots.COLOURS[name]
+
+
+def test_the_longest_name_gives_the_colour(monkeypatch):
+    monkeypatch.setitem(plots.COLOURS, "nothing at all", "#123456")
+    assert colour_of("nothing at all") == "#123456"
+    assert colour_of("nothing at noon") == plots.COLOURS["nothing"]
+    assert colour_of("something") is None and colour_of("") is None
+
+
+def test_learning_curves_can_begin_before_the_first_step():
+    curves = {"new job: Italian": [0.1, 0.5, 0.8], "old job: Spanish": [0.9, 0.6, 0.4]}
+    ax = plots.learning_curves(curves, chance=0.05, xlabel="steps / 8", first=0)
+    assert ax.get_xlabel() == "steps / 8"
+    assert [line.get_xdata().tolist() for line in ax.lines] == [[0, 1, 2]] * 2
+    assert [colour(line) for line in ax.lines] == [
+        plots.COLOURS["new job"].upper(),
+        plots.COLOURS["old job"].upper(),
+    ]
+    (guessing,) = ax.collections
+    assert guessing.get_segments()[0][:, 0].tolist() == [0, 2]
+    assert plots.learning_curves(curves).lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert "epoch" in plots.learning_curves(curves).get_xlabel()
+
+
+def test_training_that_ended_at_once_has_no_curve():
+    ax = plots.learning_curves({"fine-tuning": [], "from scratch": [0.5]}, first=0)
+    assert len(ax.lines) == 1 and plots.png(ax.get_figure())
+
+
+LONGER = "nothing, four times as long"
+
+
+@pytest.fixture
+def languages(analogy_runs):
+    return analogy_runs(
+        {
+            "spanish_reversed": {0: 0.01, 10: 0.3, 100: 0.6, 1000: 0.95},
+            "nothing": {0: 0.0, 10: 0.1, 100: 0.2, 1000: 0.94},
+            LONGER: {0: 0.0, 10: 0.1, 100: 0.4, 1000: 0.999},
+        }
+    )
+
+
+def test_label_curves_show_means_and_their_intervals(languages):
+    keys = {"spanish_reversed": "made on purpose", "nothing": "nothing", LONGER: "nothing"}
+    ax = plots.label_curves(languages, "numbers_italian", keys, title="By labels")
+    assert ax.get_title(loc="left") == "By labels" and ax.get_xscale() == "log"
+    spanish, nothing, longer = ax.lines
+    for line in ax.lines:
+        assert line.get_xdata().tolist() == [10, 100, 1000]  # without labels there is no place
+    assert spanish.get_ydata() == pytest.approx([0.3, 0.6, 0.95], abs=1e-3)
+    assert colour(spanish) == plots.COLOURS["made on purpose"].upper()
+    assert colour(nothing) == colour(longer) and nothing.get_linestyle() == "-"
+    assert longer.get_linestyle() == "--"
+    assert labels(ax) == ["spanish reversed", "nothing", LONGER]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["10", "100", "1,000"]
+    rows = evidence.chosen(languages).query("strategy == 'spanish_reversed' and labels == 100")
+    found = evidence.paired(rows.test_accuracy, np.zeros(5))
+    bands = [band.get_paths()[0].vertices for band in ax.collections]
+    heights = bands[0][np.isclose(bands[0][:, 0], 100)][:, 1]
+    assert [heights.min(), heights.max()] == pytest.approx([found.low, found.high])
+    assert all((band[:, 1] >= 0).all() and (band[:, 1] <= 1).all() for band in bands)
+    ends = sorted(text.xyann[1] for text in ax.texts)
+    assert min(np.diff(ends)) > 0.07
+    assert plots.png(ax.get_figure())
+
+
+@pytest.fixture
+def forgotten(forgetting_runs):
+    rates = (1e-4, 1e-3, 1e-2)
+    kept = {
+        ("fine-tuning", "", 0): [(0.2, 0.98), (0.9, 0.6), (0.6, 0.0)],
+        ("fine-tuning", "letters", 0): [(0.1, 0.99), (0.7, 0.7), (0.5, 0.1)],
+        ("rehearsal", "", 10): [(0.2, 0.99), (0.8, 0.9), (0.6, 0.3)],
+        ("rehearsal", "", 30): [(0.2, 0.99), (0.85, 0.97), (0.6, 0.5)],
+        ("LoRA", "", 4): [(0.1, 0.99), (0.5, 0.9), (0.8, 0.6)],
+    }
+    return forgetting_runs(
+        {
+            ("reader", *setting): dict(zip(rates, found, strict=True))
+            for setting, found in kept.items()
+        }
+    )
+
+
+def test_accuracies_by_rate(forgotten):
+    rows = evidence.tuned(forgotten, "reader", "fine-tuning")
+    names = {"new job: Italian": "test_accuracy", "old job: Spanish": "source_accuracy"}
+    ax = plots.by_rate(rows, names, title="The price")
+    new, old = (line for line in ax.lines if len(line.get_xdata()) == 3)
+    for line, column in ((new, "test_accuracy"), (old, "source_accuracy")):
+        assert line.get_xdata().tolist() == [1e-4, 1e-3, 1e-2]
+        assert line.get_ydata() == pytest.approx(rows.groupby("lr")[column].mean().to_numpy())
+    assert colour(new) == plots.COLOURS["new job"].upper()
+    assert colour(old) == plots.COLOURS["old job"].upper()
+    assert ax.get_xscale() == "log" and labels(ax) == [name.lower() for name in names]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0.0001", "0.001", "0.01"]
+    assert plots.png(ax.get_figure())
+
+
+def test_the_old_job_before_is_a_dotted_line(forgotten):
+    rows = evidence.tuned(forgotten, "reader", "fine-tuning")
+    ax = plots.by_rate(rows, {"old job: Spanish": "source_accuracy"}, before=0.99)
+    (before,) = (line for line in ax.lines if line.get_linestyle() == ":")
+    assert set(before.get_ydata()) == {0.99}
+
+
+def test_a_trade_shows_every_setting(forgotten):
+    names = {name: name for name in ("fine-tuning", "frozen", "rehearsal", "LoRA")}
+    ax = plots.tradeoff(forgotten, names, "Spanish kept", "Italian learnt")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Italian learnt", "Spanish kept")
+    shown = np.concatenate([line.get_xydata() for line in ax.lines])
+    keys = ["strategy", "frozen", "strength", "lr"]
+    means = forgotten.groupby(keys, dropna=False)[["test_accuracy", "source_accuracy"]].mean()
+    assert sorted(map(tuple, shown.round(6))) == sorted(map(tuple, means.to_numpy().round(6)))
+    points = {colour(line): 0 for line in ax.lines}
+    for line in ax.lines:
+        points[colour(line)] += len(line.get_xdata())
+    assert points[plots.COLOURS["frozen"].upper()] == 3
+    assert points[plots.COLOURS["rehearsal"].upper()] == 6
+    written = labels(ax) + [text.get_text().lower() for text in ax.get_legend().get_texts()]
+    assert {name.lower() for name in names} <= {*written}
+    assert plots.png(ax.get_figure())
+
+
+def test_a_trade_without_a_frozen_run(forgotten):
+    frame = forgotten[forgotten.frozen.isna()].assign(frozen="")
+    ax = plots.tradeoff(frame, {"rehearsal": "rehearsal"}, "kept", "learnt")
+    assert sum(len(line.get_xdata()) for line in ax.lines) == 6
+
+
+def test_named_points_carry_their_interval_in_points():
+    points = {
+        "spanish": (0.55, Interval(0.3, 0.2, 0.45, 10)),
+        "spanish_reversed": (0.3, Interval(-0.1, -0.2, 0.0, 10)),
+    }
+    kinds = {"spanish": "related language", "spanish_reversed": "made on purpose"}
+    ax = plots.scatter(points, kinds, "likeness", "gain", title="Both")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("likeness", "gain")
+    bars = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_alpha()]
+    assert [bar.get_ydata() for bar in bars] == [
+        pytest.approx([20, 45]),
+        pytest.approx([-20, 0]),
+    ]
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [dot.get_xydata()[0].tolist() for dot in dots] == [
+        pytest.approx([0.55, 30]),
+        pytest.approx([0.3, -10]),
+    ]
+    assert [colour(dot) for dot in dots] == [
+        plots.COLOURS["related language"].upper(),
+        plots.COLOURS["made on purpose"].upper(),
+    ]
+    assert labels(ax) == ["spanish", "spanish reversed"]
+    assert plots.png(ax.get_figure())
+
+
+def test_names_stand_beside_their_points_and_cover_none():
+    ax = plots.axes(8.0, 4.8)
+    rng = np.random.default_rng(1)
+    points = {f"language {i}": tuple(rng.uniform(0.1, 0.9, 2)) for i in range(14)}
+    for place in points.values():
+        ax.plot(*place, "o")
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1)
+    charts._name_points(ax, points, dict.fromkeys(points, "black"))
+    assert labels(ax) == [*points]  # one label a point; those tried and dropped are gone
+    ax.figure.draw_without_rendering()
+    boxes = [text.get_window_extent().extents for text in ax.texts]
+    for index, (box, (name, place)) in enumerate(zip(boxes, points.items(), strict=True)):
+        x, y = ax.transData.transform(place)
+        assert abs((box[0] + box[2]) / 2 - x) < 100 and abs((box[1] + box[3]) / 2 - y) < 40, name
+        assert not box[0] < x < box[2] or not box[1] < y < box[3], name
+        for other in boxes[:index]:
+            assert charts._shared(box, other) < 0.2 * charts._shared(box, box), name
+    frame = ax.get_window_extent()
+    assert all(box[0] >= frame.x0 and box[2] <= frame.x1 for box in boxes)
+
+
+def test_boxes_share_what_lies_in_both():
+    assert charts._shared((0, 0, 2, 2), (1, 1, 4, 4)) == 1
+    assert charts._shared((0, 0, 2, 2), (0, 0, 2, 2)) == 4
+    assert charts._shared((0, 0, 2, 2), (3, 0, 4, 2)) == charts._shared((0, 0, 1, 1), (5, 5, 6, 6))
+
+
+RATES = [1e-4, 1e-3, 1e-2, 1e-1]
+
+
+def test_a_rate_finder_draws_as_far_as_it_came():
+    losses = {"pretrained": [5.0, 4.0, 1.0, 12.0], "from scratch": [10.0, 10.0, 9.0]}
+    ax = plots.rate_finder(RATES, losses, title="Finder")
+    assert [line.get_xdata().tolist() for line in ax.lines] == [RATES, RATES[:3]]
+    assert [line.get_ydata().tolist() for line in ax.lines] == [*losses.values()]
+    assert ax.get_xscale() == "log" and ax.get_ylim()[1] == 15
+    assert labels(ax) == [*losses]
+    assert [text.xy for text in ax.texts] == [(1e-2, 1.0), (1e-2, 9.0)]
+    assert plots.png(ax.get_figure())
+
+
+@pytest.mark.parametrize(
+    "values", [[5.0], [5.0, 5.0, 5.0], [5.0, 6.0, 11.0], [5.0, float("inf")], [5.0, 4.0, np.nan]]
+)
+def test_a_rate_finder_whose_loss_never_falls(values):
+    ax = plots.rate_finder(RATES, {"pretrained": values})
+    assert labels(ax) == ["pretrained"] and plots.png(ax.get_figure())
+
+
+def probabilities(*numbers: int) -> torch.Tensor:
+    """What a reader says that is sure of ``numbers``, one after each letter: (L, 4, 10)."""
+    digits = torch.tensor([[int(digit) for digit in f"{number:04d}"] for number in numbers])
+    return 0.9 * torch.nn.functional.one_hot(digits, 10) + 0.01
+
+
+def test_reading_shows_the_likeliest_digit_after_each_letter():
+    opinions = {"Spanish reader": probabilities(9, 42, 7), "nothing": probabilities(1, 1, 1000)}
+    colours = {"Spanish reader": "pretrained", "nothing": "nothing"}
+    figure = plots.reading("a b", opinions, colours)
+    first, second = figure.axes
+    assert first.get_title(loc="left") == "Spanish reader: 7"  # no zeros in front
+    assert second.get_title(loc="left") == "nothing: 1000"
+    assert [tick.get_text() for tick in first.get_xticklabels()] == ["a", "␣", "b"]
+    assert [tick.get_text() for tick in first.get_yticklabels()][0] == "thousands"
+    grid = {text.get_position(): text.get_text() for text in first.texts}
+    shown = ["".join(grid[column, row] for row in range(4)) for column in range(3)]
+    assert shown == ["0009", "0042", "0007"]
+    before = plots.png(figure)
+    assert before.startswith(b"\x89PNG")
+    assert plots.reading("a b", opinions, colours, figure) is figure
+    assert plots.png(figure) == before
+    longer = {name: values.repeat(9, 1, 1) for name, values in opinions.items()}
+    plots.reading("a b" * 9, longer, colours, figure)
+    assert len(figure.axes) == 2 and plots.png(figure) != before
+
+
+def test_reading_zero_says_zero():
+    figure = plots.reading("o", {"nothing": probabilities(0)}, {"nothing": "nothing"})
+    assert figure.axes[0].get_title(loc="left") == "nothing: 0"
+
+
+@pytest.mark.parametrize("text", ["$x$", "\\frac{1}", "<b>", "%s"])
+def test_what_is_read_is_no_formula(text):
+    opinions = {"$a_{ reader": probabilities(*range(len(text)))}
+    assert plots.png(plots.reading(text, opinions, {"$a_{ reader": "pretrained"}))

@@ -236,6 +236,20 @@ def test_lora_on_convolutions(model, toy):
     torch.testing.assert_close(logits(model, toy.val.inputs), learned, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("cache", [True, False])
+def test_lora_leaves_batchnorm_statistics_alone(toy, cache):
+    network = surgery.replace_head(models.load("resnet10"), len(toy.classes))
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    assert len([name for name in before if "running" in name]) == 2 * 12
+    surgery.add_lora(network, rank=2)
+    train.fit(network, toy, epochs=2, lr=1e-2, cache=cache, progress=False)
+    after = dict(network.named_buffers())
+    for name, value in before.items():
+        assert torch.equal(value, after[name]), name
+    start = torch.zeros_like(network.head.parametrizations.weight[0].b)
+    assert not torch.equal(network.head.parametrizations.weight[0].b, start)
+
+
 def test_lora_can_be_added_once(reader):
     surgery.add_lora(reader)
     with pytest.raises(store.BadInput, match="it has LoRA weights already"):

@@ -102,7 +102,7 @@ def test_few_draws_inputs_by_chance_where_each_has_several_answers():
             task.few(n, seed=0)
 
 
-@pytest.mark.parametrize("shape", [(), (5, 4, 1)])
+@pytest.mark.parametrize("shape", [(), (5, 1), (5, 0), (5, 4, 1)])
 def test_a_split_wants_one_or_several_answers_an_input(shape):
     with pytest.raises(store.BadInput, match=r"\(N,\), or \(N, K\)"):
         Split(torch.zeros(5, 9, dtype=torch.int32), torch.zeros(shape, dtype=torch.int64))
@@ -140,6 +140,15 @@ def test_mixing_old_pictures_in(toy):
 def test_mixing_refuses_another_kind(toy, old):
     with pytest.raises(store.BadInput, match="Pass a split of the same kind"):
         toy.mixed(old)
+
+
+@pytest.mark.parametrize("name", ["numbers_spanish", "digits"])
+def test_mixing_wants_a_split_not_a_task(toy, name):
+    with pytest.raises(store.BadInput, match=r"a Task to mix in.*Pass old_task\.train"):
+        toy.mixed(tasks.load(name))
+    for wrong in (None, toy.train.inputs, "digits", [toy.train]):
+        with pytest.raises(store.BadInput, match="is not a split"):
+            toy.mixed(wrong)
 
 
 def test_stratified_keeps_shares_and_at_least_one():
@@ -211,6 +220,42 @@ def test_real_task(real_data, name, classes):
         assert set(split.labels.tolist()) == set(range(classes))
     assert len(task.test) >= 150
     assert task.licence and task.source and task.overlap
+
+
+def test_photographs_are_spread_over_the_test(real_data):
+    from tl_course.tasks import tiny_imagenet
+
+    if not tasks.available("tiny_imagenet"):
+        pytest.skip("tiny-imagenet-200.zip is not there")
+    every = tiny_imagenet.photographs(200)
+    assert every.inputs.shape == (200, 3, 64, 64) and every.inputs.dtype == torch.uint8
+    assert every.labels.dtype == torch.int64 and len(every.labels.unique()) > 80
+    assert every.labels.min() >= 0 and every.labels.max() < 200
+    few = tiny_imagenet.photographs(50)
+    assert torch.equal(few.inputs, every.inputs[::4]) and torch.equal(few.labels, every.labels[::4])
+    assert len(tiny_imagenet.photographs(1)) == 1
+    for wrong in (0, -1, 10_001, 2.0, "5", True, None):
+        with pytest.raises(store.BadInput, match="test pictures. Try 500"):
+            tiny_imagenet.photographs(wrong)
+
+
+def test_resnet10_names_half_of_the_photographs(real_data):
+    from tl_course import models, train
+    from tl_course.tasks import tiny_imagenet
+
+    if not tasks.available("tiny_imagenet"):
+        pytest.skip("tiny-imagenet-200.zip is not there")
+    scores = train.evaluate(models.load("resnet10"), tiny_imagenet.photographs(400))
+    assert 0.4 < scores.accuracy < 0.6
+
+
+def test_photographs_without_their_file(tmp_path, monkeypatch):
+    from tl_course.tasks import tiny_imagenet
+
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
+    monkeypatch.delenv("TL_COURSE_DATA", raising=False)
+    with pytest.raises(store.NotAvailable, match="tiny-imagenet-200.zip"):
+        tiny_imagenet.photographs(5)
 
 
 def test_published_files_of_another_shape_are_refused(tmp_path, monkeypatch):

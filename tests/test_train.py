@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from tl_course import models, store, surgery, tasks, train
+from tl_course import features, models, store, surgery, tasks, train
 from tl_course.tasks import Split
 
 
@@ -178,6 +178,60 @@ def test_a_penalty_is_added_to_the_loss_of_every_step(model, toy):
     assert len(calls) == 6 and all(called is twin for called in calls)
     assert fined.train_loss == pytest.approx([100 + loss for loss in plain.train_loss], rel=1e-3)
     assert fined.val_loss == pytest.approx(plain.val_loss, rel=1e-3)
+
+
+def test_watch_is_called_after_every_epoch_and_may_ask_the_model(model, toy):
+    twin = copy.deepcopy(model)
+    options = {"epochs": 3, "dtype": torch.float32, "progress": False}
+    seen, modes = [], []
+
+    def ask(epoch, accuracy):
+        modes.append(model.training)
+        seen.append((epoch, accuracy, train.evaluate(model, toy.val).accuracy))
+        features.extract(model, toy.val.inputs[:5])
+
+    watched, plain = train.fit(model, toy, watch=ask, **options), train.fit(twin, toy, **options)
+    assert [epoch for epoch, *_ in seen] == [1, 2, 3] and modes == [False] * 3
+    assert tuple(accuracy for _, accuracy, _ in seen) == watched.val_accuracy
+    assert [now for *_, now in seen] == pytest.approx(watched.val_accuracy, abs=0.02)
+    assert watched.train_loss == pytest.approx(plain.train_loss, rel=1e-4)
+    assert watched.val_accuracy == plain.val_accuracy
+
+
+def test_watch_sees_the_epoch_not_the_best_one(model, toy):
+    heads = []
+    train.fit(
+        model,
+        toy,
+        epochs=3,
+        watch=lambda *_: heads.append(model.head.weight.detach().clone()),
+        progress=False,
+    )
+    assert not torch.equal(heads[0], heads[1]) and not torch.equal(heads[1], heads[2])
+    assert any(torch.equal(model.head.weight, head) for head in heads)
+
+
+def test_ctrl_c_while_watching_ends_training(model, toy):
+    def interrupting(epoch, accuracy):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    history = train.fit(model, toy, epochs=5, watch=interrupting, progress=False)
+    assert len(history.val_accuracy) == 2 and history.stopped.startswith("interrupted")
+    assert train.evaluate(model, toy.val).accuracy == pytest.approx(max(history.val_accuracy))
+
+
+def test_an_error_while_watching_leaves_the_best_weights(model, toy):
+    found = []
+
+    def failing(epoch, accuracy):
+        found.append(accuracy)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train.fit(model, toy, epochs=5, watch=failing, progress=False)
+    assert len(found) == 1 and not model.training
+    assert train.evaluate(model, toy.val).accuracy == pytest.approx(found[0])
 
 
 def test_l2_sp_is_half_the_squared_distance_of_what_is_trained(model):

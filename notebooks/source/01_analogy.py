@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Does a network that reads Spanish learn Italian faster?
 #
-# *If you speak Spanish, Italian is easy*: so most articles explain transfer learning. It sounds
-# right. Here you test it, with real languages and networks that learn in a second.
+# *If you speak Spanish, Italian is easy*: so popular articles explain transfer learning. It sounds
+# right. Here you test it, with real languages and networks that learn in seconds.
 #
 # **After this lesson you can** measure what a network carries from one language to the next, take
 # it away piece by piece, and say where the comparison with people ends.
@@ -16,8 +16,8 @@ from tl_course.tasks import number_words
 # %% [markdown]
 # ## A small job in many languages
 #
-# The job: read a number in words, letter by letter, and say which number it is. Every language
-# has words for the numbers from 0 to 9,999, and the library `num2words` knows them.
+# The job: read a number in words, letter by letter, and say which number it is. The library
+# `num2words` writes the numbers from 0 to 9,999 in each language used here.
 
 # %%
 for language in ("spanish", "italian", "french", "german", "finnish"):
@@ -33,24 +33,27 @@ for language in ("spanish", "italian", "french", "german", "finnish"):
 # %%
 italian, spanish = tasks.load("numbers_italian"), tasks.load("numbers_spanish")
 print(italian)
-print("first label:", italian.train.labels[0].tolist(), "thousands, hundreds, tens, units")
+print("classes:", *italian.classes, "- asked for thousands, hundreds, tens and units")
+print("first label:", italian.train.labels[0].tolist())
 
 # %% [markdown]
 # ## How a network reads
 #
-# A computer has letters as numbers already, their code points. The reader looks up the place of
-# each in its alphabet, and for each place a vector of 48 numbers, which it learns.
+# To a computer each letter is a number, its *code point*. Our network, the *reader*, turns that
+# into a place in its alphabet, and the place into a vector of 48 numbers, which it has learned.
 
 # %%
 reader = models.load("reader_spanish")
-letters = reader.preprocess(number_words.codes(["veintidós"]))
+points = number_words.codes(["veintidós"])
+letters = reader.preprocess(points)
 vectors = reader.letters(letters)
-print(letters.tolist(), tuple(vectors.shape))
+print("code points:", points.tolist(), "\nplaces:", letters.tolist())
+print("vectors:", tuple(vectors.shape), "- one text, nine letters, 48 numbers each")
 
 # %% [markdown]
-# Two *LSTMs* go through the vectors, one from each end. Such a network keeps a state of 64 numbers
-# and changes it at every letter. What both hold in the end goes into the head: ten logits for each
-# of four digits. The largest is the answer.
+# Two *LSTMs* (long short-term memory) go through the vectors, one from each end. Each keeps a
+# memory, changes it at every letter and shows 64 numbers of it. What both show in the end goes into
+# the head: ten logits for each of four digits. The largest is the answer.
 
 # %%
 there, _ = reader.memory.there(vectors)  # first letter to last
@@ -61,13 +64,13 @@ print("digits:", logits.argmax(1).tolist())
 print("the same as reader(letters):", torch.allclose(logits, reader(letters)[0], atol=1e-5))
 
 # %% [markdown]
-# This reader learned from 7,000 Spanish numbers. Below is what it would answer after each letter.
-# The darker, the surer. It changes its mind until the word is complete.
+# This reader learned from 7,000 Spanish numbers. Columns: the letters read so far. Rows: the digit
+# it would answer now, the darker the surer. Which digit is settled first, which last?
 
 # %% tags=["nbval-ignore-output"]
 text = "dos mil veintidós"
 steps = {"Spanish reader": widgets.letter_by_letter(reader, text)}
-chart = plots.reading(text, steps, {"Spanish reader": "pretrained"})
+chart = plots.reading(text, steps, {"Spanish reader": "pretrained"})  # "pretrained" is blue
 plots.show(chart, alt="Digits the Spanish reader would answer after each letter, ending in 2022.")
 
 # %% [markdown]
@@ -93,8 +96,8 @@ widgets.rank("01-order", "After 30 Italian numbers, who reads best?", STARTS)
 # ## Thirty Italian numbers
 #
 # `train.fit` is the loop of lesson 00: many small steps downhill, keeping the epoch that is best on
-# validation. A random network needs larger steps than a trained one, so each gets the learning
-# rate that suits it.
+# validation. Whoever has 30 labels has no 1,000 to choose by, so 50 numbers remain for that. The
+# rates are good ones for each start, found beforehand on validation.
 
 # %% tags=["nbval-ignore-output"]
 task = italian.few(30, seed=0)
@@ -102,29 +105,38 @@ tuned = models.load("reader_spanish")
 torch.manual_seed(0)
 blank = models.load("reader_spanish", pretrained=False)
 histories = {
-    "fine-tuning": train.fit(tuned, task, epochs=120, lr=1e-3, progress="from Spanish"),
-    "from scratch": train.fit(blank, task, epochs=120, lr=4e-3, progress="from nothing"),
+    "fine-tuning, from Spanish": train.fit(tuned, task, epochs=120, lr=1e-3, progress="Spanish"),
+    "from scratch": train.fit(blank, task, epochs=120, lr=4e-3, progress="scratch"),
 }
 
 # %% tags=["nbval-ignore-output"]
-chart = plots.learning_curves(
-    histories, title="Thirty Italian numbers: from Spanish, from nothing", xlabel="epoch"
-)
-plots.show(chart, alt="Validation accuracy by epoch: from Spanish far above from nothing.")
+title = "Thirty Italian numbers"
+chart = plots.learning_curves(histories, title=title, xlabel="epoch")
+plots.show(chart, alt="Validation accuracy by epoch: from Spanish far above from scratch.")
 
 # %% [markdown]
-# Blue began with Spanish, orange with random weights. Ten numbers of the test, as each reads them:
+# Blue began with Spanish, orange with random weights. Eight numbers of the test, as each reads
+# them:
+
 
 # %% tags=["nbval-ignore-output"]
-truths, inputs = italian.test.labels[:10], italian.test.inputs[:10]
-answers = [train.predict(model, inputs).argmax(-1) for model in (tuned, blank)]
-print("   truth | from Spanish | from nothing")
-for digits in zip(truths, *answers, strict=True):
-    number, *said = (int("".join(map(str, d.tolist()))) for d in digits)
-    print(f"{number:8,} |" + " |".join(f"{s:9,} {'✓' if s == number else ' '} " for s in said))
+def number(digits):
+    return int("".join(str(digit) for digit in digits.tolist()))
 
-# %% [markdown]
-# Look at the wrong answers from Spanish. How many digits of them are right?
+
+inputs, labels = italian.test.inputs[:8], italian.test.labels[:8]
+ours = train.predict(tuned, inputs).argmax(-1)
+theirs = train.predict(blank, inputs).argmax(-1)
+print("   truth | from Spanish | from scratch")
+for truth, mine, other in zip(labels, ours, theirs, strict=True):
+    print(f"{number(truth):8,} | {number(mine):12,} | {number(other):12,}")
+
+# %% tags=["nbval-ignore-output"]
+answers = train.predict(tuned, italian.test.inputs).argmax(-1)
+right = answers == italian.test.labels
+wrong = ~right.all(1)
+print(f"from Spanish: {right.all(1).float().mean():.0%} of 2,000 numbers right")
+print(f"digits right in the wrong answers: {right[wrong].float().mean():.0%}")
 
 # %% [markdown]
 # ## Was it luck?
@@ -135,8 +147,12 @@ for digits in zip(truths, *answers, strict=True):
 
 # %%
 stored = evidence.load("sweep_analogy")
-shown = {"spanish": "related language", "finnish": "other language", "nothing": "nothing"}
-shown["nothing, four times as long"] = "nothing"
+shown = {  # start → what its colour stands for
+    "spanish": "related language",
+    "finnish": "other language",
+    "nothing": "from scratch",
+    "nothing, four times as long": "from scratch",
+}
 title = "Reading Italian, by number of Italian examples"
 chart = plots.label_curves(stored, "numbers_italian", shown, title=title)
 plots.show(
@@ -144,56 +160,58 @@ plots.show(
 )
 
 # %% [markdown]
-# Bands are 95 % intervals of the mean over ten runs. *Nothing* had as many steps as the others;
-# the dashed line had four times as many. Time helps it, but with few examples it does not replace
-# Spanish.
+# Bands are 95 % intervals of the mean over ten runs. Light blue is Finnish, a stranger to Italian.
+# *Nothing* had as many steps as the others; the dashed line had four times as many. Does time
+# replace Spanish?
 
 # %%
 gains = {
     source: evidence.compare(stored, "numbers_italian", 30, source, "nothing")
     for source in models.SOURCES
 }
-languages = {name: found for name, found in gains.items() if "_" not in name}
-for name, found in languages.items():
-    print(f"{name:11} {found}")
-
-# %% tags=["nbval-ignore-output"]
-measured = {"nothing": evidence.Interval(0, 0, 0, 10)}
-measured |= {name: languages[name.lower()] for name in STARTS if name != "nothing"}
-print(practice.compare_rank("01-order", practice.rank(measured)))
+languages = [source for source in models.SOURCES if not source.startswith("spanish_")]
+languages.sort(key=lambda source: -gains[source].effect)
 
 # %%
-by_gain = sorted(languages.items(), key=lambda item: -item[1].effect)
-ordered = {name.capitalize(): found for name, found in by_gain}
+ordered = {source.capitalize(): gains[source] for source in languages}
 sides = {"gain": "helps", "loss": "hurts"}
 chart = plots.differences(ordered, **sides, title="30 Italian numbers: source minus nothing")
 plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in ordered.items()))
 
 # %% [markdown]
-# Languages that grew out of Latin help most, Romanian least of them. The others, which share
-# hardly a word with Italian, help little at 30 examples; where a line touches zero, ten runs cannot
-# tell.
+# Blue: it helps. Orange: it hurts. Grey: ten runs cannot tell. And your order? Starts closer than
+# five points count as equal (=).
+
+# %% tags=["nbval-ignore-output"]
+measured = {name: gains[name.lower()].effect for name in STARTS if name != "nothing"}
+print(practice.compare_rank("01-order", practice.rank(measured | {"nothing": 0.0})))
+
+# %% [markdown]
+# Languages that grew out of Latin help most, Romanian least of them. The others, whose words look
+# little like Italian, help little with 30 examples.
 
 # %% [markdown]
 # ## Take Spanish apart
 #
-# Which part of Spanish helps? The articles name four: cognates, grammar, alphabet, roots. With
-# people you cannot take one away and leave the rest. Here are four languages in which it was done.
+# Which part of Spanish helps? One article names four: cognates, grammar, alphabet, roots. You
+# cannot take one away from a person and leave the rest. Here are four languages in which it was
+# done. Words that look alike and mean something else are called *false friends*.
 
 # %%
 LOST = {
     "spanish": "nothing yet",
-    "spanish_false_friends": "cognates: the words stay, digits trade meanings",
+    "spanish_false_friends": "cognates: words mean other digits",
     "spanish_reversed": "grammar: words in the opposite order",
-    "spanish_enciphered": "alphabet: each letter moved eleven places on",
+    "spanish_enciphered": "alphabet: letters moved eleven places on",
     "spanish_invented": "roots: invented stems, Spanish endings",
 }
 for name, what in LOST.items():
-    print(f"{what:48} 472 = {number_words.spell(name)[472]}")
+    own = train.evaluate(models.load(f"reader_{name}"), tasks.load(f"numbers_{name}").test)
+    print(f"{what:40} {own.accuracy:.1%} read | 472 = {number_words.spell(name)[472]}")
 
 # %% [markdown]
-# Each is as regular as Spanish, and a reader learns each as well. What is missing is only what it
-# shares with Italian. So the difference in Italian says what that part was worth.
+# Each is as regular as Spanish, and its reader reads it as well. Only its likeness to Italian has
+# changed. So the difference in Italian says what that part was worth.
 
 # %%
 worth = {
@@ -207,7 +225,7 @@ plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in worth.item
 
 # %% [markdown]
 # Do not add them up. Take away one part, and the others have less to hold on to: a cognate whose
-# letters are enciphered is none any more.
+# letters are enciphered is no longer a cognate. And *grammar* here is word order alone.
 
 # %%
 for name in LOST:
@@ -217,33 +235,24 @@ for name in LOST:
     print(f"{name:21} minus nothing, 100: {few}; 300: {many}")
 
 # %% [markdown]
-# With more examples the question turns round: does a source that misleads do harm? An interval
-# left of zero says so. Read the line of the false friends: words that look Italian and mean
-# something else.
+# Does any of them do harm? It does where the whole interval lies below zero. Which one is it, and
+# had you expected it of the false friends?
 
 # %% [markdown]
 # ## Can likeness be measured without a network?
 #
-# Count how many letters must be put in, taken out or replaced to make one word of another
-# (Levenshtein's *edit distance*, 1966), and divide by the length.
-
+# Count how many letters must be put in, taken out or replaced to turn one word into another
+# (*edit distance*, Levenshtein 1966), and divide by the longer one's length.
 
 # %%
-def distance(a, b):
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        above, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            above, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, above + (x != y))
-    return row[-1] / max(len(a), len(b))
-
-
 for name in ("spanish", "german", "spanish_enciphered"):
-    print(name, round(distance(number_words.spell(name)[472], "quattrocentosettantadue"), 2))
+    word = number_words.spell(name)[472]
+    print(f"{number_words.distance(word, 'quattrocentosettantadue'):.2f} {word}")
 
 # %% [markdown]
-# `number_words.similarity` is one minus the mean distance over 118 numbers. No network is asked.
-# Does it foresee the gain?
+# `number_words.similarity` is one minus the mean distance, over 0 to 99, the hundreds and the
+# thousands. No network is asked. Does it foresee the gain? Dark blue are the daughters of Latin,
+# light blue other languages, pink those made on purpose.
 
 # %%
 likeness = {name: number_words.similarity(name, "italian") for name in models.SOURCES}
@@ -252,7 +261,7 @@ kinds = {name: "made on purpose" if "_" in name else "other language" for name i
 kinds |= dict.fromkeys(latin, "related language")
 points = {name: (likeness[name], gains[name]) for name in likeness}
 names = "likeness to Italian, without a network", "gain over nothing (points, 30 numbers)"
-chart = plots.scatter(points, kinds, *names, title="The more alike, the more it helps")
+chart = plots.scatter(points, kinds, *names, title="Likeness and gain")
 plots.show(chart, alt="; ".join(f"{n}: {x:.2f}, {g.effect:+.2f}" for n, (x, g) in points.items()))
 
 # %%
@@ -264,40 +273,39 @@ low, high = found.confidence_interval()
 print(f"{len(real)} languages: correlation {found.statistic:.2f} [{low:.2f}, {high:.2f}]")
 
 # %% [markdown]
-# Dark blue are the daughters of Latin, light blue the other languages, pink those made on purpose.
-# The correlation counts the real ones only. Ten languages are few, hence the wide interval. And a
-# letter count is blind to some things: which pink point lies far from where its likeness would put
-# it?
+# A correlation of 1 is a rising line, 0 is none. It counts the real languages only; with so few the
+# interval is wide. And counting letters is blind to something: compare *Spanish reversed* with
+# Romanian.
 
 # %% [markdown]
 # ## Teach it Italian
 #
 # Your turn. Choose what the reader knows and how many Italian numbers it sees, then press the
-# button: two networks learn while you watch. Type any Italian number below 10,000 and press
-# *Enter*. Try a number with *sette* in it, then a word that is no number.
+# button: two networks learn while you watch. Type any Italian number below 10,000 in words and
+# press *Enter*: *settemilasei*, say, and then a word that is no number.
 
 # %% tags=["nbval-ignore-output"]
 widgets.teach_italian("spanish", labels=100)
 
 # %% [markdown]
-# These networks train for half as long as those in the stored runs, so that you need not wait. Set
-# the source to *false friends* and look at the digits: right places, wrong meanings?
+# These networks train for a shorter time than those in the stored runs, so that you need not wait.
+# Set the source to *false friends*, press the button again, and look at the digits: right places,
+# wrong meanings?
 
 # %% [markdown]
 # ## Where the comparison ends
 #
-# - You would break the cipher in an evening. The network cannot even see that it is one: to it,
-#   letters have no shape and no order, only places in a list.
-# - It needed 7,000 numbers to learn Spanish. A child needs about forty words and a rule.
-# - You can say *I don't know*. It answers to everything, also to *gatto*.
+# - You would see that the cipher is one. To the network letters have no shape; they are numbers.
+# - You can learn to count from some forty words and a few rules. It was given 7,000 numbers.
+# - You can say *I don't know*. It answers everything, even *gatto*.
 # - You keep your Spanish. Does it? Lesson 07.
 
 # %% [markdown]
 # ## The claims
 #
 # **analogy-1**: *someone who speaks Spanish learns Italian faster than from zero; a network does
-# too.* It holds if Spanish is ahead of nothing, also of nothing trained four times as long, at
-# every number of labels.
+# too.* It holds if Spanish is ahead of nothing at every number of labels, also where nothing trains
+# four times as long.
 #
 # **analogy-2**: *what carries over is shared vocabulary, grammar, alphabet, roots.* It holds if
 # each of the four was worth something at 30 labels.
@@ -305,28 +313,32 @@ widgets.teach_italian("spanish", labels=100)
 # %%
 for claim in ("analogy-1", "analogy-2"):
     verdict = evidence.settle(claim)
-    print(f"{claim} {verdict.verdict}: {verdict.condition}\n    {verdict.interval}")
+    print(f"{claim} {verdict.verdict}: {verdict.condition}")
+    print(f"    with 30 numbers: {verdict.interval}")
 
 # %% [markdown]
 # ## Break it
 #
 # Change the source, the number of examples or the rate, and run again. Is there a source that is
-# worse than nothing? What if Spanish may not change, and only the letters are trained
-# (`surgery.freeze(model, "memory", "head")`, with a rate of 0.1)?
+# worse than nothing?
 
 # %% tags=["nbval-ignore-output"]
 SOURCE, LABELS, RATE = "spanish_reversed", 100, 4e-3
 
-model = models.load(f"reader_{SOURCE}")
-train.fit(model, italian.few(LABELS, seed=1), epochs=30, lr=RATE, progress=SOURCE)
-print(f"{SOURCE}, {LABELS} numbers: {train.evaluate(model, italian.test).accuracy:.2f}")
+torch.manual_seed(0)
+for start in (SOURCE, "nothing"):
+    source = "spanish" if start == "nothing" else start
+    model = models.load(f"reader_{source}", pretrained=start != "nothing")
+    train.fit(model, italian.few(LABELS, seed=1), epochs=30, lr=RATE, progress=start)
+    print(f"{start}, {LABELS} numbers: {train.evaluate(model, italian.test).accuracy:.2f}")
+print("sources:", *models.SOURCES)
 
 # %% [markdown]
 # ## Exercise 1: a language of your own
 #
-# Write a function that puts a number into words: a language the course does not have, your family's
-# secret, or one you invent. `num2words(number, lang="eo")` is Esperanto; `sv`, `pl` and `id` are
-# there too. The check says whether it can be learnt.
+# Write a function that puts a number into words: a language the course does not have, or one you
+# invent. `num2words(number, lang="sv")` is Swedish; `pl`, `hu` and `id` are there too. The check
+# says whether every number has a text of its own, in letters that a reader knows.
 
 # %% tags=["exercise"]
 from num2words import num2words
@@ -335,35 +347,38 @@ from num2words import num2words
 def my_words(number):
     # return the number in words of your language
     ### BEGIN SOLUTION
-    return num2words(number, lang="eo")
+    return num2words(number, lang="sv")
     ### END SOLUTION
 
 
 print(practice.check_language(my_words))
 
 # %% [markdown]
-# When the check says *Right*, this trains a reader of your language, then teaches it 30 Italian
-# numbers. Guess first, from the likeness.
+# When the check says *Right*, this trains a reader of your language from random weights, then
+# teaches it 30 Italian numbers. Guess first, from the likeness.
 
 # %% tags=["nbval-ignore-output"]
 if practice.check_language(my_words).startswith("Right"):
     torch.manual_seed(0)
     mine = models.load("reader_spanish", pretrained=False)
-    train.fit(mine, number_words.make("yours", my_words), epochs=5, lr=5e-3, batch=128)
+    yours = number_words.make("yours", my_words)
+    train.fit(mine, yours, epochs=5, lr=5e-3, batch=128, progress="your language")
+    print(f"your language: {train.evaluate(mine, yours.test).accuracy:.2f}")
     train.fit(mine, italian.few(30, seed=0), epochs=120, lr=1e-3, progress="Italian")
-    print(f"from your language: {train.evaluate(mine, italian.test).accuracy:.2f}")
+    print(f"Italian, from your language: {train.evaluate(mine, italian.test).accuracy:.2f}")
 else:
     print("waiting for the cell above")
 
 # %% [markdown]
 # ## Exercise 2: a source that hurts
 #
-# Invent a language from which a reader learns Italian *worse* than from nothing. The check trains
-# it five times on 300 Italian numbers, beside the stored runs from nothing.
+# Invent a language from which a reader learns Italian *worse* than from nothing. The second cell
+# trains it five times on 300 Italian numbers, beside the stored runs from nothing. That takes about
+# 20 seconds.
 #
-# <details><summary>Hint</summary>What must it believe to be always wrong about Italian? Use Italian
-# words, <code>number_words.spell("italian")</code>, and let the places of the digits
-# lie.</details>
+# <details><summary>Hint</summary>Keep the Italian words,
+# <code>number_words.spell("italian")</code>, but write each number as another: with its digits in
+# another order, for example.</details>
 
 
 # %% tags=["exercise"]
@@ -408,8 +423,7 @@ print(practice.check_cipher(decoder))
 # %% [markdown]
 # ## What you measured
 #
-# Spanish was worth far more than its own words: order, letters and stems each had a price, and
-# their likeness to Italian could be counted beforehand. What a network keeps is not "a language"
-# but habits; they help where the new job shares them.
+# A start from Spanish was worth more than training four times as long. Taking away meanings, word
+# order, letters or stems each had its price, and likeness to Italian could be counted beforehand.
 #
 # Lesson 07 asks what happens to Spanish meanwhile.

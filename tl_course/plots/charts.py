@@ -21,6 +21,7 @@ def learning_curves(
     title: str = "",
     xlabel: str = "epoch (one pass over the labelled pictures)",
     first: int = 1,
+    every: int = 1,
     ax: Axes | None = None,
 ) -> Axes:
     """Validation accuracy by epoch, one line a strategy, labelled at its end.
@@ -28,19 +29,22 @@ def learning_curves(
     A label begins with a name in ``COLOURS``, which gives its colour.
 
     Values: a ``History``, or accuracies in [0, 1], one an epoch. ``chance``: the accuracy of
-    guessing, drawn as a dotted line. ``first``: the epoch of the first value.
+    guessing, drawn as a dotted line. The first value belongs to
+    ``first``, and the next one to ``every`` later.
     """
     ax = ax or axes(8.0, 3.8, title)
     if chance is not None:  # it ends with the curves, so that their labels stay free of it
         last = max((len(getattr(h, "val_accuracy", h)) for h in histories.values()), default=1)
-        ax.hlines(chance, first, first + max(last - 1, 0), color=COLOURS["random"], linestyle=":")
+        ax.hlines(
+            chance, first, first + every * max(last - 1, 0), color=COLOURS["random"], linestyle=":"
+        )
         ax.text(first, chance - 0.02, "guessing", color=COLOURS["random"], va="top")
     ends = []
     for name, history in histories.items():
         values = getattr(history, "val_accuracy", history)
         if not len(values):
             continue  # training ended before the first epoch did
-        epochs = np.arange(first, first + len(values))
+        epochs = first + every * np.arange(len(values))
         line = {"color": colour_of(name), "linewidth": 2.4, "solid_capstyle": "round"}
         ax.plot(epochs, values, **line)
         ends.append((values[-1], epochs[-1], name))
@@ -227,7 +231,7 @@ def by_rate(
 
 def tradeoff(
     frame: "pandas.DataFrame",
-    names: Mapping[str, str],
+    ways: Sequence[str],
     kept: str,
     learnt: str,
     title: str = "",
@@ -236,22 +240,22 @@ def tradeoff(
     """What is kept of the old job against what is learnt of the new, one point a setting.
 
     ``frame``: columns strategy, frozen, strength, lr, seed, test_accuracy, source_accuracy.
-    ``names``: strategy to the key of its colour; the first is joined by a line from the lowest
-    learning rate to the highest. Each point is a mean over seeds. ``kept`` and ``learnt`` name the
-    axes.
+    ``ways``: strategies, "frozen" for those with frozen stages; the first is joined by a line from
+    the lowest learning rate to the highest. Each point is a mean over seeds. ``kept`` and
+    ``learnt`` name the axes.
     """
     ax = ax or axes(7.6, 5.0, title)
     keys = ["strategy", "frozen", "strength", "lr"]
     columns = ["test_accuracy", "source_accuracy"]
     means = frame.fillna({"frozen": ""}).groupby(keys)[columns].mean().dropna().reset_index()
     means["way"] = np.where(means.frozen != "", "frozen", means.strategy)
-    first, *_ = names
-    for way, key in names.items():
+    first, *_ = ways
+    for way in ways:
         here = means[means.way == way].sort_values("lr")
         style = "o-" if way == first else "o"
         points = here.test_accuracy, here.source_accuracy
         ax.plot(
-            *points, style, color=COLOURS[key], linewidth=2, markersize=8, alpha=0.85, label=way
+            *points, style, color=COLOURS[way], linewidth=2, markersize=8, alpha=0.85, label=way
         )
     line = means[means.way == first].sort_values("lr")
     for row in line.itertuples():
@@ -262,7 +266,7 @@ def tradeoff(
             textcoords="offset points",
             ha="right",
             va="top",
-            color=COLOURS[names[first]],
+            color=COLOURS[first],
             fontsize=9,
         )
     ax.legend(loc="lower right", frameon=False, labelcolor="linecolor")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tl_course import store
-from tl_course.evidence import Interval
 
 PREDICTIONS = Path("my_predictions.json")
 
@@ -39,16 +38,15 @@ def compare(key: str, measured: str, path: Path = PREDICTIONS) -> str:
     return f"You predicted {choice!r}. Measured: {measured}. What made the difference?"
 
 
-def rank(measured: Mapping[str, Interval], margin: float = 0.05) -> str:
+def rank(measured: Mapping[str, float], margin: float = 0.05) -> str:
     """Names from the largest effect to the smallest, as ``widgets.rank`` keeps them.
 
-    Neighbours whose effects differ by less than ``margin`` are joined by "=", for nobody could
-    have told them apart.
+    Neighbours closer than ``margin`` are joined by "=", for nobody could have told them apart.
     """
-    names = sorted(measured, key=lambda name: -measured[name].effect)
+    names = sorted(measured, key=lambda name: -measured[name])
     line = names[0]
     for above, below in zip(names[:-1], names[1:], strict=True):
-        close = measured[above].effect - measured[below].effect < margin
+        close = measured[above] - measured[below] < margin
         line += f"{' = ' if close else ' > '}{below}"
     return line
 
