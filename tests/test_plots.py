@@ -137,6 +137,10 @@ def test_learning_curves_can_begin_before_the_first_step():
     (guessing,) = ax.collections
     assert guessing.get_segments()[0][:, 0].tolist() == [0, 2]
     assert plots.learning_curves(curves).lines[0].get_xdata().tolist() == [1, 2, 3]
+    sparse = plots.learning_curves(curves, chance=0.05, first=0, every=8)
+    assert [line.get_xdata().tolist() for line in sparse.lines] == [[0, 8, 16]] * 2
+    assert sparse.collections[0].get_segments()[0][:, 0].tolist() == [0, 16]
+    assert {text.xy[0] for text in sparse.texts if hasattr(text, "xy")} == {16}
     assert "epoch" in plots.learning_curves(curves).get_xlabel()
 
 
@@ -154,7 +158,7 @@ def languages(analogy_runs):
         {
             "spanish_reversed": {0: 0.01, 10: 0.3, 100: 0.6, 1000: 0.95},
             "nothing": {0: 0.0, 10: 0.1, 100: 0.2, 1000: 0.94},
-            LONGER: {0: 0.0, 10: 0.1, 100: 0.4, 1000: 0.999},
+            LONGER: {0: 0.0, 10: 0.1, 100: 0.999},  # not tried with 1,000
         }
     )
 
@@ -164,8 +168,8 @@ def test_label_curves_show_means_and_their_intervals(languages):
     ax = plots.label_curves(languages, "numbers_italian", keys, title="By labels")
     assert ax.get_title(loc="left") == "By labels" and ax.get_xscale() == "log"
     spanish, nothing, longer = ax.lines
-    for line in ax.lines:
-        assert line.get_xdata().tolist() == [10, 100, 1000]  # without labels there is no place
+    for line, shown in zip(ax.lines, ([10, 100, 1000], [10, 100, 1000], [10, 100]), strict=True):
+        assert line.get_xdata().tolist() == shown  # without labels there is no place
     assert spanish.get_ydata() == pytest.approx([0.3, 0.6, 0.95], abs=1e-3)
     assert colour(spanish) == plots.COLOURS["made on purpose"].upper()
     assert colour(nothing) == colour(longer) and nothing.get_linestyle() == "-"
@@ -181,6 +185,13 @@ def test_label_curves_show_means_and_their_intervals(languages):
     ends = sorted(text.xyann[1] for text in ax.texts)
     assert min(np.diff(ends)) > 0.07
     assert plots.png(ax.get_figure())
+
+
+def test_the_name_of_a_curve_points_to_its_end(languages):
+    keys = {"spanish_reversed": "made on purpose", "nothing": "nothing", LONGER: "nothing"}
+    ax = plots.label_curves(languages, "numbers_italian", keys)
+    for line, text in zip(ax.lines, ax.texts, strict=True):
+        assert text.xy == pytest.approx(tuple(line.get_xydata()[-1])), text.get_text()
 
 
 @pytest.fixture
@@ -224,8 +235,8 @@ def test_the_old_job_before_is_a_dotted_line(forgotten):
 
 
 def test_a_trade_shows_every_setting(forgotten):
-    names = {name: name for name in ("fine-tuning", "frozen", "rehearsal", "LoRA")}
-    ax = plots.tradeoff(forgotten, names, "Spanish kept", "Italian learnt")
+    ways = ("fine-tuning", "frozen", "rehearsal", "LoRA")
+    ax = plots.tradeoff(forgotten, ways, "Spanish kept", "Italian learnt")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Italian learnt", "Spanish kept")
     shown = np.concatenate([line.get_xydata() for line in ax.lines])
     keys = ["strategy", "frozen", "strength", "lr"]
@@ -236,14 +247,16 @@ def test_a_trade_shows_every_setting(forgotten):
         points[colour(line)] += len(line.get_xdata())
     assert points[plots.COLOURS["frozen"].upper()] == 3
     assert points[plots.COLOURS["rehearsal"].upper()] == 6
-    written = labels(ax) + [text.get_text().lower() for text in ax.get_legend().get_texts()]
-    assert {name.lower() for name in names} <= {*written}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [*ways]
+    (joined,) = (line for line in ax.lines if line.get_linestyle() == "-")
+    assert joined.get_xdata() == pytest.approx([0.2, 0.9, 0.6], abs=1e-3)  # by rising rate
+    assert labels(ax) == ["0.0001", "0.001", "0.01"]
     assert plots.png(ax.get_figure())
 
 
 def test_a_trade_without_a_frozen_run(forgotten):
     frame = forgotten[forgotten.frozen.isna()].assign(frozen="")
-    ax = plots.tradeoff(frame, {"rehearsal": "rehearsal"}, "kept", "learnt")
+    ax = plots.tradeoff(frame, ["rehearsal"], "kept", "learnt")
     assert sum(len(line.get_xdata()) for line in ax.lines) == 6
 
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from tl_course import evidence, models, practice, surgery, tasks, train
-from tl_course.evidence import Interval
 from tl_course.tasks import number_words
 
 BODY = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -80,16 +79,11 @@ def test_other_networks_get_a_line_not_a_trace(toy):
     assert "resnet10" in practice.check_head_only(surgery.freeze(other), toy)
 
 
-def exactly(effect: float) -> Interval:
-    return Interval(effect, effect, effect, 5)
-
-
 def test_a_ranking_joins_what_nobody_could_tell_apart():
-    effects = {"b": 0.1, "a": 0.5, "c": 0.08, "d": -0.3}
-    measured = {name: exactly(effect) for name, effect in effects.items()}
+    measured = {"b": 0.1, "a": 0.5, "c": 0.08, "d": -0.3}
     assert practice.rank(measured) == "a > b = c > d"
     assert practice.rank(measured, margin=0.01) == "a > b > c > d"
-    assert practice.rank({"a": exactly(0.2)}) == "a"
+    assert practice.rank({"a": 0.2}) == "a"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +133,7 @@ def test_a_language_that_can_be_learnt(words):
     assert found.startswith("Right: 10,000 texts") and f"{likeness:.2f}" in found
 
 
-@pytest.mark.parametrize("code", ["eo", "sv", "pl", "id"])
+@pytest.mark.parametrize("code", ["sv", "pl", "hu", "id"])
 def test_languages_that_the_lesson_proposes(code):
     from num2words import num2words
 
@@ -155,34 +149,23 @@ def two_lines(number):
     raise ValueError("no word\nfor it")
 
 
-def changing():
-    calls = []
-
-    def words(number):
-        calls.append(number)
-        return invented(number) if len(calls) <= 10_000 else None
-
-    return words
-
-
 @pytest.mark.parametrize(
     ("words", "part"),
     [
         (None, "NoneType"),
-        ("trentadue", "texts as str"),
-        (32, "texts as int"),
-        ([*map(invented, range(9))], "with 9 texts"),
+        ("trentadue", "this is str, not a function"),
+        (32, "this is int, not a function"),
+        ([*map(invented, range(9))], "this is list, not a function"),
         (broken, "LookupError: no word for it"),
         (two_lines, "ValueError: no word"),
         (lambda: "uno", "TypeError"),
-        (lambda number: None, "a list of texts"),
-        (lambda number: number, "a list of texts"),
+        (lambda number: None, "returns None for 0"),
+        (lambda number: number, "returns 0 for 0"),
         (lambda number: "", "0 has no text"),
         (lambda number: "uno", "'uno' stands for 0 and for 1"),
         (lambda number: invented(number // 2), "stands for 0 and for 1"),
         (lambda number: "o" * 121, "a text of 121 letters"),
-        (str, "no reader has a place for 0 1 2 3"),
-        (lambda number: invented(number).replace("o", "ж"), "no reader has a place for ж"),
+        (str, "one place for all of 0 1 2 3"),
         (SPANISH.__getitem__, "this is spanish, which the course has already"),
         (
             lambda number: number_words.spell("spanish_reversed")[number],
@@ -191,7 +174,6 @@ def changing():
         (lambda number: ITALIAN[number] if number else "nulla", "this is italian"),
         (lambda number: ITALIAN[number].upper(), "this is italian"),
         (lambda number: f" {ITALIAN[number]} ", "this is italian"),
-        (changing(), ""),
     ],
 )
 def test_a_language_that_cannot_be_learnt(words, part):
@@ -282,7 +264,7 @@ def test_what_is_wrong_with_a_decoder(decoder):
 
 
 def test_a_decoder_built_otherwise_gets_a_line(decoder):
-    one_line(practice.check_cipher(surgery.replace_head(copy.deepcopy(decoder), 7)), "head")
+    one_line(practice.check_cipher(surgery.replace_head(copy.deepcopy(decoder), 7)), "not those")
     one_line(practice.check_cipher(surgery.add_lora(decoder)))
 
 

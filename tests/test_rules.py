@@ -49,6 +49,16 @@ def test_spanish_must_also_beat_who_trains_four_times_as_long(
     assert found.lesson == "01_analogy"
 
 
+def test_the_long_start_from_nothing_counts_where_it_was_tried(settled, analogy_runs):
+    accuracies = languages((0.3, 0.7, 0.9), (0.1, 0.2, 0.7), (0.9, 0.3, 0.95))
+    tried = {labels: accuracies[FOUR_TIMES][labels] for labels in (0, 30)}
+    found = settled("analogy-1", analogy_runs(accuracies | {FOUR_TIMES: tried}))
+    assert found.verdict == "holds"
+    tried[30] = 0.8
+    found = settled("analogy-1", analogy_runs(accuracies | {FOUR_TIMES: tried}))
+    assert found.condition == "with 10, 1,000 Italian numbers; not shown with 30"
+
+
 def test_spanish_that_is_behind_is_not_faster(settled, analogy_runs):
     frame = analogy_runs(languages((0.1, 0.2, 0.3), (0.3, 0.4, 0.5), (0.3, 0.4, 0.5)))
     found = settled("analogy-1", frame)
@@ -190,14 +200,15 @@ def test_a_skill_that_a_remedy_saves(settled, forgetting_runs):
     found = settled("analogy-3", frame)
     assert found.verdict == "holds-when"
     assert found.condition == (
-        "with rehearsal 30, LoRA 4; without, 29 points of Spanish lost, 29 of photographs"
+        "in the reader with rehearsal 30, LoRA 4; without, Spanish to Italian: -29 points on the "
+        "old job; photographs to leaves: -29 points on the old job"
     )
 
 
 def test_a_skill_that_nothing_saves(settled, forgetting_runs):
     frame = forgetting_runs(with_remedies(both_networks(old_job(1, 0.7, 0.1))))
     found = settled("analogy-3", frame)
-    assert found.verdict == "does-not-hold" and "29 points of Spanish lost" in found.condition
+    assert found.verdict == "does-not-hold" and "Spanish to Italian: -29 points" in found.condition
 
 
 def test_a_skill_must_survive_in_both_networks(settled, forgetting_runs):

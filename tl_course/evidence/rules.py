@@ -107,8 +107,9 @@ def tuned(frame: "pandas.DataFrame", network: str, strategy: str, **setting) -> 
     One row a seed and learning rate. Raises ``UnknownName`` where there are none.
     """
     setting = {"network": network, "strategy": strategy, "frozen": "", **setting}
+    frame = frame.assign(frozen=frame.frozen.astype(object).fillna(""))
     for column, value in setting.items():
-        frame = frame[frame[column].fillna("") == value]
+        frame = frame[frame[column] == value]
     if not len(frame):
         raise store.UnknownName(
             f"{strategy!r} of {network!r} in sweep_forgetting", "there is no stored run", ""
@@ -160,7 +161,8 @@ def low_rate_rule() -> Verdict:
         verdict = "holds"
     elif any(lower):
         verdict = "holds-when"
-        parts.insert(0, "very low means lower than from scratch, not as low as can be")
+        if all(lower):
+            parts.insert(0, "very low means lower than from scratch, not as low as can be")
     return _verdict("rate-1", verdict, "; ".join(parts), found, "07_forgetting")
 
 
@@ -214,8 +216,13 @@ def old_skill_rule() -> Verdict:
         found = _change(rows, best_rate(rows))
         changes.append(found)
         survives.append(found.low > -MARGIN)
+    texts = [
+        f"{title}: {100 * found.effect:+.0f} points on the old job"
+        for title, found in zip(NETWORKS.values(), changes, strict=True)
+    ]
+    plain = "; ".join(texts)
     if all(survives):
-        return _verdict("analogy-3", "holds", "", changes[0], "07_forgetting")
+        return _verdict("analogy-3", "holds", plain, changes[0], "07_forgetting")
     saved = []
     for strategy in ("rehearsal", "L2-SP", "LoRA"):
         strengths = sorted(set(frame.loc[frame.strategy == strategy, "strength"]))
@@ -223,11 +230,9 @@ def old_skill_rule() -> Verdict:
             rows = tuned(frame, "reader", strategy, strength=strength)
             if _change(rows, best_rate(rows)).low > -MARGIN:
                 saved.append(f"{strategy} {strength:g}")
-    lost = f"{-100 * changes[0].effect:.0f} points of Spanish lost, {-100 * changes[1].effect:.0f}"
-    lost += " of photographs"
     if not saved:
-        return _verdict("analogy-3", "does-not-hold", lost, changes[0], "07_forgetting")
-    condition = f"with {', '.join(saved)}; without, {lost}"
+        return _verdict("analogy-3", "does-not-hold", plain, changes[0], "07_forgetting")
+    condition = f"in the reader with {', '.join(saved)}; without, {plain}"
     return _verdict("analogy-3", "holds-when", condition, changes[0], "07_forgetting")
 
 

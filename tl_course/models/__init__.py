@@ -16,6 +16,7 @@ __all__ = [
     "ALPHABET",
     "SOURCES",
     "Ends",
+    "Letters",
     "NumberReader",
     "Preprocess",
     "answers",

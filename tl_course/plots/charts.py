@@ -139,14 +139,14 @@ def label_curves(
         means = _means(here, "labels", "test_accuracy")
         style = "--" if "longer" in strategy or "as long" in strategy else "-"
         _band(ax, means, COLOURS[key], style)
-        ends.append((float(means["mean"].iloc[-1]), strategy, COLOURS[key]))
+        ends.append((float(means["mean"].iloc[-1]), means.index[-1], strategy, COLOURS[key]))
     last = rows.labels.max()
-    for height, (value, name, colour) in zip(
+    for height, (value, label, name, colour) in zip(
         _apart([end[0] for end in ends], 0.075), ends, strict=True
     ):
         ax.annotate(
             _words(name),
-            (last, value),
+            (label, value),
             (last * 1.35, height),
             color=colour,
             va="center",
@@ -247,7 +247,8 @@ def tradeoff(
     ax = ax or axes(7.6, 5.0, title)
     keys = ["strategy", "frozen", "strength", "lr"]
     columns = ["test_accuracy", "source_accuracy"]
-    means = frame.fillna({"frozen": ""}).groupby(keys)[columns].mean().dropna().reset_index()
+    named = frame.assign(frozen=frame.frozen.astype(object).fillna(""))
+    means = named.groupby(keys)[columns].mean().dropna().reset_index()
     means["way"] = np.where(means.frozen != "", "frozen", means.strategy)
     first, *_ = ways
     for way in ways:
@@ -352,7 +353,8 @@ def rate_finder(
     for name, values in losses.items():
         colour = COLOURS.get(name, COLOURS["other language"])
         ax.plot(rates[: len(values)], values, color=colour, linewidth=2.4)
-        half = next(i for i, v in enumerate(values) if v < 0.6 * values[0] or v == values[-1])
+        fallen = (i for i, value in enumerate(values) if value < 0.6 * values[0])
+        half = next(fallen, len(values) - 1)
         ax.annotate(
             name,
             (rates[half], values[half]),

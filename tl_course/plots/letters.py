@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from tl_course import store
 from tl_course.plots.style import COLOURS, DPI, STYLE
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ def reading(
     A cell holds the likeliest digit, the darker the surer. ``colours``: reader to a key of
     ``COLOURS``. ``figure`` is cleared and drawn on again, which is faster than a new one.
     """
+    if not text or not opinions:
+        raise store.BadInput(
+            "plots.reading", "it has no text or no readers to show", "Pass at least one of each"
+        )
     with mpl.rc_context(STYLE):
         if figure is None:
             figure = Figure(dpi=DPI, layout="constrained")

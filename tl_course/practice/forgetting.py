@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from tl_course import models, tasks, train
+from tl_course import tasks, train
+from tl_course.practice.patience import not_a_reader, patient
 
 
 def both(model: nn.Module) -> tuple[float, float]:
@@ -12,10 +13,11 @@ def both(model: nn.Module) -> tuple[float, float]:
     return train.evaluate(model, spanish).accuracy, train.evaluate(model, italian).accuracy
 
 
+@patient
 def check_both(model: nn.Module) -> str:
     """Whether ``model`` keeps 95 % of Spanish and reads 85 % of Italian."""
-    if not isinstance(model, models.NumberReader):
-        return f"Not yet: this is a {type(model).__name__}, not a reader of numbers."
+    if fault := not_a_reader(model):
+        return fault
     spanish, italian = both(model)
     shares = f"Spanish {spanish:.1%}, Italian {italian:.1%}"
     if spanish >= 0.95 and italian >= 0.85:
@@ -27,8 +29,11 @@ def check_both(model: nn.Module) -> str:
     return f"Not yet: {shares}. Both are low: is the learning rate too high?"
 
 
+@patient
 def check_merged(lora: nn.Module, weight: torch.Tensor) -> str:
     """Whether ``weight`` is the input weight of ``memory.there`` with its low-rank change."""
+    if fault := not_a_reader(lora):
+        return fault
     part = lora.memory.there
     if not nn.utils.parametrize.is_parametrized(part, "weight_ih_l0"):
         return "Not yet: this reader has no low-rank change. Begin with surgery.add_lora."
@@ -38,7 +43,8 @@ def check_merged(lora: nn.Module, weight: torch.Tensor) -> str:
         return f"Not yet: this is {type(weight).__name__}, not a tensor."
     if weight.shape != change.shape:
         return f"Not yet: its shape is {tuple(weight.shape)}, not {tuple(change.shape)}: b @ a?"
-    if torch.allclose(weight, kept.original):
+    weight = weight.to(change)
+    if torch.allclose(weight, kept.original) and change.any():
         return "Not yet: this is the old weight alone. Where is what was learnt?"
     if torch.allclose(weight, change, atol=1e-6):
         return "Not yet: this is the change alone. It is added to the old weight."
@@ -48,16 +54,22 @@ def check_merged(lora: nn.Module, weight: torch.Tensor) -> str:
     return f"Right: {count:,} trained numbers changed {weight.numel():,}."
 
 
+@patient
 def check_between(model: nn.Module, old: nn.Module, new: nn.Module) -> str:
     """Whether ``model`` lies between ``old`` and ``new`` and reads 95 % Spanish, 80 % Italian."""
-    if not isinstance(model, models.NumberReader):
-        return f"Not yet: this is a {type(model).__name__}, not a reader of numbers."
+    for each in (model, old, new):
+        if fault := not_a_reader(each):
+            return fault
+        if nn.utils.parametrize.is_parametrized(each.memory.there):
+            return "Not yet: it has LoRA weights. surgery.merge_lora adds them to the others."
     at, start, end = (
         torch.cat([p.detach().flatten() for p in each.parameters()]) for each in (model, old, new)
     )
+    if torch.equal(start, end):
+        return "Not yet: old and new are the same, so nothing lies between them."
     way = end - start
     share = float((at - start) @ way / (way @ way))
-    if (at - start - share * way).abs().max() > 1e-4:
+    if not (at - start - share * way).abs().max() <= 1e-4:
         return "Not yet: its weights are not on the line between the two. Mix all of them alike."
     spanish, italian = both(model)
     shares = f"{share:.0%} of the way: Spanish {spanish:.1%}, Italian {italian:.1%}"

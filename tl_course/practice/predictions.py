@@ -13,9 +13,10 @@ PREDICTIONS = Path("my_predictions.json")
 def recall(key: str, path: Path = PREDICTIONS) -> str | None:
     """The prediction committed under ``key``, or ``None``. A damaged file counts as empty."""
     try:
-        return json.loads(path.read_text(encoding="utf-8")).get(key)
+        kept = json.loads(path.read_text(encoding="utf-8")).get(key)
     except (OSError, ValueError, AttributeError):
         return None
+    return kept if isinstance(kept, str) else None
 
 
 def commit(key: str, choice: str, path: Path = PREDICTIONS) -> None:

@@ -134,15 +134,15 @@ def codes(texts: Sequence[str], length: int | None = None) -> "torch.Tensor":
     """
     import torch
 
-    folded = [_folded(text) for text in _listed(texts)]
-    longest = max(map(len, folded), default=0)
+    listed = [folded(text) for text in _listed(texts)]
+    longest = max(map(len, listed), default=0)
     most = LONGEST if length is None else length
     if longest > most:
         raise store.BadInput(
             f"a text of {longest} letters", f"a reader takes at most {most}", "Pass a shorter one"
         )
-    points = np.zeros((len(folded), max(longest, 1) if length is None else length), np.int32)
-    for row, text in zip(points, folded, strict=True):
+    points = np.zeros((len(listed), max(longest, 1) if length is None else length), np.int32)
+    for row, text in zip(points, listed, strict=True):
         row[: len(text)] = [ord(letter) for letter in text]
     return torch.from_numpy(points)
 
@@ -156,7 +156,8 @@ def _listed(texts: Iterable[str]) -> list[str]:
     return listed
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """``text`` as readers take it: lower case, accents composed, no space around it."""
     return unicodedata.normalize("NFC", text.strip().lower())
 
 
@@ -170,7 +171,7 @@ def make(name: str, words: Sequence[str] | Callable[[int], str]) -> Task:
     """
     if callable(words):
         words = [words(number) for number in range(NUMBERS)]
-    words = [_folded(text) for text in _listed(words)]
+    words = [folded(text) for text in _listed(words)]
     if len(words) != NUMBERS:
         raise store.BadInput(
             f"language {name!r} with {len(words)} texts",
@@ -221,9 +222,10 @@ def lookup(text: str, language: str) -> int | None:
     """Which number ``text`` is in ``language``, or ``None`` for words that are no number in it.
 
     Case, accents and spaces do not matter. Raises ``BadInput`` for what no reader can take: an
-    empty or very long text, another alphabet, figures, and numbers from 10,000 on; and
-    ``UnknownName``.
+    empty or very long text, another alphabet, figures, and, in Italian, numbers from 10,000 on;
+    and ``UnknownName``.
     """
+    (text,) = _listed([text])
     words, bare = spell(language), _bare(text)
     example = words[32]
     shown = text.strip() if len(text.strip()) <= 40 else f"a text of {len(text.strip()):,} letters"
@@ -234,7 +236,7 @@ def lookup(text: str, language: str) -> int | None:
         raise store.BadInput(
             shown.capitalize(), f"the longest number here has {longest}", f"Type {example!r}"
         )
-    figures = text.strip().replace(" ", "").lstrip("+-")
+    figures = re.sub(r"[\s.,'’]", "", text).lstrip("+-")
     number = int(figures) if figures.isascii() and figures.isdigit() else None
     if number is not None and number < NUMBERS and "-" not in text:
         raise store.BadInput(shown, "the readers take words", f"Type {words[number]!r}")
@@ -255,7 +257,9 @@ def _beyond(bare: str, language: str) -> bool:
     """Whether ``bare`` starts like a number from 10,000 on: as a larger count of thousands does."""
     if language == "italian":
         count, thousands, _ = bare.partition("mila")
-        return "milion" in bare or (bool(thousands) and _known(language).get(count, 0) >= 10)
+        return bool(re.search("mili(on|ard)", bare)) or (
+            bool(thousands) and _known(language).get(count, 0) >= 10
+        )
     return False
 
 

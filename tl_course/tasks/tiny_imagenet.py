@@ -40,7 +40,7 @@ def load() -> Task:
 
 def photographs(n: int) -> Split:
     """``n`` test pictures, evenly spread, without reading the others: to ask resnet10 about its
-    old job. Raises ``BadInput`` for a number that is not from 1 to 10,000.
+    old job. Raises ``BadInput`` for a number that is not from 1 to all there are.
     """
     archive = store.archive("tiny_imagenet")
     with archive:

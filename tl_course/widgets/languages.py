@@ -20,7 +20,11 @@ START = "quattrocentosettantadue"
 
 
 def letter_by_letter(model: nn.Module, text: str) -> torch.Tensor:
-    """Probabilities (L, 4, 10): what ``model`` answers after each letter of ``text``."""
+    """Probabilities (L, 4, 10): what ``model`` answers after each letter of ``text``.
+
+    ``text`` is read as ``number_words.folded`` gives it, of L letters.
+    """
+    text = number_words.folded(text)
     parts = [text[: end + 1] for end in range(len(text))]
     # spaces at the end are part of what was read so far
     points = number_words.codes(["x" * len(text), *parts])[1:]
@@ -98,21 +102,27 @@ def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
                 + "; ".join(f"{html.escape(n)} <b>{share:.0%}</b>" for n, share in scores.items())
                 + "."
             )
-            read()
+            read() or show(START)  # text that is refused must not keep the old networks' picture
+        except store.CourseError as error:
+            learnt.value = html.escape(str(error))
         finally:
             teach.disabled = False
 
-    def read(_=None) -> None:
-        text = line.value.strip().lower()
+    def read(_=None) -> bool:
+        """Whether what was typed could be read."""
         try:
-            number = number_words.lookup(text, "italian")
-            answers = {name: letter_by_letter(m, text) for name, m in state["readers"].items()}
+            number = number_words.lookup(line.value, "italian")
+            said.value = show(number_words.folded(line.value), number)
         except store.CourseError as error:
             said.value = html.escape(str(error))
-            return
+            return False
+        return True
+
+    def show(text: str, number: int | None = None) -> str:
+        answers = {name: letter_by_letter(m, text) for name, m in state["readers"].items()}
         state["figure"] = plots.reading(text, answers, state["colours"], state["figure"])
         grid.value = plots.png(state["figure"])
-        said.value = _sentence(text, number, answers, text in state["seen"])
+        return _sentence(text, number, answers, text in state["seen"])
 
     teach.on_click(learn)
     line.observe(read, "value")
