@@ -259,7 +259,8 @@ likeness = {name: number_words.similarity(name, "italian") for name in models.SO
 latin = ("spanish", "portuguese", "catalan", "french", "romanian")
 kinds = {name: "made on purpose" if "_" in name else "other language" for name in likeness}
 kinds |= dict.fromkeys(latin, "related language")
-points = {name: (likeness[name], gains[name]) for name in likeness}
+points = {name.removeprefix("spanish_"): (likeness[name], gains[name]) for name in likeness}
+kinds |= {name.removeprefix("spanish_"): kind for name, kind in kinds.items()}
 names = "likeness to Italian, without a network", "gain over nothing (points, 30 numbers)"
 chart = plots.scatter(points, kinds, *names, title="Likeness and gain")
 plots.show(chart, alt="; ".join(f"{n}: {x:.2f}, {g.effect:+.2f}" for n, (x, g) in points.items()))
@@ -274,8 +275,7 @@ print(f"{len(real)} languages: correlation {found.statistic:.2f} [{low:.2f}, {hi
 
 # %% [markdown]
 # A correlation of 1 is a rising line, 0 is none. It counts the real languages only; with so few the
-# interval is wide. And counting letters is blind to something: compare *Spanish reversed* with
-# Romanian.
+# interval is wide. And counting letters is blind to something: compare *reversed* with Romanian.
 
 # %% [markdown]
 # ## Teach it Italian
@@ -345,10 +345,11 @@ from num2words import num2words
 
 
 def my_words(number):
-    # return the number in words of your language
+    text = ""  # the number in words of your language
     ### BEGIN SOLUTION
-    return num2words(number, lang="sv")
+    text = num2words(number, lang="sv")
     ### END SOLUTION
+    return text
 
 
 print(practice.check_language(my_words))
@@ -383,11 +384,12 @@ else:
 
 # %% tags=["exercise"]
 def misleading(number):
-    # return words that will mislead
+    text = ""  # words that will mislead
     ### BEGIN SOLUTION
     backwards = int(f"{number:04d}"[::-1])
-    return number_words.spell("italian")[backwards]
+    text = number_words.spell("italian")[backwards]
     ### END SOLUTION
+    return text
 
 
 print(practice.check_language(misleading))

@@ -141,13 +141,13 @@ def label_curves(
         _band(ax, means, COLOURS[key], style)
         ends.append((float(means["mean"].iloc[-1]), means.index[-1], strategy, COLOURS[key]))
     last = rows.labels.max()
-    for height, (value, label, name, colour) in zip(
-        _apart([end[0] for end in ends], 0.075), ends, strict=True
-    ):
+    heights = _apart([end[0] for end in ends], 0.075)
+    above = max([0.0, *(height - 1 for height in heights)])
+    for height, (value, label, name, colour) in zip(heights, ends, strict=True):
         ax.annotate(
             _words(name),
             (label, value),
-            (last * 1.35, height),
+            (last * 1.35, height - above),
             color=colour,
             va="center",
             weight="bold",
@@ -301,7 +301,7 @@ def scatter(
     ax.set_ylabel(ylabel)
     ax.margins(0.12)
     places = {name: (x, 100 * found.effect) for name, (x, found) in points.items()}
-    _name_points(ax, places, {name: COLOURS[kind] for name, kind in kinds.items()})
+    _name_points(ax, places, {name: COLOURS[kinds[name]] for name in points})
     return ax
 
 
