@@ -144,8 +144,9 @@ def test_what_the_rate_from_scratch_costs(settled, forgetting_runs):
     found = settled("rate-1", forgetting_runs(both_networks(LOWER, VERY_LOW)))
     assert found.effect == pytest.approx((0.4 + 0.4) / 2, abs=0.01)
     assert found.condition.endswith(
-        "Spanish to Italian: best at 0.001 (from scratch: 0.01), 0.0001 costs 50 points; "
-        "photographs to leaves: best at 0.0001 (from scratch: 0.01), 0.0001 costs 0 points"
+        "Spanish to Italian: best at 0.001; 0.01, best from scratch, costs 40 points, 0.0001 costs "
+        "50; photographs to leaves: best at 0.0001; 0.01, best from scratch, costs 40 points, "
+        "0.0001 costs 0"
     )
 
 
