@@ -75,7 +75,7 @@ def test_pooling_goes_below_the_cut(model, toy):
 def test_prefix_too_large_for_memory(model, toy, monkeypatch):
     prefix = features.split_prefix(surgery.freeze(model, "stem"))
     assert prefix.fits(toy.train.inputs)
-    monkeypatch.setattr(features, "CACHE_LIMIT", 1000)
+    monkeypatch.setattr(features.prefix, "CACHE_LIMIT", 1000)
     assert not prefix.fits(toy.train.inputs)
 
 

@@ -1,0 +1,61 @@
+"""The frozen part of a model below what is trained: run once, not in every epoch."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from tl_course.features.extraction import run
+from tl_course.models import Ends, stages
+
+CACHE_LIMIT = 1_000_000_000  # bytes of features kept in memory
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The part of a model below its first trainable stage, which gives the same for a picture
+    in every epoch, and the rest.
+    """
+
+    model: nn.Module
+    below: nn.Sequential
+    above: nn.Sequential
+    names: tuple[str, ...]
+
+    def apply(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Run the prefix once over raw ``inputs``; float32 on the CPU."""
+        return run(self.model, lambda x: self.below(self.model.preprocess(x)), inputs)
+
+    def fits(self, inputs: torch.Tensor) -> bool:
+        """Whether the features of ``inputs`` stay below ``CACHE_LIMIT``."""
+        return self.apply(inputs[:1]).nbytes * len(inputs) <= CACHE_LIMIT
+
+
+def split_prefix(model: nn.Module) -> Prefix | None:
+    """Cut the model at its first trainable stage; ``None`` where the first stage is trained.
+
+    Pooling at the start of that stage goes below the cut: it has nothing to learn.
+    """
+    parts = stages(model)
+    names, below, above = [], [], []
+    for name, part in parts.items():
+        trained = any(parameter.requires_grad for parameter in part.parameters())
+        if above or trained:
+            above.append(part)
+        else:
+            names.append(name)
+            below.append(part)
+    if not names or not above:
+        return None
+    first = [*above[0]] if isinstance(above[0], nn.Sequential) else [above[0]]
+    while len(first) > 1 and _is_pooling(first[0]):
+        below.append(first.pop(0))
+    rest = nn.Sequential(*first, *above[1:])
+    return Prefix(model, nn.Sequential(*below), rest, tuple(names))
+
+
+def _is_pooling(module: nn.Module) -> bool:
+    kinds = (nn.AdaptiveAvgPool2d, nn.Flatten, Ends)
+    return isinstance(module, kinds) or (
+        isinstance(module, nn.Sequential) and all(_is_pooling(child) for child in module)
+    )

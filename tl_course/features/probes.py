@@ -1,0 +1,77 @@
+"""Linear probes: what can be read from frozen features."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from tl_course import store
+from tl_course.features.extraction import extract
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sklearn.pipeline import Pipeline
+
+    from tl_course.tasks import Split, Task
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A linear classifier on frozen features. ``accuracy`` is that on the validation split."""
+
+    classifier: "Pipeline"
+    accuracy: float
+    strength: float
+
+    def predict(self, features: torch.Tensor) -> "np.ndarray":
+        """Class indices, int64 (N,), for features (N, channels)."""
+        return self.classifier.predict(features.numpy())
+
+
+def probe(features: torch.Tensor, split: "Split", val: torch.Tensor, val_split: "Split") -> Probe:
+    """Fit a logistic regression on frozen features; its regularisation is chosen on validation.
+
+    ``features`` (N, channels) belong to ``split``, ``val`` to ``val_split``. Five strengths
+    from 1e-3 to 10 are tried (Alain and Bengio 2016, arXiv:1610.01644, on linear probes).
+    Raises ``BadInput`` for training labels of one class, or several labels an input.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if split.labels.ndim > 1:
+        raise store.BadInput(
+            "a linear probe", "its inputs have several answers each", "Probe one: labels[:, 3]"
+        )
+    if len(split.labels.unique()) < 2:
+        raise store.BadInput(
+            "a linear probe", "all its training labels are of one class", "Pass two classes or more"
+        )
+    best = None
+    for strength in (1e-3, 1e-2, 1e-1, 1.0, 10.0):
+        pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+        pipeline.fit(features.numpy(), split.labels.numpy())
+        accuracy = float(pipeline.score(val.numpy(), val_split.labels.numpy()))
+        if best is None or accuracy > best.accuracy:
+            best = Probe(pipeline, accuracy, strength)
+    return best
+
+
+def probe_task(model: nn.Module, task: "Task", stage: str | None = None) -> dict:
+    """A linear probe on ``stage`` of ``model``: chosen on validation, tested once.
+
+    Returns ``val_accuracy``, ``test_accuracy`` and ``test_balanced``, all in [0, 1].
+    """
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+    train, val, test = (
+        extract(model, split.inputs, stage) for split in (task.train, task.val, task.test)
+    )
+    fitted = probe(train, task.train, val, task.val)
+    labels, answers = task.test.labels.numpy(), fitted.predict(test)
+    return {
+        "val_accuracy": fitted.accuracy,
+        "test_accuracy": float(accuracy_score(labels, answers)),
+        "test_balanced": float(balanced_accuracy_score(labels, answers)),
+    }
