@@ -20,8 +20,10 @@ from tl_course import evidence, models, surgery, tasks, train
 
 SEEDS = range(10)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-FREEZING = {"reader": ("", "letters", "letters memory")}
-FREEZING["resnet10"] = ("", "stem layer1 layer2", "stem layer1 layer2 layer3")
+FREEZING = {
+    "reader": ("", "letters", "letters memory"),
+    "resnet10": ("", "stem layer1 layer2", "stem layer1 layer2 layer3"),
+}
 # remedies for the reader: how much of each, tried at three rates each
 STRENGTHS = {"rehearsal": (10, 30, 100), "L2-SP": (0.01, 0.1, 1.0), "LoRA": (1, 4, 16)}
 REMEDY_RATES = {"rehearsal": (1e-3, 3e-3, 1e-2), "L2-SP": (1e-3, 3e-3, 1e-2)}

@@ -31,8 +31,12 @@ def test_learning_curves_plot_the_values_and_labels_do_not_touch():
     ax = plots.learning_curves({"fine-tuning": [0.2, 0.61], "from scratch": [0.2, 0.60]})
     assert [line.get_ydata().tolist() for line in ax.lines] == [[0.2, 0.61], [0.2, 0.60]]
     heights = sorted(text.xy[1] for text in ax.texts)
-    assert heights[1] - heights[0] == pytest.approx(0.07)
+    assert heights == pytest.approx([0.60, 0.60 + 0.3 / 3.8])
     assert [text.get_text() for text in ax.texts] == ["fine-tuning  0.61", "from scratch  0.60"]
+    low = plots.learning_curves({"pretrained: a": [0.6], "nothing": [0.6]}, ax=plots.axes(8.0, 2.3))
+    low.figure.draw_without_rendering()
+    first, second = (text.get_window_extent() for text in low.texts)
+    assert not first.overlaps(second)  # though the axes are low
 
 
 def test_runs_show_every_seed():
@@ -343,12 +347,13 @@ def probabilities(*numbers: int) -> torch.Tensor:
 
 
 def test_reading_shows_the_likeliest_digit_after_each_letter():
-    opinions = {"Spanish reader": probabilities(9, 42, 7), "nothing": probabilities(1, 1, 1000)}
-    colours = {"Spanish reader": "pretrained", "nothing": "nothing"}
-    figure = plots.reading("a b", opinions, colours)
+    opinions = {"pretrained: Spanish": probabilities(9, 42, 7), "mine": probabilities(1, 1, 1000)}
+    figure = plots.reading("a b", opinions)
     first, second = figure.axes
-    assert first.get_title(loc="left") == "Spanish reader: 7"  # no zeros in front
-    assert second.get_title(loc="left") == "nothing: 1000"
+    assert first.get_title(loc="left") == "pretrained: Spanish → 7"  # no zeros in front
+    assert second.get_title(loc="left") == "mine → 1000"
+    darkest = [to_hex(ax.images[0].get_cmap()(1.0)).upper() for ax in (first, second)]
+    assert darkest == [plots.COLOURS["pretrained"], "#555555"]  # grey: no colour has this name
     assert [tick.get_text() for tick in first.get_xticklabels()] == ["a", "␣", "b"]
     assert [tick.get_text() for tick in first.get_yticklabels()][0] == "thousands"
     grid = {text.get_position(): text.get_text() for text in first.texts}
@@ -356,19 +361,19 @@ def test_reading_shows_the_likeliest_digit_after_each_letter():
     assert shown == ["0009", "0042", "0007"]
     before = plots.png(figure)
     assert before.startswith(b"\x89PNG")
-    assert plots.reading("a b", opinions, colours, figure) is figure
+    assert plots.reading("a b", opinions, figure) is figure
     assert plots.png(figure) == before
     longer = {name: values.repeat(9, 1, 1) for name, values in opinions.items()}
-    plots.reading("a b" * 9, longer, colours, figure)
+    plots.reading("a b" * 9, longer, figure)
     assert len(figure.axes) == 2 and plots.png(figure) != before
 
 
 def test_reading_zero_says_zero():
-    figure = plots.reading("o", {"nothing": probabilities(0)}, {"nothing": "nothing"})
-    assert figure.axes[0].get_title(loc="left") == "nothing: 0"
+    figure = plots.reading("o", {"nothing": probabilities(0)})
+    assert figure.axes[0].get_title(loc="left") == "nothing → 0"
 
 
 @pytest.mark.parametrize("text", ["$x$", "\\frac{1}", "<b>", "%s"])
 def test_what_is_read_is_no_formula(text):
     opinions = {"$a_{ reader": probabilities(*range(len(text)))}
-    assert plots.png(plots.reading(text, opinions, {"$a_{ reader": "pretrained"}))
+    assert plots.png(plots.reading(text, opinions))

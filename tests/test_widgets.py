@@ -212,8 +212,8 @@ def test_a_number_nobody_trained_on_is_read_by_both(taught):
         number = int("".join(map(str, digits)))
         found = taught.read(words[number])
         assert found.startswith(f"“{words[number]}” is {number:,}, which neither has seen: ")
-        spanish, nothing = found.split("; from nothing: ")
-        right += f"from Spanish: <b>{number}</b> ✓" in spanish
+        spanish, nothing = found.split("; from scratch ")
+        right += f"pretrained: Spanish <b>{number}</b> ✓" in spanish
         assert "<b>" in nothing and "sure" in nothing and ("✓" in nothing or "✗" in nothing)
     assert right >= 8
 
@@ -241,7 +241,7 @@ def test_a_word_that_is_no_number_is_read_all_the_same(taught):
     before = taught.read("trentadue"), taught.grid.value
     found = taught.read("gatto")
     assert found.startswith("“gatto” is no number in Italian") and "✓" not in found
-    assert "from Spanish: <b>" in found and "from nothing: <b>" in found
+    assert "pretrained: Spanish <b>" in found and "from scratch <b>" in found
     assert taught.grid.value != before[1]
 
 
@@ -288,7 +288,7 @@ def test_what_is_typed_is_no_html(taught, text):
 def test_odd_letters_can_be_drawn(taught, text):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a font lacks the sign
-        assert "from Spanish: <b>" in taught.read(text)
+        assert "pretrained: Spanish <b>" in taught.read(text)
     assert pictures_are_png(taught.box)
 
 
@@ -306,7 +306,8 @@ def test_a_picture_of_the_two_readers_stands_in_without_a_kernel(taught):
 
 def test_another_source_and_count_are_taught_at_the_button():
     experiment = Italian(labels=10)
-    assert experiment.source.value == "spanish" and "from Spanish <b>" in experiment.learnt.value
+    assert experiment.source.value == "spanish"
+    assert "</b> (pretrained: Spanish)" in experiment.learnt.value
     curve, grid, learnt = (
         experiment.curve.value,
         experiment.grid.value,
@@ -316,11 +317,11 @@ def test_another_source_and_count_are_taught_at_the_button():
     assert experiment.learnt.value == learnt  # nothing before the button is pressed
     experiment.button.click()
     assert not experiment.button.disabled
-    assert "from Spanish, false friends <b>" in experiment.learnt.value
+    assert "</b> (pretrained: Spanish, false friends)" in experiment.learnt.value
     assert experiment.learnt.value.count("%</b>") == 2
     assert experiment.curve.value != curve and experiment.grid.value != grid
-    assert "from Spanish, false friends: <b>" in experiment.said.value
-    assert "from Spanish, false friends: <b>" in experiment.read("trentadue")
+    assert "pretrained: Spanish, false friends <b>" in experiment.said.value
+    assert "pretrained: Spanish, false friends <b>" in experiment.read("trentadue")
     assert pictures_are_png(experiment.box)
 
 

@@ -248,15 +248,12 @@ def l2_sp(model: nn.Module, strength: float) -> Callable[[nn.Module], torch.Tens
     start = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
 
     def penalty(moved: nn.Module) -> torch.Tensor:
-        return (
-            strength
-            / 2
-            * sum(
-                (p - start[n].to(p.device)).square().sum()
-                for n, p in moved.named_parameters()
-                if n in start and start[n].shape == p.shape
-            )
-        )
+        pulls = [
+            (p - start[n].to(p.device)).square().sum()
+            for n, p in moved.named_parameters()
+            if n in start and start[n].shape == p.shape
+        ]
+        return strength / 2 * sum(pulls)
 
     return penalty
 

@@ -69,8 +69,8 @@ print("the same as reader(letters):", torch.allclose(logits, reader(letters)[0],
 
 # %% tags=["nbval-ignore-output"]
 text = "dos mil veintidós"
-steps = {"Spanish reader": widgets.letter_by_letter(reader, text)}
-chart = plots.reading(text, steps, {"Spanish reader": "pretrained"})  # "pretrained" is blue
+steps = {"pretrained: Spanish": widgets.letter_by_letter(reader, text)}
+chart = plots.reading(text, steps)  # what begins with "pretrained" is blue
 plots.show(chart, alt="Digits the Spanish reader would answer after each letter, ending in 2022.")
 
 # %% [markdown]
@@ -274,8 +274,8 @@ low, high = found.confidence_interval()
 print(f"{len(real)} languages: correlation {found.statistic:.2f} [{low:.2f}, {high:.2f}]")
 
 # %% [markdown]
-# A correlation of 1 is a rising line, 0 is none. It counts the real languages only; with so few the
-# interval is wide. And counting letters is blind to something: compare *reversed* with Romanian.
+# A correlation of 1 is a rising line, 0 is none. It counts the real languages only. But counting
+# letters is blind to something: compare *reversed* with Romanian.
 
 # %% [markdown]
 # ## Teach it Italian

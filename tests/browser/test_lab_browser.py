@@ -195,7 +195,7 @@ def test_teach_it_italian(run, lab):
     slider.focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Teach it Italian").click()
-    taken = seconds_until(page, "it reads from Finnish")
+    taken = seconds_until(page, "(pretrained: Finnish)")
     shot(page, "teach_finnish")
     assert taken < 2, taken
     assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]", has_text="Error").count()

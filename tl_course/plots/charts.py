@@ -26,11 +26,9 @@ def learning_curves(
 ) -> Axes:
     """Validation accuracy by epoch, one line a strategy, labelled at its end.
 
-    A label begins with a name in ``COLOURS``, which gives its colour.
-
-    Values: a ``History``, or accuracies in [0, 1], one an epoch. ``chance``: the accuracy of
-    guessing, drawn as a dotted line. The first value belongs to
-    ``first``, and the next one to ``every`` later.
+    A label begins with a name in ``COLOURS``, which gives its colour. Values: a ``History``, or
+    accuracies in [0, 1], one an epoch. ``chance``: the accuracy of guessing, drawn as a dotted
+    line. The first value belongs to ``first``, and the next one to ``every`` later.
     """
     ax = ax or axes(8.0, 3.8, title)
     if chance is not None:  # it ends with the curves, so that their labels stay free of it
@@ -47,23 +45,29 @@ def learning_curves(
         epochs = first + every * np.arange(len(values))
         line = {"color": colour_of(name), "linewidth": 2.4, "solid_capstyle": "round"}
         ax.plot(epochs, values, **line)
-        ends.append((values[-1], epochs[-1], name))
+        ends.append((epochs[-1], values[-1], f"{name}  {values[-1]:.2f}"))
+    _label_ends(ax, ends)
     ax.set_ylim(0, 1)
-    for height, (value, epoch, name) in zip(_apart([e[0] for e in ends], 0.07), ends, strict=True):
-        ax.annotate(
-            f"{name}  {value:.2f}",
-            (epoch, height),
-            (8, 0),
-            textcoords="offset points",
-            color=colour_of(name),
-            va="center",
-            weight="bold",
-            annotation_clip=False,
-        )
     ax.set_xlabel(xlabel)
     ax.set_ylabel("validation accuracy")
     ax.xaxis.get_major_locator().set_params(integer=True)
     return ax
+
+
+def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
+    """Write each label to the right of its point (x, y, label), and none over another."""
+    heights = _apart([y for _, y, _ in ends], 0.3 / ax.get_figure().get_figheight())
+    for height, (x, _, label) in zip(heights, ends, strict=True):
+        ax.annotate(
+            label,
+            (x, height),
+            (10, 0),
+            textcoords="offset points",
+            color=colour_of(label),
+            va="center",
+            weight="bold",
+            annotation_clip=False,
+        )
 
 
 def _apart(values: Sequence[float], least: float) -> list[float]:
@@ -137,7 +141,7 @@ def label_curves(
     for strategy, key in strategies.items():
         here = rows[rows.strategy == strategy]
         means = _means(here, "labels", "test_accuracy")
-        style = "--" if "longer" in strategy or "as long" in strategy else "-"
+        style = "--" if "as long" in strategy else "-"
         _band(ax, means, COLOURS[key], style)
         ends.append((float(means["mean"].iloc[-1]), means.index[-1], strategy, COLOURS[key]))
     last = rows.labels.max()
@@ -200,26 +204,15 @@ def by_rate(
     was learnt, drawn as a dotted line.
     """
     ax = ax or axes(8.0, 3.8, title)
-    ends = []
     if before is not None:
         ax.axhline(before, color=COLOURS["old job"], linestyle=":")
         ax.text(max(rows.lr), before - 0.02, "old job, before", va="top", ha="right")
+    rates, ends = sorted(set(rows.lr)), []
     for label, column in columns.items():
         means = _means(rows, "lr", column)
         _band(ax, means, colour_of(label))
-        ends.append((max(float(means["mean"].iloc[-1]), 0.03), label))
-    rates = sorted(set(rows.lr))
-    for height, (_, label) in zip(_apart([end[0] for end in ends], 0.08), ends, strict=True):
-        ax.annotate(
-            label,
-            (rates[-1], height),
-            (10, 0),
-            textcoords="offset points",
-            color=colour_of(label),
-            va="center",
-            weight="bold",
-            annotation_clip=False,
-        )
+        ends.append((rates[-1], max(float(means["mean"].iloc[-1]), 0.03), label))
+    _label_ends(ax, ends)
     ax.set_xscale("log")
     ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
     ax.minorticks_off()
@@ -306,7 +299,7 @@ def scatter(
 
 
 def _name_points(
-    ax: Axes, points: Mapping[str, tuple[float, float]], colours: Mapping[str, str], **text
+    ax: Axes, points: Mapping[str, tuple[float, float]], colours: Mapping[str, str]
 ) -> None:
     """Write each name beside its point, on the side where it covers least."""
     ax.figure.draw_without_rendering()
@@ -326,7 +319,6 @@ def _name_points(
                 ha=side,
                 va="center",
                 color=colours[name],
-                **text,
             )
             box = label.get_window_extent().extents
             overlap = sum(_shared(box, other) for other in boxes)

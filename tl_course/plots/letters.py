@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from tl_course import store
-from tl_course.plots.style import COLOURS, DPI, STYLE
+from tl_course.plots.style import DPI, STYLE, colour_of
 
 if TYPE_CHECKING:
     import torch
@@ -20,14 +20,14 @@ PLACES = ("thousands", "hundreds", "tens", "units")
 def reading(
     text: str,
     opinions: Mapping[str, "torch.Tensor"],
-    colours: Mapping[str, str],
     figure: Figure | None = None,
 ) -> Figure:
     """What each reader would answer after every letter of ``text``.
 
     ``opinions``: reader to probabilities (L, 4, 10); entry i is what it says after i + 1 letters.
-    A cell holds the likeliest digit, the darker the surer. ``colours``: reader to a key of
-    ``COLOURS``. ``figure`` is cleared and drawn on again, which is faster than a new one.
+    A cell holds the likeliest digit, the darker the surer. The name of a reader begins with one in
+    ``COLOURS``, else it is grey. ``figure`` is cleared and drawn on again, which is faster than a
+    new one.
     """
     if not text or not opinions:
         raise store.BadInput(
@@ -41,7 +41,7 @@ def reading(
         figure.set_size_inches(max(6.0, 1.9 + 0.27 * len(text)), 0.4 + 1.75 * len(opinions))
         spots = figure.subplots(len(opinions), 1, squeeze=False)[:, 0]
         for ax, (name, values) in zip(spots, opinions.items(), strict=True):
-            colour = COLOURS[colours[name]]
+            colour = colour_of(name) or "#555555"
             shades = LinearSegmentedColormap.from_list(name, ["#FFFFFF", colour])
             sure, digit = (part.T.numpy() for part in values.max(-1))
             ax.imshow(0.85 * sure, cmap=shades, vmin=0, vmax=1, aspect="auto")
@@ -57,7 +57,7 @@ def reading(
                     fontsize=9,
                 )
             answer = "".join(map(str, digit[:, -1])).lstrip("0") or "0"
-            ax.set_title(f"{name}: {answer}", color=colour, parse_math=False)
+            ax.set_title(f"{name} → {answer}", color=colour, parse_math=False)
             ax.set_yticks(range(4), PLACES)
             ax.set_xticks(range(len(text)), ["␣" if c == " " else c for c in text])
             ax.tick_params(length=0)

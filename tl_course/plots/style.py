@@ -18,7 +18,6 @@ COLOURS = {
     "probe on random backbone": "#7A7A7A",
     "random": "#7A7A7A",
     "nothing": "#D55E00",
-    "nothing, four times as long": "#D55E00",
     "related language": "#0072B2",
     "other language": "#56B4E9",
     "made on purpose": "#CC79A7",

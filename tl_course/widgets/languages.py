@@ -15,7 +15,7 @@ from tl_course.widgets.experiment import Experiment
 
 LABELS = (10, 30, 100, 300, 1000)
 STEPS = 36  # so that both networks have learned within two seconds
-RATES = {"pretrained": 4e-3, "nothing": 1.5e-2}  # what validation chose most often in the sweep
+RATES = (4e-3, 1.5e-2)  # pretrained, from scratch: what validation chose most often in the sweep
 REDRAW = 0.6  # seconds between two pictures of a curve that grows
 START = "quattrocentosettantadue"
 
@@ -26,11 +26,7 @@ def letter_by_letter(model: nn.Module, text: str) -> torch.Tensor:
     ``text`` is read as ``number_words.folded`` gives it, of L letters.
     """
     text = number_words.folded(text)
-    parts = [text[: end + 1] for end in range(len(text))]
-    # spaces at the end are part of what was read so far
-    points = number_words.codes(["x" * len(text), *parts])[1:]
-    for row, part in zip(points, parts, strict=True):
-        row[: len(part)] = torch.tensor([ord(letter) for letter in part], dtype=torch.int32)
+    points = number_words.codes([text]).repeat(len(text), 1).tril()  # row i: i + 1 letters
     return train.predict(model, points)
 
 
@@ -41,7 +37,7 @@ def _title(source: str) -> str:
 def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
     """Choose what a reader knows and how many Italian numbers it sees; type one and watch.
 
-    Two networks are trained at once: one from the reader of ``source``, one from nothing. Raises
+    Two networks are trained at once: one from the reader of ``source``, one from scratch. Raises
     ``UnknownName`` for a source that is not one of ``models.SOURCES``, and ``BadInput`` for a
     number of labels that is not one of ``LABELS``.
     """
@@ -79,32 +75,28 @@ def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
             # a handful is repeated, and 50 are enough for a curve: looking takes time too
             again = few.train.take([*range(count.value)] * max(1, 128 // count.value))
             few = replace(few, train=again, val=few.val.take(range(50)))
-            starts = {
-                f"from {_title(chosen.value)}": ("pretrained", chosen.value),
-                "from nothing": ("nothing", None),
+            readers = {
+                f"pretrained: {_title(chosen.value)}": _reader(chosen.value),
+                "from scratch": _reader(None),
             }
-            accuracies = {name: [] for name in starts}
-            state.update(
-                readers={name: _taught(name, *start) for name, start in starts.items()},
-                colours={name: kind for name, (kind, _) in starts.items()},
-                seen=seen,
-            )
-            draw = _redraw(curve, accuracies, state["colours"])
+            state.update(readers=readers, seen=seen)
+            accuracies = {name: [] for name in readers}
+            draw = _redraw(curve, accuracies)
             scores = {}
-            for name, model in state["readers"].items():
+            for (name, model), lr in zip(readers.items(), RATES, strict=True):
                 train.fit(
                     model,
                     few,
                     epochs=max(1, STEPS // -(-len(again) // 32)),
-                    lr=RATES[state["colours"][name]],
+                    lr=lr,
                     watch=lambda _, accuracy, to=accuracies[name]: (to.append(accuracy), draw()),
                     progress=False,
                 )
                 scores[name] = train.evaluate(model, check).accuracy
             draw(final=True)
             learnt.value = (
-                "Of 500 Italian numbers neither has seen, it reads "
-                + "; ".join(f"{html.escape(n)} <b>{share:.0%}</b>" for n, share in scores.items())
+                "Of 500 Italian numbers neither has seen, read right: "
+                + "; ".join(f"<b>{share:.0%}</b> ({html.escape(n)})" for n, share in scores.items())
                 + "."
             )
             read() or show(START)  # text that is refused must not keep the old networks' picture
@@ -125,7 +117,7 @@ def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
 
     def show(text: str, number: int | None = None) -> str:
         answers = {name: letter_by_letter(m, text) for name, m in state["readers"].items()}
-        state["figure"] = plots.reading(text, answers, state["colours"], state["figure"])
+        state["figure"] = plots.reading(text, answers, state["figure"])
         grid.value = plots.png(state["figure"])
         return _sentence(text, number, answers, text in state["seen"])
 
@@ -137,16 +129,16 @@ def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
     return Experiment([controls, curve, learnt, line, grid, said], bytes(grid.value), alt)
 
 
-def _taught(name: str, kind: str, source: str | None) -> nn.Module:
+def _reader(source: str | None) -> nn.Module:
     torch.manual_seed(0)
-    return models.load(f"reader_{source or 'spanish'}", pretrained=kind == "pretrained")
+    return models.load(f"reader_{source or 'spanish'}", pretrained=source is not None)
 
 
 def _texts(points: torch.Tensor) -> set[str]:
     return {"".join(chr(code) for code in row if code) for row in points.tolist()}
 
 
-def _redraw(image: ipywidgets.Image, curves: dict, colours: dict) -> Callable:
+def _redraw(image: ipywidgets.Image, curves: dict) -> Callable:
     """A function that draws the growing curves, though not more often than the eye needs."""
     last = 0.0
 
@@ -154,23 +146,7 @@ def _redraw(image: ipywidgets.Image, curves: dict, colours: dict) -> Callable:
         nonlocal last
         if not final and time.monotonic() - last < REDRAW:
             return
-        ax = plots.axes(8.0, 2.3)
-        for name, values in curves.items():
-            ax.plot(range(1, len(values) + 1), values, color=plots.COLOURS[colours[name]], lw=2.4)
-            if values:
-                ax.annotate(
-                    name,
-                    (len(values), values[-1]),
-                    (6, 0),
-                    textcoords="offset points",
-                    color=plots.COLOURS[colours[name]],
-                    weight="bold",
-                    va="center",
-                    annotation_clip=False,
-                )
-        ax.set_ylim(0, 1)
-        ax.set_xlabel("epoch")
-        ax.set_ylabel("validation accuracy")
+        ax = plots.learning_curves(curves, xlabel="epoch", ax=plots.axes(8.0, 2.3))
         image.value = plots.png(ax.get_figure())
         last = time.monotonic()
 
@@ -184,7 +160,7 @@ def _sentence(text: str, number: int | None, answers: dict, seen: bool) -> str:
         answer = int("".join(map(str, digits)))
         sure = float(values[-1].amax(-1).prod())
         mark = "" if number is None else " ✓" if answer == number else " ✗"
-        parts.append(f"{html.escape(name)}: <b>{answer}</b>{mark} ({sure:.0%} sure)")
+        parts.append(f"{html.escape(name)} <b>{answer}</b>{mark} ({sure:.0%} sure)")
     spelt = html.escape(text)
     if number is None:
         start = f"“{spelt}” is no number in Italian, but these networks know nothing but numbers: "
