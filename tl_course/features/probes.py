@@ -1,5 +1,6 @@
 """Linear probes: what can be read from frozen features."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -7,13 +8,33 @@ import torch
 from torch import nn
 
 from tl_course import store
-from tl_course.features.extraction import extract
+from tl_course.features.extraction import extract, run
+from tl_course.models import stages
 
 if TYPE_CHECKING:
     import numpy as np
     from sklearn.pipeline import Pipeline
 
     from tl_course.tasks import Split, Task
+
+
+def every_stage(model: nn.Module, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Features of raw pictures after every stage but the head, in one pass.
+
+    Each float32 (N, channels), averaged over the picture, as ``extract`` gives them one by one.
+    """
+    names, parts = zip(*[*stages(model).items()][:-1], strict=True)
+    widths = []
+
+    def pooled(pictures: torch.Tensor) -> torch.Tensor:
+        maps, found = model.preprocess(pictures), []
+        for part in parts:
+            maps = part(maps)
+            found.append(maps.mean(dim=(2, 3)))
+        widths[:] = [each.shape[1] for each in found]
+        return torch.cat(found, 1)
+
+    return dict(zip(names, run(model, pooled, inputs).split(widths, 1), strict=True))
 
 
 @dataclass(frozen=True)
@@ -63,11 +84,15 @@ def probe_task(model: nn.Module, task: "Task", stage: str | None = None) -> dict
 
     Returns ``val_accuracy``, ``test_accuracy`` and ``test_balanced``, all in [0, 1].
     """
+    splits = task.train, task.val, task.test
+    return probe_features([extract(model, split.inputs, stage) for split in splits], task)
+
+
+def probe_features(features: Sequence[torch.Tensor], task: "Task") -> dict:
+    """The same for ``features`` (N, channels) of any kind: of training, validation and test."""
     from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-    train, val, test = (
-        extract(model, split.inputs, stage) for split in (task.train, task.val, task.test)
-    )
+    train, val, test = features
     fitted = probe(train, task.train, val, task.val)
     labels, answers = task.test.labels.numpy(), fitted.predict(test)
     return {

@@ -79,6 +79,18 @@ CATALOGUE = {
             aliases=("RSSCN7-master.zip", "RSSCN7.zip"),
         ),
         Published(
+            name="pacs",
+            file="pacs.zip",
+            url=None,
+            digest=None,
+            size_bytes=None,
+            licence="not stated; for research use",
+            source="https://dali-dl.github.io/project_iccv2017.html",
+            title="PACS",
+            note="Seven kinds of things as photographs, paintings, cartoons and sketches.",
+            aliases=("PACS.zip",),
+        ),
+        Published(
             name="resnet18",
             file="resnet18-f37072fd.pth",
             url="https://download.pytorch.org/models/resnet18-f37072fd.pth",

@@ -35,18 +35,43 @@ def _materials() -> Task:
     )
 
 
+def _concept(kind: str) -> Task:
+    from tl_course.tasks import concepts, generated
+
+    return generated.make(
+        concepts,
+        f"Concepts: {kind}",
+        (800, 200, 600),
+        overlap="of concepts alone: the source has photographs, these are drawings",
+        kind=kind,
+    )
+
+
+def _pacs(style: str) -> Task:
+    from tl_course.tasks import pacs
+
+    return pacs.load(style)
+
+
 def _file(name: str) -> Callable[[], Task]:
     return lambda: import_module(f"tl_course.tasks.{name}").load()
 
 
+CONCEPTS = ("edges", "corners", "parts", "objects")
 _LOADERS: dict[str, Callable[[], Task]] = {
     "leaves": _leaves,
     "materials": _materials,
+    **{f"concepts_{kind}": partial(_concept, kind) for kind in CONCEPTS},
     **{name: _file(name) for name in ("digits", "satellite", "pneumonia", "hymenoptera")},
     "tiny_imagenet": _file("tiny_imagenet"),
+    **{f"pacs_{style}": partial(_pacs, style) for style in ("photo", "art", "cartoon", "sketch")},
     **{f"numbers_{language}": partial(number_words.load, language) for language in LANGUAGES},
 }
-PUBLISHED = ("satellite", "pneumonia", "hymenoptera", "tiny_imagenet")
+# tasks whose file is not in the package, and that file's name in the catalogue
+PUBLISHED = {
+    **{name: name for name in ("satellite", "pneumonia", "hymenoptera", "tiny_imagenet")},
+    **{name: "pacs" for name in _LOADERS if name.startswith("pacs_")},
+}
 
 
 def names() -> tuple[str, ...]:
@@ -62,7 +87,7 @@ def load(name: str) -> Task:
 def available(name: str) -> bool:
     """Whether ``load(name)`` works without a network. Raises ``UnknownName``."""
     store.choose("task", name, _LOADERS)
-    return name not in PUBLISHED or store.locate(name) is not None
+    return name not in PUBLISHED or store.locate(PUBLISHED[name]) is not None
 
 
 @lru_cache(maxsize=8)
