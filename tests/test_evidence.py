@@ -5,7 +5,7 @@ import pandas
 import pytest
 
 from tl_course import evidence, store
-from tl_course.evidence import rules
+from tl_course.evidence import results
 
 
 def test_paired_interval_covers_and_is_repeatable():
@@ -159,7 +159,7 @@ def fake(better: dict[str, float]) -> pandas.DataFrame:
     ],
 )
 def test_the_rule_follows_the_results(monkeypatch, better, verdict):
-    monkeypatch.setattr(rules, "load", lambda name: fake(better))
+    monkeypatch.setattr(results, "load", lambda name: fake(better))
     found = evidence.settle("why-1")
     assert found.verdict == verdict
     if verdict == "holds-when":

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tl_course import evidence, store
-from tl_course.evidence import rules
+from tl_course.evidence import results
 
 LABELS = (10, 30, 1000)
 FOUR_TIMES = "nothing, four times as long"
@@ -14,7 +14,7 @@ RATES = (1e-4, 1e-3, 1e-2)
 @pytest.fixture
 def settled(monkeypatch):
     def settle(claim, frame):
-        monkeypatch.setattr(rules, "load", lambda name: frame)
+        monkeypatch.setattr(results, "load", lambda name: frame)
         found = evidence.settle(claim)
         assert found.id == claim and found.seeds == 5 and found.low <= found.effect <= found.high
         return found

@@ -3,7 +3,8 @@
 from tl_course.evidence.claims import CLAIMS, Claim
 from tl_course.evidence.intervals import Interval, paired
 from tl_course.evidence.results import chosen, load, machine, save
-from tl_course.evidence.rules import at_rate, best_rate, settle, table, tuned
+from tl_course.evidence.rules import settle, table
+from tl_course.evidence.rules.forgetting import at_rate, best_rate, tuned
 from tl_course.evidence.runs import flip, repeat, sweep, tune
 from tl_course.evidence.verdicts import Verdict, compare, pooled
 

@@ -12,6 +12,7 @@ from tl_course.plots.charts import (
 )
 from tl_course.plots.letters import reading
 from tl_course.plots.pictures import answers, contact_sheet
+from tl_course.plots.stages import by_stage, heat_map
 from tl_course.plots.style import COLOURS, axes, png, show
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "answers",
     "axes",
     "by_rate",
+    "by_stage",
     "contact_sheet",
     "differences",
+    "heat_map",
     "label_curves",
     "learning_curves",
     "png",

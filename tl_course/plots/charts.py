@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tl_course import evidence
+from tl_course.plots.lines import apart, band, label_ends, means_of
 from tl_course.plots.style import COLOURS, axes, colour_of
 
 if TYPE_CHECKING:
@@ -46,37 +47,12 @@ def learning_curves(
         line = {"color": colour_of(name), "linewidth": 2.4, "solid_capstyle": "round"}
         ax.plot(epochs, values, **line)
         ends.append((epochs[-1], values[-1], f"{name}  {values[-1]:.2f}"))
-    _label_ends(ax, ends)
     ax.set_ylim(0, 1)
+    label_ends(ax, ends)
     ax.set_xlabel(xlabel)
     ax.set_ylabel("validation accuracy")
     ax.xaxis.get_major_locator().set_params(integer=True)
     return ax
-
-
-def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
-    """Write each label to the right of its point (x, y, label), and none over another."""
-    heights = _apart([y for _, y, _ in ends], 0.3 / ax.get_figure().get_figheight())
-    for height, (x, _, label) in zip(heights, ends, strict=True):
-        ax.annotate(
-            label,
-            (x, height),
-            (10, 0),
-            textcoords="offset points",
-            color=colour_of(label),
-            va="center",
-            weight="bold",
-            annotation_clip=False,
-        )
-
-
-def _apart(values: Sequence[float], least: float) -> list[float]:
-    """The same values, moved up where needed so that neighbours are ``least`` apart."""
-    moved = list(values)
-    order = np.argsort(values)
-    for below, above in zip(order[:-1], order[1:], strict=True):
-        moved[above] = max(moved[above], moved[below] + least)
-    return moved
 
 
 def runs(
@@ -140,12 +116,12 @@ def label_curves(
     ends = []
     for strategy, key in strategies.items():
         here = rows[rows.strategy == strategy]
-        means = _means(here, "labels", "test_accuracy")
+        means = means_of(here, "labels", "test_accuracy")
         style = "--" if "as long" in strategy else "-"
-        _band(ax, means, COLOURS[key], style)
+        band(ax, means, COLOURS[key], style)
         ends.append((float(means["mean"].iloc[-1]), means.index[-1], strategy, COLOURS[key]))
     last = rows.labels.max()
-    heights = _apart([end[0] for end in ends], 0.075)
+    heights = apart([end[0] for end in ends], 0.075)
     above = max([0.0, *(height - 1 for height in heights)])
     for height, (value, label, name, colour) in zip(heights, ends, strict=True):
         ax.annotate(
@@ -168,26 +144,9 @@ def label_curves(
     return ax
 
 
-def _means(rows: "pandas.DataFrame", by: str, column: str) -> "pandas.DataFrame":
-    """Mean of ``column`` over seeds for each value of ``by``, with its Student interval."""
-    import pandas
-    from scipy.stats import t
-
-    groups = rows.groupby(by)[column]
-    found = pandas.DataFrame({"mean": groups.mean(), "n": groups.count()})
-    half = groups.sem() * t.ppf(0.975, found["n"] - 1)
-    low, high = (found["mean"] - half).clip(lower=0), (found["mean"] + half).clip(upper=1)
-    return found.assign(low=low, high=high)
-
-
 def _words(name: str) -> str:
     """A name from a table as it is written in a text: "Spanish reversed"."""
     return name.replace("_", " ").capitalize()
-
-
-def _band(ax: Axes, means: "pandas.DataFrame", colour: str, style: str = "-") -> None:
-    ax.plot(means.index, means["mean"], style, color=colour, linewidth=2.4, marker="o")
-    ax.fill_between(means.index, means.low, means.high, color=colour, alpha=0.18, linewidth=0)
 
 
 def by_rate(
@@ -209,14 +168,14 @@ def by_rate(
         ax.text(max(rows.lr), before - 0.02, "old job, before", va="top", ha="right")
     rates, ends = sorted(set(rows.lr)), []
     for label, column in columns.items():
-        means = _means(rows, "lr", column)
-        _band(ax, means, colour_of(label))
+        means = means_of(rows, "lr", column)
+        band(ax, means, colour_of(label))
         ends.append((rates[-1], max(float(means["mean"].iloc[-1]), 0.03), label))
-    _label_ends(ax, ends)
     ax.set_xscale("log")
     ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
     ax.minorticks_off()
     ax.set_ylim(0, 1.02)
+    label_ends(ax, ends)
     ax.set_xlabel("learning rate")
     ax.set_ylabel("test accuracy")
     return ax

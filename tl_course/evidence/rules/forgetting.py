@@ -1,104 +1,16 @@
-"""Verdicts: computed from stored results by a rule, never typed."""
+"""The rules of lesson 07."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tl_course import store
-from tl_course.evidence.claims import CLAIMS
+from tl_course.evidence import results
 from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.results import load
-from tl_course.evidence.verdicts import Verdict, compare, pooled
+from tl_course.evidence.rules.shared import settled
+from tl_course.evidence.verdicts import Verdict
 
 if TYPE_CHECKING:
     import pandas
-
-ITALIAN = "numbers_italian"
-FEW = 30  # Italian numbers at which starts are compared
-# what each relative of Spanish has lost
-LOST = {
-    "spanish_false_friends": "cognates",
-    "spanish_reversed": "grammar",
-    "spanish_enciphered": "alphabet",
-    "spanish_invented": "roots",
-}
-
-
-def _verdict(claim: str, verdict: str, condition: str, found: Interval, lesson: str) -> Verdict:
-    return Verdict(
-        claim, verdict, condition, found.effect, found.low, found.high, found.seeds, lesson
-    )
-
-
-def small_set_rule() -> Verdict:
-    """why-1: at 200 labels, fine-tuning against training from scratch, task by task.
-
-    Holds where every task's interval lies above zero, does not where none does, and holds
-    when the task is one of those in which it does otherwise.
-    """
-    frame = load("sweep_pictures")
-    cells = frame.loc[frame.strategy == "fine-tuning", ["task", "labels"]].drop_duplicates()
-    better, same = [], []
-    for task in cells.loc[cells.labels == 200, "task"]:
-        found = compare(frame, task, 200, "fine-tuning", "from scratch")
-        (better if found.sign > 0 else same).append(task)
-    overall = pooled(frame, 200, "fine-tuning", "from scratch")
-    if not same:
-        verdict, condition = "holds", f"on all {len(better)} tasks tried at 200 labels"
-    elif better:
-        verdict = "holds-when"
-        condition = f"on {', '.join(better)}; not shown on {', '.join(same)} (200 labels)"
-    else:
-        verdict, condition = "does-not-hold", f"on none of {', '.join(same)} (200 labels)"
-    return _verdict("why-1", verdict, condition, overall, "00_start_here")
-
-
-def faster_rule() -> Verdict:
-    """analogy-1: Spanish against nothing, for each number of Italian labels.
-
-    Holds where Spanish is ahead at every number of labels, also of a start from nothing that
-    trains four times as long, wherever that was tried; holds when the labels are those at which
-    it is ahead of all.
-    """
-    frame = load("sweep_analogy")
-    ahead, other = [], []
-    longer = "nothing, four times as long"
-    patient = set(frame.loc[frame.strategy == longer, "labels"])
-    for labels in sorted(set(frame.labels) - {0}):
-        controls = ["nothing", longer] if labels in patient else ["nothing"]
-        against = [compare(frame, ITALIAN, labels, "spanish", control) for control in controls]
-        (ahead if min(found.sign for found in against) > 0 else other).append(f"{labels:,}")
-    found = compare(frame, ITALIAN, FEW, "spanish", "nothing")
-    verdict, condition = _share(ahead, other, "with {} Italian numbers", "with {}")
-    return _verdict("analogy-1", verdict, condition, found, "01_analogy")
-
-
-def ablation_rule() -> Verdict:
-    """analogy-2: Spanish against a relative that lacks one thing, with 30 Italian numbers.
-
-    Holds where each of the four was worth something, does not where none was. The effect is the
-    mean worth of the four.
-    """
-    frame = load("sweep_analogy")
-    worth, nothing = [], []
-    for relative, lost in LOST.items():
-        found = compare(frame, ITALIAN, FEW, "spanish", relative)
-        text = f"{lost} {100 * found.effect:+.0f}"
-        (worth if found.sign > 0 else nothing).append(text)
-    rows = frame[(frame.labels == FEW) & frame.test_balanced.notna()]
-    wide = rows.pivot(index="seed", columns="strategy", values="test_balanced")
-    mean = paired(wide["spanish"], wide[list(LOST)].mean(axis=1))
-    verdict, condition = _share(worth, nothing, "worth, in points: {}", "{}")
-    return _verdict("analogy-2", verdict, condition, mean, "01_analogy")
-
-
-def _share(yes: Sequence, no: Sequence, when: str, unless: str) -> tuple[str, str]:
-    """Holds where nothing speaks against it, does not where nothing speaks for it."""
-    if not no:
-        return "holds", when.format(", ".join(yes))
-    if not yes:
-        return "does-not-hold", when.format(", ".join(no))
-    return "holds-when", f"{when.format(', '.join(yes))}; not shown {unless.format(', '.join(no))}"
 
 
 def tuned(frame: "pandas.DataFrame", network: str, strategy: str, **setting) -> "pandas.DataFrame":
@@ -139,7 +51,7 @@ def low_rate_rule() -> Verdict:
     both networks, holds when the first is so for one at least, else does not hold. The effect is
     what the rate from scratch costs, over both networks.
     """
-    frame = load("sweep_forgetting")
+    frame = results.load("sweep_forgetting")
     own_values, scratch_values, parts, needed, lowest_free = [], [], [], [], []
     for network, title in NETWORKS.items():
         rows = tuned(frame, network, "fine-tuning")
@@ -162,7 +74,7 @@ def low_rate_rule() -> Verdict:
         verdict = "holds"
     elif needed:
         parts.insert(0, f"lower than from scratch, not very low, for {' and '.join(needed)}")
-    return _verdict("rate-1", verdict, "; ".join(parts), found, "07_forgetting")
+    return settled("rate-1", verdict, "; ".join(parts), found, "07_forgetting")
 
 
 def high_rate_rule() -> Verdict:
@@ -173,7 +85,7 @@ def high_rate_rule() -> Verdict:
     some of this is so; does not hold where it keeps as much. The effect is the loss of the high
     rate against the best rate, over both networks.
     """
-    frame = load("sweep_forgetting")
+    frame = results.load("sweep_forgetting")
     losses, parts = [], []
     shown, kept_by = [], {"own": [], "high": []}
     for network, title in NETWORKS.items():
@@ -195,7 +107,7 @@ def high_rate_rule() -> Verdict:
     verdict = "does-not-hold"
     if any(losses):
         verdict = "holds" if all(losses) and all(shown) else "holds-when"
-    return _verdict("rate-2", verdict, "; ".join(parts), found, "07_forgetting")
+    return settled("rate-2", verdict, "; ".join(parts), found, "07_forgetting")
 
 
 MARGIN = 0.05  # accuracy on the old job that may be lost without calling it forgotten
@@ -208,7 +120,7 @@ def old_skill_rule() -> Verdict:
     fine-tuning at its best rate does that in both networks; holds when only a remedy does it;
     does not hold where nothing tried does. The effect is what plain fine-tuning changes.
     """
-    frame = load("sweep_forgetting")
+    frame = results.load("sweep_forgetting")
     changes, survives = [], []
     for network in NETWORKS:
         rows = tuned(frame, network, "fine-tuning")
@@ -221,7 +133,7 @@ def old_skill_rule() -> Verdict:
     ]
     plain = "; ".join(texts)
     if all(survives):
-        return _verdict("analogy-3", "holds", plain, changes[0], "07_forgetting")
+        return settled("analogy-3", "holds", plain, changes[0], "07_forgetting")
     saved = []
     for strategy in ("rehearsal", "L2-SP", "LoRA"):
         strengths = sorted(set(frame.loc[frame.strategy == strategy, "strength"]))
@@ -230,35 +142,11 @@ def old_skill_rule() -> Verdict:
             if _change(rows, best_rate(rows)).low > -MARGIN:
                 saved.append(f"{strategy} {strength:g}")
     if not saved:
-        return _verdict("analogy-3", "does-not-hold", plain, changes[0], "07_forgetting")
+        return settled("analogy-3", "does-not-hold", plain, changes[0], "07_forgetting")
     condition = f"in the reader with {', '.join(saved)}; without, {plain}"
-    return _verdict("analogy-3", "holds-when", condition, changes[0], "07_forgetting")
+    return settled("analogy-3", "holds-when", condition, changes[0], "07_forgetting")
 
 
 def _change(rows: "pandas.DataFrame", lr: float) -> Interval:
     after, before = (at_rate(rows, lr, name) for name in ("source_accuracy", "source_before"))
     return paired(after, before)
-
-
-RULES: dict[str, Callable[[], Verdict]] = {
-    "analogy-1": faster_rule,
-    "analogy-2": ablation_rule,
-    "analogy-3": old_skill_rule,
-    "why-1": small_set_rule,
-    "rate-1": low_rate_rule,
-    "rate-2": high_rate_rule,
-}
-
-
-def settle(claim_id: str) -> Verdict:
-    """The verdict on one claim, computed now; open where no rule has been written yet.
-
-    Raises ``UnknownName`` for an id that is not among ``CLAIMS``.
-    """
-    store.choose("claim", claim_id, [claim.id for claim in CLAIMS])
-    return RULES[claim_id]() if claim_id in RULES else Verdict(claim_id)
-
-
-def table() -> list[Verdict]:
-    """Every claim's verdict, in the order of ``CLAIMS``."""
-    return [settle(claim.id) for claim in CLAIMS]

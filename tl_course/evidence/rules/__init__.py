@@ -1,0 +1,36 @@
+"""Verdicts: computed from stored results by a rule, never typed."""
+
+from collections.abc import Callable
+
+from tl_course import store
+from tl_course.evidence.claims import CLAIMS
+from tl_course.evidence.rules import analogy, forgetting, head, layers, small_sets
+from tl_course.evidence.verdicts import Verdict
+
+RULES: dict[str, Callable[[], Verdict]] = {
+    "analogy-1": analogy.faster_rule,
+    "analogy-2": analogy.ablation_rule,
+    "analogy-3": forgetting.old_skill_rule,
+    "layer-1": layers.table_rule,
+    "layer-2": layers.early_change_rule,
+    "layer-3": layers.early_help_rule,
+    "head-1": head.new_head_rule,
+    "head-2": head.head_alone_rule,
+    "why-1": small_sets.small_set_rule,
+    "rate-1": forgetting.low_rate_rule,
+    "rate-2": forgetting.high_rate_rule,
+}
+
+
+def settle(claim_id: str) -> Verdict:
+    """The verdict on one claim, computed now; open where no rule has been written yet.
+
+    Raises ``UnknownName`` for an id that is not among ``CLAIMS``.
+    """
+    store.choose("claim", claim_id, [claim.id for claim in CLAIMS])
+    return RULES[claim_id]() if claim_id in RULES else Verdict(claim_id)
+
+
+def table() -> list[Verdict]:
+    """Every claim's verdict, in the order of ``CLAIMS``."""
+    return [settle(claim.id) for claim in CLAIMS]
