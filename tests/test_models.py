@@ -9,8 +9,10 @@ from tl_course import models, store
 
 def test_names():
     readers = tuple(f"reader_{source}" for source in models.SOURCES)
-    assert models.names() == ("resnet10", "resnet18", *readers)
-    with pytest.raises(store.UnknownName, match="resnet10, resnet18, reader_spanish"):
+    pictures = ("resnet10", "resnet18", "vgg16", "efficientnet_b0", "vit_b_16")
+    others = ("bert", "minilm", "gpt2", "roberta", "t5", "whisper", "wav2vec2", "yolos")
+    assert models.names() == (*pictures, *others, *readers)
+    with pytest.raises(store.UnknownName, match="resnet10, resnet18, vgg16, .*, reader_spanish"):
         models.load("resnet11")
 
 
@@ -53,6 +55,7 @@ def test_stages_compose_to_the_model(name):
 def test_how_many_answers_a_model_gives_to_one_input(name, answers):
     model = models.load(name, pretrained=False)
     assert models.answers(model) == answers
+    assert models.outputs(model) == {"resnet10": 200, "resnet18": 1000}.get(name, 10)
     assert isinstance(models.classifier(model), torch.nn.Linear)
 
 

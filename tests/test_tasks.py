@@ -6,7 +6,8 @@ from tl_course import store, tasks
 from tl_course.tasks import Split, number_words
 from tl_course.tasks.task import divide, stratified
 
-DRAWN = ("leaves", "materials", "digits")
+DRAWN = ("leaves", "materials", "digits", *(f"concepts_{k}" for k in tasks.CONCEPTS))
+OTHERS = ("docstrings", "sounds")
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -39,7 +40,7 @@ def test_leaves_are_large_enough_for_the_claims():
 
 def test_names_and_unknown_name():
     spelled = {f"numbers_{language}" for language in number_words.NAMES}
-    assert {*DRAWN, *tasks.PUBLISHED} | spelled == {*tasks.names()}
+    assert {*DRAWN, *OTHERS, *tasks.PUBLISHED} | spelled == {*tasks.names()}
     with pytest.raises(store.UnknownName, match="did you mean 'leaves'"):
         tasks.load("leafs")
 
@@ -172,14 +173,14 @@ def test_generated_pictures_come_from_the_cache_and_survive_its_damage(tmp_path,
     from tl_course.tasks import generated, materials
 
     monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
-    labels = np.arange(6) % len(materials.CLASSES)
-    first = generated._cached(materials, "materials", labels, 1)
+    recipe = materials.pictures, "recipe", "materials", np.arange(6) % len(materials.CLASSES), 1
+    first = generated._cached(*recipe)
     (path,) = (tmp_path / "generated").iterdir()
     stamp = path.stat().st_mtime_ns
-    assert np.array_equal(generated._cached(materials, "materials", labels, 1), first)
+    assert np.array_equal(generated._cached(*recipe), first)
     assert path.stat().st_mtime_ns == stamp
     path.write_bytes(b"half a file")
-    assert np.array_equal(generated._cached(materials, "materials", labels, 1), first)
+    assert np.array_equal(generated._cached(*recipe), first)
     assert np.array_equal(np.load(path), first)
 
 
@@ -188,7 +189,9 @@ def test_many_pictures_are_drawn_side_by_side_and_are_the_same(monkeypatch):
 
     monkeypatch.setattr(generated.os, "cpu_count", lambda: 3)
     labels = np.arange(401) % len(materials.CLASSES)
-    assert np.array_equal(generated._drawn(materials, labels, 1), materials.pictures(labels, 1))
+    assert np.array_equal(
+        generated._drawn(materials.pictures, labels, 1), materials.pictures(labels, 1)
+    )
 
 
 def test_generated_pictures_need_no_writable_cache(tmp_path, monkeypatch):
@@ -197,7 +200,8 @@ def test_generated_pictures_need_no_writable_cache(tmp_path, monkeypatch):
     blocked = tmp_path / "a file"
     blocked.write_text("no folder here")
     monkeypatch.setenv("TL_COURSE_CACHE", str(blocked))
-    assert generated._cached(materials, "materials", np.zeros(2, int), 1).shape == (2, 3, 64, 64)
+    found = generated._cached(materials.pictures, "recipe", "materials", np.zeros(2, int), 1)
+    assert found.shape == (2, 3, 64, 64)
 
 
 def test_published_task_without_its_file(tmp_path, monkeypatch):
@@ -284,3 +288,52 @@ def test_satellite_scenes_zipped_again_on_a_mac(tmp_path, monkeypatch):
         path.write_bytes(b"")
     with pytest.raises(store.BadInput, match="'aGrass'"):
         satellite.load()
+
+
+def test_sentences_of_the_installed_libraries():
+    task = tasks.load("docstrings")
+    assert task.train.inputs.dtype == torch.int32 and task.train.inputs.shape[1] == 160
+    assert min(task.train.labels.bincount()) >= 20 and len(task.few(60, seed=0).train) == 60
+    texts = {bytes(row.numpy()) for s in (task.train, task.val, task.test) for row in s.inputs}
+    assert len(texts) == len(task.train) + len(task.val) + len(task.test)
+    text = "".join(map(chr, task.train.inputs[0].tolist())).rstrip("\0")
+    assert len(text.split()) > 3 and "\0" not in text
+
+
+def test_sounds_are_told_by_their_pitch_alone():
+    task = tasks.load("sounds")
+    assert task.test.inputs.dtype == torch.float32 and task.test.inputs.shape == (300, 8000)
+    assert float(task.test.inputs.abs().max()) <= 1 and task.few(50, seed=1).train.inputs.ndim == 2
+    loudness = task.train.inputs.square().mean(1).sqrt()
+    means = [float(loudness[task.train.labels == label].mean()) for label in range(4)]
+    assert max(means) < 1.25 * min(means)  # tones are about equally loud
+    halves = (
+        torch.stft(task.train.inputs, 1024, window=torch.hann_window(1024), return_complex=True)
+        .abs()
+        .argmax(1)
+    )
+    rise = (halves[:, 12].float() - halves[:, 3].float()).sign()
+    assert rise[task.train.labels == 0].mean() > 0.8 and rise[task.train.labels == 1].mean() < -0.8
+
+
+def test_pacs(real_data):
+    photo, sketch = (tasks.load(f"pacs_{style}") for style in ("photo", "sketch"))
+    assert photo.classes == sketch.classes and len(photo.classes) == 7
+    assert len(photo.train) >= 200 and photo.train.inputs.shape[1:] == (3, 64, 64)
+    saturation = [
+        float((t.train.inputs.amax(1).float() - t.train.inputs.amin(1)).mean())
+        for t in (photo, sketch)
+    ]
+    assert saturation[0] > 20 and saturation[1] < 2  # sketches have no colour
+    assert "large" in photo.overlap and "little" in sketch.overlap
+
+
+def test_an_archive_that_is_not_pacs(tmp_path, monkeypatch):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "pacs.zip", "w") as file:
+        file.writestr("PACS/photo/dog/readme.txt", "no other classes")
+    monkeypatch.setenv("TL_COURSE_DATA", str(tmp_path))
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(store.CorruptFile, match="one folder 'photo' with the seven classes"):
+        tasks._LOADERS["pacs_photo"]()

@@ -44,9 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     prefetch = commands.add_parser("prefetch", help="fill the cache for a class without network")
-    prefetch.add_argument("names", nargs="*", metavar="NAME", help="default: everything")
+    prefetch.add_argument(
+        "names", nargs="*", metavar="NAME", help="default: the data sets and resnet18"
+    )
     prefetch.add_argument("--list", action="store_true", help="show names, sizes and what is there")
     prefetch.set_defaults(run=_prefetch)
+
+    networks = commands.add_parser("models", help="every network: purpose, size, licence, head")
+    networks.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    networks.set_defaults(run=_models)
 
     claims = commands.add_parser("claims", help="every claim and what the course found")
     claims.add_argument("--json", action="store_true", help="a list of objects, for programs")
@@ -75,24 +81,51 @@ def _doctor(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _prefetch(options: argparse.Namespace, rest: list[str]) -> int:
-    from tl_course import store
+    from tl_course import models, store
+    from tl_course.models import hub
 
-    catalogue = store.published()
-    names = [store.choose("file", name, catalogue) for name in options.names] or [*catalogue]
+    published = store.published()
+    table = models.catalogue()
+    sizes = {name: entry.download * 1e6 for name, entry in table.items() if entry.repository}
+    sizes |= {name: entry.size_bytes for name, entry in published.items()}
+    names = [store.choose("file", name, [*published, *sizes]) for name in options.names]
+    # networks that no lesson needs are large: only for those who name them
+    names = names or [name for name in sizes if options.list or name not in table]
+    names += [] if options.names or options.list else ["resnet18"]
     failed = 0
-    for name in names:
-        entry = catalogue[name]
+    for name in sorted(names, key=[*published, *table].index):
+        room = store if name in published else hub
         if options.list:
-            where = store.locate(name) or "not here"
-            size = f"{entry.size_bytes / 1e6:7.1f} MB" if entry.size_bytes else "   size unknown"
-            print(f"{name:14} {size:>15}  {where}")
+            where = room.locate(name) or "not here"
+            size = f"{sizes[name] / 1e6:7.1f} MB" if sizes[name] else "   size unknown"
+            print(f"{name:15} {size:>15}  {where}")
             continue
         try:
-            print(f"{name}: {store.fetch(name)}")
+            print(f"{name}: {room.fetch(name)}")
         except store.CourseError as error:
             failed += 1
             print(f"{name}: {error}", file=sys.stderr)
     return int(failed > 0)
+
+
+def _models(options: argparse.Namespace, rest: list[str]) -> int:
+    import dataclasses
+    import json
+
+    from tl_course import models
+
+    entries = models.catalogue().values()
+    if options.json:
+        print(json.dumps([dataclasses.asdict(entry) for entry in entries], indent=1))
+        return 0
+    for entry in entries:
+        size = f"{entry.download} MB" if entry.download else "in the package"
+        print(
+            f"{entry.name:28} {entry.family} for {entry.purpose}, {entry.parameters:,} parameters"
+        )
+        print(f"{'':28} {size} · {entry.licence} · head: {entry.head}")
+        print(f"{'':28} {entry.source}")
+    return 0
 
 
 def _claims(options: argparse.Namespace, rest: list[str]) -> int:

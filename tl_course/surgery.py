@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from tl_course import store
-from tl_course.models import answers, classifier, set_classifier, stages
+from tl_course.models import classifier, outputs, set_classifier, stages
 
 if TYPE_CHECKING:
     import pandas
@@ -34,7 +34,8 @@ def replace_head(model: nn.Module, classes: int) -> nn.Module:
     """Swap the last linear layer for a new, random one with one output a class.
 
     Changes ``model`` and returns it; the other weights stay. ``model.classes`` becomes empty,
-    because the old names no longer hold. Raises ``BadInput`` for fewer than two classes.
+    because the old names no longer hold. A detector's classes include that of no object. Raises
+    ``BadInput`` for fewer than two classes.
     """
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
         raise store.BadInput(
@@ -43,7 +44,8 @@ def replace_head(model: nn.Module, classes: int) -> nn.Module:
             "Pass len(task.classes)",
         )
     old = classifier(model)
-    new = nn.Linear(old.in_features, classes * answers(model))
+    count = classes * old.out_features // outputs(model)  # a reader's layer gives all its digits
+    new = nn.Linear(old.in_features, count, bias=old.bias is not None)
     set_classifier(model, new.to(old.weight.device, old.weight.dtype))
     model.classes = ()
     return model
@@ -151,22 +153,24 @@ def add_lora(model: nn.Module, rank: int = 4) -> nn.Module:
     """Freeze every weight, and give each weight matrix a ``LowRank`` change to train instead.
 
     LoRA (Hu et al. 2021, arXiv:2106.09685) without its scale, which the learning rate takes over.
-    Vectors, such as biases, stay frozen; ``unfreeze`` would train the old weights too. Changes
-    ``model`` and returns it; ``merge_lora`` ends it. Raises ``BadInput`` for a rank that is not a
-    whole number from 1, and for a model that has it already.
+    Vectors, such as biases, stay frozen, and so do matrices that the network computes from other
+    weights; ``unfreeze`` would train the old weights too. Changes ``model`` and returns it;
+    ``merge_lora`` ends it. Raises ``BadInput`` for a rank that is not a whole number from 1, and
+    for a model that has it already.
     """
     if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
         raise store.BadInput(f"add_lora(rank={rank!r})", "a rank is a whole number from 1", "Try 4")
-    if any(parametrize.is_parametrized(part) for part in model.modules()):
+    if any(isinstance(part, LowRank) for part in model.modules()):
         raise store.BadInput(
             f"this {type(model).__name__}", "it has LoRA weights already", "Load it again"
         )
     model.requires_grad_(False)
     for part in [*model.modules()]:
+        if isinstance(part, parametrize.ParametrizationList):
+            continue  # what a weight is computed from, as in weight normalisation
         for name, weight in [*part.named_parameters(recurse=False)]:
             if weight.ndim > 1:
-                change = LowRank(weight, rank)
-                parametrize.register_parametrization(part, name, change)
+                parametrize.register_parametrization(part, name, LowRank(weight, rank))
     return model
 
 
@@ -175,8 +179,9 @@ def merge_lora(model: nn.Module) -> nn.Module:
     stages(model)  # raises for a model that is not known, before anything is changed
     for part in [*model.modules()]:
         if parametrize.is_parametrized(part):
-            for name in [*part.parametrizations]:
-                parametrize.remove_parametrizations(part, name)
+            for name, changes in [*part.parametrizations.items()]:
+                if isinstance(changes[-1], LowRank):
+                    parametrize.remove_parametrizations(part, name)
     return unfreeze(model)
 
 

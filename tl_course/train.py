@@ -277,7 +277,7 @@ def _check(
         raise store.BadInput(
             f"a {type(task).__name__} as task", "fit needs a whole task", "Pass the Task itself"
         )
-    outputs = _outputs(model)
+    outputs = models.outputs(model)
     if outputs != len(task.classes):
         raise store.BadInput(
             f"task {task.name!r} with {len(task.classes)} classes",
@@ -286,11 +286,6 @@ def _check(
         )
     for split in (task.train, task.val):
         _check_split(model, split)
-
-
-def _outputs(model: nn.Module) -> int:
-    """Outputs for one answer: one a class."""
-    return surgery.classifier(model).out_features // models.answers(model)
 
 
 def _check_split(model: nn.Module, split: "Split") -> None:
@@ -302,7 +297,7 @@ def _check_split(model: nn.Module, split: "Split") -> None:
         )
     if not len(split):
         raise store.BadInput("a split", "it holds no examples", "Pass one that does")
-    outputs = _outputs(model)
+    outputs = models.outputs(model)
     if split.labels[0].numel() != models.answers(model):
         raise store.BadInput(
             f"a split with {split.labels[0].numel()} answers an input",

@@ -1,19 +1,44 @@
 """What a network computes on the way to its answer: features, linear probes, the frozen prefix."""
 
+from tl_course.features.attribution import (
+    Preferred,
+    Responses,
+    Strongest,
+    grad_cam,
+    preferred_picture,
+    preferred_pictures,
+    responses,
+    stored_preferred,
+    strongest,
+)
 from tl_course.features.extraction import extract, run
+from tl_course.features.fields import Field, receptive_field
 from tl_course.features.prefix import Prefix, split_prefix
 from tl_course.features.probes import Probe, every_stage, probe, probe_features, probe_task
 from tl_course.features.similarity import cka
+from tl_course.features.tap import Tap
 
 __all__ = [
+    "Field",
+    "Preferred",
     "Prefix",
     "Probe",
+    "Responses",
+    "Strongest",
+    "Tap",
     "cka",
     "every_stage",
     "extract",
+    "grad_cam",
+    "preferred_picture",
+    "preferred_pictures",
     "probe",
     "probe_features",
     "probe_task",
+    "receptive_field",
+    "responses",
     "run",
     "split_prefix",
+    "stored_preferred",
+    "strongest",
 ]

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from tl_course.features.extraction import run
-from tl_course.models import Ends, stages
+from tl_course.models import Ends, Pool, stages
 
 CACHE_LIMIT = 1_000_000_000  # bytes of features kept in memory
 
@@ -28,7 +28,9 @@ class Prefix:
 
     def fits(self, inputs: torch.Tensor) -> bool:
         """Whether the features of ``inputs`` stay below ``CACHE_LIMIT``."""
-        return self.apply(inputs[:1]).nbytes * len(inputs) <= CACHE_LIMIT
+        texts = inputs.ndim == 2 and not inputs.is_floating_point()
+        largest = int((inputs != 0).sum(1).argmax()) if texts else 0
+        return self.apply(inputs[largest : largest + 1]).nbytes * len(inputs) <= CACHE_LIMIT
 
 
 def split_prefix(model: nn.Module) -> Prefix | None:
@@ -55,7 +57,7 @@ def split_prefix(model: nn.Module) -> Prefix | None:
 
 
 def _is_pooling(module: nn.Module) -> bool:
-    kinds = (nn.AdaptiveAvgPool2d, nn.Flatten, Ends)
+    kinds = (nn.AdaptiveAvgPool2d, nn.Flatten, Ends, Pool)
     return isinstance(module, kinds) or (
         isinstance(module, nn.Sequential) and all(_is_pooling(child) for child in module)
     )

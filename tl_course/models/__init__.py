@@ -3,26 +3,43 @@
 import json
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from torch import nn
 
 from tl_course import store
+from tl_course.models.adapted import Adapted
+from tl_course.models.catalogue import SOURCES, Entry, catalogue
+from tl_course.models.pooling import Pool
 from tl_course.models.preprocess import Preprocess
 from tl_course.models.reader import ALPHABET, Ends, Letters, NumberReader
-from tl_course.models.stages import answers, classifier, set_classifier, stages
+from tl_course.models.stages import (
+    answers,
+    classifier,
+    head_name,
+    outputs,
+    set_classifier,
+    stages,
+)
 
 __all__ = [
     "ALPHABET",
     "SOURCES",
+    "Adapted",
     "Ends",
+    "Entry",
     "Letters",
     "NumberReader",
+    "Pool",
     "Preprocess",
     "answers",
+    "catalogue",
     "classifier",
+    "head_name",
     "load",
     "names",
+    "outputs",
     "set_classifier",
     "stages",
 ]
@@ -43,17 +60,29 @@ def _resnet10(pretrained: bool, classes: Sequence[str] | None, weights: Path | N
     return model
 
 
-def _resnet18(pretrained: bool, classes: Sequence[str] | None, weights: Path | None) -> nn.Module:
-    from torchvision.models import ResNet18_Weights, resnet18
+def _torchvision(
+    name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
+) -> nn.Module:
+    from tl_course.models import vision
 
-    official = ResNet18_Weights.IMAGENET1K_V1
-    model = resnet18(num_classes=len(classes) if classes else 1000)
+    full = pretrained or name == "resnet18"
+    model = (vision.official if full else vision.small)(name, len(classes) if classes else 1000)
     if pretrained:
-        path = weights or store.fetch("resnet18")
+        path = weights or store.fetch(name)
         _fill(model, (store.load_weights if weights else store.load_official)(path), path)
-    model.preprocess = Preprocess(224)
-    model.classes = tuple(classes or (official.meta["categories"] if pretrained else ()))
+    model.preprocess = Preprocess(vision.SIZE if full else vision.SMALL)
+    model.classes = tuple(classes or (vision.categories(name) if pretrained else ()))
     return model
+
+
+def _transformers(
+    room: str, name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
+) -> nn.Module:
+    from tl_course.models import hub
+
+    # only here: the library takes seconds to import
+    families = import_module(f"tl_course.models.{room}").FAMILIES
+    return hub.build(name, families[name], pretrained, classes, weights)
 
 
 def _reader(
@@ -74,32 +103,26 @@ def _reader(
     return model
 
 
-# what a reader has learned first; "spanish_..." are relatives made on purpose, see number_words
-SOURCES = (
-    "spanish",
-    "portuguese",
-    "catalan",
-    "french",
-    "romanian",
-    "english",
-    "german",
-    "dutch",
-    "finnish",
-    "turkish",
-    "spanish_enciphered",
-    "spanish_reversed",
-    "spanish_invented",
-    "spanish_false_friends",
-)
+_ROOMS = {
+    "text": ("bert", "minilm", "gpt2", "roberta", "t5"),
+    "sound": ("whisper", "wav2vec2"),
+    "boxes": ("yolos",),
+}
 _BUILDERS = {
     "resnet10": _resnet10,
-    "resnet18": _resnet18,
+    **{
+        name: partial(_torchvision, name)
+        for name in ("resnet18", "vgg16", "efficientnet_b0", "vit_b_16")
+    },
+    **{
+        name: partial(_transformers, room, name) for room, found in _ROOMS.items() for name in found
+    },
     **{f"reader_{source}": partial(_reader, f"reader_{source}") for source in SOURCES},
 }
 
 
 def names() -> tuple[str, ...]:
-    """Every model there is; ``resnet10`` comes with the package."""
+    """Every model there is; ``resnet10`` and the readers come with the package."""
     return tuple(_BUILDERS)
 
 
@@ -111,11 +134,13 @@ def load(
 ) -> nn.Module:
     """The network called ``name``, in eval mode, on the CPU.
 
-    ``pretrained=False`` gives random weights, drawn from torch's global generator.
-    ``classes`` names the outputs; ``weights`` is a safetensors file to use instead of the
-    stored one. The model has two attributes of the course: ``preprocess`` (raw pictures to
-    network input) and ``classes`` (names of the outputs, or empty). Raises ``UnknownName``,
-    ``BadInput``, ``NotAvailable`` or ``CorruptFile``.
+    ``pretrained=False`` gives random weights, drawn from torch's global generator, and a small
+    network of the same class where the official one is not the course's own or ``resnet18``.
+    ``classes`` names the outputs (text and sound have two without them); ``weights`` is a
+    safetensors file to use instead of the stored one, for a network of transformers in a folder
+    that its ``save_pretrained`` wrote. The model has two attributes of the course:
+    ``preprocess`` (raw inputs, as in ``Split``, to network input) and ``classes`` (names of the
+    outputs, or empty). Raises ``UnknownName``, ``BadInput``, ``NotAvailable`` or ``CorruptFile``.
     """
     builder = _BUILDERS[store.choose("model", name, _BUILDERS)]
     if isinstance(classes, str) or not isinstance(classes, Sequence | None):

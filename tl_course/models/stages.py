@@ -1,9 +1,12 @@
 """Where each model family keeps its stages, so that every part can be called by name."""
 
+from collections.abc import Callable
+
 from torch import nn
-from torchvision.models.resnet import ResNet
 
 from tl_course import store
+from tl_course.models import vision
+from tl_course.models.adapted import Adapted
 from tl_course.models.reader import NumberReader
 from tl_course.models.resnet10 import ResNet10
 
@@ -15,26 +18,7 @@ def stages(model: nn.Module) -> dict[str, nn.Module]:
     be a view on several modules of the model; it shares their parameters. Raises ``BadInput``
     for a model of a family that is not known.
     """
-    if isinstance(model, NumberReader):
-        head = nn.Sequential(model.ends, model.head, model.digits)
-        return _ready(model, {"letters": model.letters, "memory": model.memory, "head": head})
-    layers = ("layer1", "layer2", "layer3", "layer4")
-    if isinstance(model, ResNet10):
-        stem, head = model.stem, nn.Sequential(model.pool, model.head)
-    elif isinstance(model, ResNet):
-        stem = nn.Sequential(model.conv1, model.bn1, model.relu, model.maxpool)
-        head = nn.Sequential(model.avgpool, nn.Flatten(), model.fc)
-    else:
-        raise store.BadInput(
-            f"a model of type {type(model).__name__}",
-            "its stages are not known",
-            "Use one of models.names(), or a torchvision ResNet",
-        )
-    parts = {"stem": stem, **{name: getattr(model, name) for name in layers}, "head": head}
-    return _ready(model, parts)
-
-
-def _ready(model: nn.Module, parts: dict[str, nn.Module]) -> dict[str, nn.Module]:
+    parts = _known(model)[0](model)
     if not hasattr(model, "preprocess"):
         raise store.BadInput(
             f"this {type(model).__name__}",
@@ -44,13 +28,21 @@ def _ready(model: nn.Module, parts: dict[str, nn.Module]) -> dict[str, nn.Module
     return parts
 
 
+def head_name(model: nn.Module) -> str:
+    """What the library calls the last linear layer, such as ``fc`` or ``classifier.6``.
+
+    For a network of transformers it is the place in ``model.network``.
+    """
+    return _known(model)[1]
+
+
 def classifier(model: nn.Module) -> nn.Linear:
     """The last linear layer: from features to one logit a class. Raises ``BadInput`` without.
 
-    Where an input has K answers it has K logits a class; see ``answers``.
+    Where an input has K answers it has K logits a class, or is applied K times; see ``answers``.
     """
-    head = stages(model)["head"]
-    last = head[-2] if isinstance(head[-1], nn.Unflatten) else head[-1]
+    stages(model)  # raises for a model that lacks something
+    last = _owner(model).get_submodule(head_name(model))
     if isinstance(last, nn.Sequential):
         last = last[-1]
     if not isinstance(last, nn.Linear):
@@ -62,17 +54,62 @@ def classifier(model: nn.Module) -> nn.Linear:
     return last
 
 
-def answers(model: nn.Module) -> int:
-    """How many answers the model gives to one input: 4 digits for a number reader, else 1."""
-    last = stages(model)["head"][-1]
-    return last.unflattened_size[0] if isinstance(last, nn.Unflatten) else 1
-
-
 def set_classifier(model: nn.Module, layer: nn.Linear) -> None:
     """Put ``layer`` in the place of the last linear layer."""
-    name = "head" if isinstance(model, ResNet10 | NumberReader) else "fc"
-    head = getattr(model, name)
+    head = _owner(model).get_submodule(head_name(model))
     if isinstance(head, nn.Sequential):
         head[-1] = layer
+    elif isinstance(model, Adapted):
+        model.set_last(layer)
     else:
-        setattr(model, name, layer)
+        model.set_submodule(head_name(model), layer)
+
+
+def answers(model: nn.Module) -> int:
+    """How many answers the model gives to one input: 4 digits for a number reader, one for each
+    place it may point at for a detector, else 1.
+    """
+    stages(model)
+    if isinstance(model, Adapted):
+        return model.answers
+    return model.digits.unflattened_size[0] if isinstance(model, NumberReader) else 1
+
+
+def outputs(model: nn.Module) -> int:
+    """How many classes each answer chooses from."""
+    shared = answers(model) if isinstance(model, NumberReader) else 1
+    return classifier(model).out_features // shared
+
+
+def _owner(model: nn.Module) -> nn.Module:
+    return model.network if isinstance(model, Adapted) else model
+
+
+def _known(model: nn.Module) -> tuple[Callable[[nn.Module], dict[str, nn.Module]], str]:
+    """How the model's stages are found, and where its last linear layer is."""
+    if isinstance(model, Adapted):
+        return lambda adapted: dict(adapted.parts), model.head_name
+    for kind, entry in _KNOWN.items():
+        if isinstance(model, kind):
+            return entry
+    raise store.BadInput(
+        f"a model of type {type(model).__name__}",
+        "its stages are not known",
+        "Use one of models.names(), or torchvision's ResNet, VGG, EfficientNet, VisionTransformer",
+    )
+
+
+def _resnet10(model: ResNet10) -> dict[str, nn.Module]:
+    return {
+        "stem": model.stem,
+        **{f"layer{i}": getattr(model, f"layer{i}") for i in range(1, 5)},
+        "head": nn.Sequential(model.pool, model.head),
+    }
+
+
+def _reader(model: NumberReader) -> dict[str, nn.Module]:
+    head = nn.Sequential(model.ends, model.head, model.digits)
+    return {"letters": model.letters, "memory": model.memory, "head": head}
+
+
+_KNOWN = {NumberReader: (_reader, "head"), ResNet10: (_resnet10, "head"), **vision.CLASSES}

@@ -10,6 +10,16 @@ from tl_course.plots.charts import (
     scatter,
     tradeoff,
 )
+from tl_course.plots.layers import (
+    activation,
+    activations,
+    cam,
+    channel,
+    filters,
+    gallery,
+    jpeg,
+    small_png,
+)
 from tl_course.plots.letters import reading
 from tl_course.plots.pictures import answers, contact_sheet
 from tl_course.plots.stages import by_stage, heat_map
@@ -17,13 +27,20 @@ from tl_course.plots.style import COLOURS, axes, png, show
 
 __all__ = [
     "COLOURS",
+    "activation",
+    "activations",
     "answers",
     "axes",
     "by_rate",
     "by_stage",
+    "cam",
+    "channel",
     "contact_sheet",
     "differences",
+    "filters",
+    "gallery",
     "heat_map",
+    "jpeg",
     "label_curves",
     "learning_curves",
     "png",
@@ -32,5 +49,6 @@ __all__ = [
     "runs",
     "scatter",
     "show",
+    "small_png",
     "tradeoff",
 ]

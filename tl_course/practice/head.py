@@ -1,11 +1,13 @@
-"""The check of lesson 00."""
+"""The checks of lessons 00 and 03: a new head, and what may move."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from tl_course import models, surgery
+from tl_course import models, surgery, tasks
+from tl_course.practice.patience import hooked, patient
 
 if TYPE_CHECKING:
     from tl_course.tasks import Task
@@ -58,3 +60,110 @@ def check_head_only(model: nn.Module, task: "Task") -> str:
     count = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
     return f"Right: {count:,} of {total:,} weights are left to train, all in the new head."
+
+
+@patient
+def check_sewn(model: nn.Module, task: "Task") -> str:
+    """Whether ``model`` answers with one number a class of ``task``, from a new linear layer."""
+    if not isinstance(model, nn.Module):
+        return f"Not yet: this is {type(model).__name__}, not a network."
+    outputs = len(task.classes)
+    linear = [part for part in model.modules() if isinstance(part, nn.Linear)]
+    inputs = model.preprocess(task.test.inputs[:2])
+    model.eval()
+    try:
+        with torch.no_grad():
+            logits = model(inputs)
+    except RuntimeError as error:
+        if linear and "shapes cannot be multiplied" in str(error):
+            got = str(error).partition("(")[2].partition(" and")[0].rpartition("x")[2]
+            return (
+                f"Not yet: a layer expects {linear[-1].in_features} numbers and gets {got}. A new "
+                "head must be as wide as what comes before it: the old one's in_features."
+            )
+        raise
+    if logits.shape == (2, 1000) or (logits.ndim == 2 and not linear):
+        return (
+            f"Not yet: {logits.shape[1]} outputs. Is the old head still there, or is no head left? "
+            f"{task.name} has {outputs} classes."
+        )
+    if logits.shape != (2, outputs):
+        return f"Not yet: the output has shape {tuple(logits.shape)}, not (2, {outputs})."
+    if not linear[-1].weight.requires_grad:
+        return "Not yet: the new head is frozen, so it would stay a guess."
+    return (
+        f"Right: {linear[-1].in_features} features in, {outputs} logits out. Untrained, it guesses."
+    )
+
+
+@patient
+def check_rates(groups: list, model: nn.Module) -> str:
+    """Whether ``groups``, as an optimizer takes them, train all of ``model``, the head faster."""
+    if isinstance(groups, torch.optim.Optimizer):
+        groups = groups.param_groups
+    if not all(isinstance(group, dict) and "params" in group and "lr" in group for group in groups):
+        return 'Not yet: an optimizer takes a list of {"params": [...], "lr": 1e-3}.'
+    rates: dict[int, float] = {}
+    for group in groups:
+        for weight in group["params"]:
+            if id(weight) in rates:
+                return "Not yet: one weight stands in two groups. An optimizer would refuse."
+            rates[id(weight)] = group["lr"]
+    found = {}
+    for name, part in surgery.stages(model).items():
+        here = [rates.get(id(weight)) for weight in part.parameters()]
+        if None in here:
+            return f"Not yet: weights of {name} are in no group. They would stay as they are."
+        found[name] = max(here)
+    *body, head = found
+    fastest = max(found[name] for name in body)
+    if found[head] <= fastest:
+        return (
+            f"Not yet: the head learns at {found[head]:g} and the backbone at up to {fastest:g}. "
+            "The head is random and has far to go; the backbone knows something to lose."
+        )
+    if found[head] < 5 * fastest:
+        return (
+            f"Not yet: the head is only {found[head] / fastest:.1f} times as fast. Try ten times."
+        )
+    return f"Right: the head learns at {found[head]:g}, the backbone at {fastest:g} or below."
+
+
+@patient
+def check_frozen_training(learn: Callable) -> str:
+    """Whether ``learn(model, task)`` trains the head of a fresh ``resnet10`` and nothing else.
+
+    The model comes with a head for the leaves, in training mode, nothing frozen.
+    """
+    if not callable(learn):
+        return f"Not yet: this is {type(learn).__name__}, not a function."
+    torch.manual_seed(0)
+    task = tasks.load("leaves").few(64, seed=0)
+    model = surgery.replace_head(models.load("resnet10"), len(task.classes)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    learn(model, task)
+    after = model.state_dict()
+    if left := hooked(model):
+        return f"Not yet: a hook is left behind on {left}. Remove it when you are done."
+    changed = [
+        name
+        for name, value in before.items()
+        if name not in after
+        or after[name].shape != value.shape
+        or not torch.equal(after[name], value)
+    ]
+    if moved := [name for name in changed if "running" in name or "num_batches" in name]:
+        return (
+            f"Not yet: the BatchNorm statistics moved ({moved[0]} and {len(moved) - 1} more). "
+            "requires_grad=False does not stop them: the frozen part must be in eval mode."
+        )
+    if body := [name for name in changed if not name.startswith("head")]:
+        return f"Not yet: {body[0]} moved. Freeze the stages, or give the optimizer the head alone."
+    if not changed:
+        return (
+            "Not yet: nothing moved. Is the head frozen too, or does the optimizer hold other "
+            "weights than the model's?"
+        )
+    return (
+        f"Right: {' and '.join(changed)} moved, and {len(before) - len(changed)} tensors did not."
+    )

@@ -33,3 +33,11 @@ def not_a_reader(model: nn.Module) -> str:
     if isinstance(model, models.NumberReader):
         return ""
     return f"Not yet: this is {type(model).__name__}, not a reader of numbers."
+
+
+def hooked(model: nn.Module) -> str:
+    """The name of the first module with a hook; empty if there is none."""
+    for name, module in model.named_modules():
+        if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+            return repr(name) if name else "the network"
+    return ""

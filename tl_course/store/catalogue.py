@@ -101,6 +101,41 @@ CATALOGUE = {
             title="ResNet-18, official weights",
             note="torchvision's IMAGENET1K_V1: 1,000 classes at 224×224.",
         ),
+        # torchvision puts the first eight digits of the checksum in the file's name; the others
+        # are as many who verified their copies have published them.
+        Published(
+            name="vgg16",
+            file="vgg16-397923af.pth",
+            url="https://download.pytorch.org/models/vgg16-397923af.pth",
+            digest="sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+            size_bytes=553_433_881,
+            licence="BSD-3-Clause (torchvision); trained on ImageNet",
+            source="https://docs.pytorch.org/vision/stable/models.html",
+            title="VGG-16, official weights",
+            note="torchvision's IMAGENET1K_V1: 1,000 classes at 224×224.",
+        ),
+        Published(
+            name="efficientnet_b0",
+            file="efficientnet_b0_rwightman-7f5810bc.pth",
+            url="https://download.pytorch.org/models/efficientnet_b0_rwightman-7f5810bc.pth",
+            digest="sha256:7f5810bc96def8f7552d5b7e68d53c4786f81167d28291b21c0d90e1fca14934",
+            size_bytes=21_444_401,
+            licence="BSD-3-Clause (torchvision); trained on ImageNet",
+            source="https://docs.pytorch.org/vision/stable/models.html",
+            title="EfficientNet-B0, official weights",
+            note="torchvision's IMAGENET1K_V1: 1,000 classes at 224×224.",
+        ),
+        Published(
+            name="vit_b_16",
+            file="vit_b_16-c867db91.pth",
+            url="https://download.pytorch.org/models/vit_b_16-c867db91.pth",
+            digest="sha256:c867db91d3e12c6cbadabb610d73c24a546bf82d8c03a9fea34f43a712ddb0e9",
+            size_bytes=346_328_529,
+            licence="BSD-3-Clause (torchvision); trained on ImageNet",
+            source="https://docs.pytorch.org/vision/stable/models.html",
+            title="ViT-B/16, official weights",
+            note="torchvision's IMAGENET1K_V1: 1,000 classes at 224×224, patches of 16×16.",
+        ),
     )
 }
 

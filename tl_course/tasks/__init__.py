@@ -6,11 +6,23 @@ from importlib import import_module
 
 from tl_course import store
 from tl_course.tasks import number_words
+from tl_course.tasks.examples import CREDITS, examples
 from tl_course.tasks.folder import SkippedFiles, folder, read_picture
 from tl_course.tasks.number_words import NAMES as LANGUAGES
 from tl_course.tasks.task import Split, Task
 
-__all__ = ["SkippedFiles", "Split", "Task", "available", "folder", "load", "names", "read_picture"]
+__all__ = [
+    "CREDITS",
+    "SkippedFiles",
+    "Split",
+    "Task",
+    "available",
+    "examples",
+    "folder",
+    "load",
+    "names",
+    "read_picture",
+]
 
 
 def _leaves() -> Task:
@@ -63,7 +75,7 @@ _LOADERS: dict[str, Callable[[], Task]] = {
     "materials": _materials,
     **{f"concepts_{kind}": partial(_concept, kind) for kind in CONCEPTS},
     **{name: _file(name) for name in ("digits", "satellite", "pneumonia", "hymenoptera")},
-    "tiny_imagenet": _file("tiny_imagenet"),
+    **{name: _file(name) for name in ("docstrings", "sounds", "tiny_imagenet")},
     **{f"pacs_{style}": partial(_pacs, style) for style in ("photo", "art", "cartoon", "sketch")},
     **{f"numbers_{language}": partial(number_words.load, language) for language in LANGUAGES},
 }

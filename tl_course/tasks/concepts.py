@@ -161,11 +161,15 @@ def pictures(kind: str, labels: Sequence[int], seed: int, first: int = 0) -> np.
 def _edge(rng: np.random.Generator, classes: Sequence[str], label: int) -> np.ndarray:
     """Two regions and the straight edge between them, at 45° times the label, give or take 12°."""
     angle = -np.pi / 4 * label + np.radians(rng.uniform(-12, 12))
-    return _halves(rng, _polygon((-3, 0), (0, 0), (3, 0)), angle)
+    return _halves(rng, _polygon((-3, 0), (0, 0), (3, 0)), angle, rng.uniform(-0.35, 0.35, 2))
 
 
 def _contour(rng: np.random.Generator, classes: Sequence[str], label: int) -> np.ndarray:
-    """Two regions whose border is straight, has a corner or bends evenly, turned at random."""
+    """Two regions whose border is straight, has a corner or bends evenly, turned at random.
+
+    The smaller region takes the same share of the picture, whatever its border: else brightness
+    and contrast would tell.
+    """
     turn = np.radians(rng.uniform(60, 120)) / 2
     arm = 3 * np.array([np.cos(turn), np.sin(turn)])
     if classes[label] == "straight":
@@ -177,19 +181,30 @@ def _contour(rng: np.random.Generator, classes: Sequence[str], label: int) -> np
         t = np.linspace(-turn, turn, 15)
         arc = radius * np.stack([np.sin(t), 1 - np.cos(t)], 1)
         border = np.concatenate([[arc[0] + arm * (-1, 1)], arc, [arc[-1] + arm]])
-    return _halves(rng, border, rng.uniform(0, 2 * np.pi))
+    angle, side = rng.uniform(0, 2 * np.pi), rng.uniform(-0.2, 0.2)
+    wanted = rng.uniform(0.2, 0.35)
+    turn_by = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    shifts = [turn_by @ (side, depth) for depth in np.linspace(-0.9, 0.9, 37)]
+    shares = [np.asarray(_mask(border, shift, angle, 48)).mean() / 255 for shift in shifts]
+    return _halves(rng, border, angle, shifts[np.abs(np.array(shares) - wanted).argmin()])
 
 
-def _halves(rng: np.random.Generator, border: Points, angle: float) -> np.ndarray:
+def _halves(rng: np.random.Generator, border: Points, angle: float, shift: Points) -> np.ndarray:
     """A picture cut in two by ``border``, which runs from left to right before it is turned."""
-    below = np.concatenate([border, [[3, 4], [-3, 4]]])
-    shift = rng.uniform(-0.35, 0.35, 2)
     one, two = _colours(rng, 2)
     picture = Image.fromarray(_ground(rng, one))
-    mask = Image.new("L", picture.size)
-    ImageDraw.Draw(mask).polygon(_place(below, shift, 1.0, angle, False), fill=255)
+    mask = _mask(border, shift, angle, _FINE)
     picture.paste(Image.fromarray(_ground(rng, two)), mask=mask)
     return _finish(rng, picture)
+
+
+def _mask(border: Points, shift: Points, angle: float, size: int) -> Image.Image:
+    """White below the border, in a picture of ``size`` × ``size``."""
+    below = np.concatenate([border, [[border[-1][0], 4], [border[0][0], 4]]])
+    mask = Image.new("L", (size, size))
+    placed = np.array(_place(below, shift, 1.0, angle, False)) * size / _FINE
+    ImageDraw.Draw(mask).polygon([tuple(point) for point in placed], fill=255)
+    return mask
 
 
 def _thing(rng: np.random.Generator, classes: Sequence[str], label: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tl_course import store
 from tl_course.tasks.task import Split, Task
+from tl_course.tasks.text import codes as text_codes
 
 if TYPE_CHECKING:
     import torch
@@ -132,8 +133,6 @@ def codes(texts: Sequence[str], length: int | None = None) -> "torch.Tensor":
 
     ``length`` defaults to the longest text. Raises ``BadInput`` for what is not text, or too long.
     """
-    import torch
-
     listed = [folded(text) for text in _listed(texts)]
     longest = max(map(len, listed), default=0)
     most = LONGEST if length is None else length
@@ -141,10 +140,7 @@ def codes(texts: Sequence[str], length: int | None = None) -> "torch.Tensor":
         raise store.BadInput(
             f"a text of {longest} letters", f"a reader takes at most {most}", "Pass a shorter one"
         )
-    points = np.zeros((len(listed), max(longest, 1) if length is None else length), np.int32)
-    for row, text in zip(points, listed, strict=True):
-        row[: len(text)] = [ord(letter) for letter in text]
-    return torch.from_numpy(points)
+    return text_codes(listed, length)
 
 
 def _listed(texts: Iterable[str]) -> list[str]:

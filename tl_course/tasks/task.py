@@ -15,7 +15,8 @@ if TYPE_CHECKING:  # processes that only draw pictures do without torch
 class Split:
     """Inputs and labels that belong together.
 
-    ``inputs``: for pictures uint8 (N, 3, H, W), RGB; for texts int32 (N, letters), code points.
+    ``inputs``: for pictures uint8 (N, 3, H, W), RGB; for texts int32 (N, letters), code points,
+    zeros behind; for sounds float32 (N, samples) in [-1, 1], one channel, 16,000 samples a second.
     ``labels``: int64 (N,), or (N, K) where each input has K answers, such as a number's digits.
     """
 

@@ -3,10 +3,12 @@
 from tl_course.widgets.experiment import Experiment, predict, rank
 from tl_course.widgets.forgetting import forgetting
 from tl_course.widgets.languages import letter_by_letter, teach_italian
+from tl_course.widgets.layers import explore_layers
 from tl_course.widgets.pictures import two_opinions
 
 __all__ = [
     "Experiment",
+    "explore_layers",
     "forgetting",
     "letter_by_letter",
     "predict",

@@ -16,6 +16,7 @@ RULES: dict[str, Callable[[], Verdict]] = {
     "layer-3": layers.early_help_rule,
     "head-1": head.new_head_rule,
     "head-2": head.head_alone_rule,
+    "zoo-1": head.families_rule,
     "why-1": small_sets.small_set_rule,
     "rate-1": forgetting.low_rate_rule,
     "rate-2": forgetting.high_rate_rule,

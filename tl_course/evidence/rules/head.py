@@ -1,6 +1,7 @@
 """The rules of lesson 03."""
 
 from tl_course.evidence import results
+from tl_course.evidence.intervals import paired
 from tl_course.evidence.rules.shared import settled, share
 from tl_course.evidence.verdicts import Verdict, compare, pooled
 
@@ -55,3 +56,43 @@ def head_alone_rule() -> Verdict:
         verdict = "holds"
     found = compare(frame, SIMILAR, SMALL, "linear probe", "fine-tuning")
     return settled("head-2", verdict, condition, found, LESSON)
+
+
+def families_rule() -> Verdict:
+    """zoo-1: does each family named take a new job, and is it worth starting from?
+
+    A family takes it where, with every seed, the new head has its shape, what is frozen stays, and
+    the loss falls when all is trained. Worth is measured for those whose weights come with the
+    course: pretrained against random features of the same network. Holds where all families take a
+    new job and the worth of all is shown; holds when that is so for some; does not hold where
+    none takes it. The effect is the mean worth.
+    """
+    frame = results.load("sweep_families")
+    rows = frame[frame.strategy == "operations"]
+    works = rows["head"].astype(bool) & rows.frozen.astype(bool)
+    works &= rows.loss_after < rows.loss_before
+    able = [name for name, fine in works.groupby(rows.family, sort=False).all().items() if fine]
+    names = [*dict.fromkeys(rows.family)]
+    small = frame[frame.family == "minilm"].pivot(
+        index="seed", columns="strategy", values="test_balanced"
+    )
+    pictures = results.load("sweep_head")
+    pictures = pictures[(pictures.task == SIMILAR) & (pictures.labels == LABELS)]
+    pictures = pictures.dropna(subset="test_balanced").pivot(
+        index="seed", columns="strategy", values="test_balanced"
+    )
+    both = [
+        (table["linear probe"], table["probe on random backbone"]) for table in (pictures, small)
+    ]
+    found = paired(*(sum(values) / len(both) for values in zip(*both, strict=True)))
+    proven = [
+        name
+        for name, values in zip(("ResNet", "BERT"), both, strict=True)
+        if paired(*values).sign > 0
+    ]
+    text = f"{len(able)} of {len(names)} families take a new head, freeze and learn"
+    if set(able) != set(names):
+        text += f" (not {', '.join(name for name in names if name not in able)})"
+    text += f"; that their weights are worth it was measured for {' and '.join(proven) or 'none'}"
+    verdict = "holds-when" if able and proven else "does-not-hold"
+    return settled("zoo-1", verdict, text, found, LESSON)

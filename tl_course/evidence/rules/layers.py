@@ -20,6 +20,8 @@ TABLE = {
     "concepts_parts": ("parts", "layer3", 1 / 3),
     "concepts_objects": ("objects", "layer4", 1 / 4),
 }
+CHANCE = {name: chance for name, _, chance in TABLE.values()}
+EXPECTED = [(name, layer) for name, layer, _ in TABLE.values()]
 READABLE = 0.9  # of the way from guessing to what the best stage gives
 EARLY, LATE = "stem", "layer4"
 LAST_EARLY = "layer2"  # the last stage of the first half
@@ -33,6 +35,24 @@ def probed(frame: "pandas.DataFrame", task: str, network: str) -> "pandas.DataFr
     rows = frame[(frame.task == task) & (frame.network == network)]
     wide = rows.pivot(index="seed", columns="stage", values="test_balanced")
     return wide[[stage for stage in STAGES if stage in wide] or ["pixels"]]
+
+
+def probe_table(
+    frame: "pandas.DataFrame", network: str
+) -> "tuple[pandas.DataFrame, pandas.DataFrame]":
+    """Mean accuracy of the probes on pixels and on every stage of ``network``, and half the width
+    of its 95 % interval: a row a thing in ``TABLE``.
+    """
+    import pandas
+    from scipy.stats import t
+
+    tables = {
+        name: probed(frame, concept, "pixels").join(probed(frame, concept, network))
+        for concept, (name, *_) in TABLE.items()
+    }
+    means = pandas.DataFrame({name: table.mean() for name, table in tables.items()}).T
+    half = {name: t.ppf(0.975, len(table) - 1) * table.sem() for name, table in tables.items()}
+    return means, pandas.DataFrame(half).T
 
 
 def readable_at(frame: "pandas.DataFrame", concept: str) -> str:

@@ -1,0 +1,117 @@
+"""The same operations on eleven families of networks, and what two are worth; stores every run.
+
+    python data_scripts/sweep_families.py    # about 5 minutes on 2 cores; goes on if stopped
+
+Small networks with random weights stand for each family: whether a head can be replaced, a stage
+frozen and the whole trained does not depend on the weights. What pretrained weights are worth does,
+and is measured where they come with the course: minilm (a BERT); resnet10 is in sweep_head.
+"""
+
+import argparse
+from pathlib import Path
+
+import joblib
+import pandas
+from torch import equal, manual_seed, set_num_threads, zeros
+
+from tl_course import evidence, features, models, surgery, tasks, train
+
+FAMILIES = {
+    "resnet18": "digits",
+    "vgg16": "digits",
+    "efficientnet_b0": "digits",
+    "vit_b_16": "digits",
+    "bert": "docstrings",
+    "gpt2": "docstrings",
+    "roberta": "docstrings",
+    "t5": "docstrings",
+    "whisper": "sounds",
+    "wav2vec2": "sounds",
+    "yolos": "digits",
+}
+LABELS = 60
+SEEDS = range(5)
+
+
+def labelled(name: str, seed: int) -> tuple[models.Adapted, tasks.Task]:
+    """A small network of the family with a new head, and a task that fits it."""
+    few = tasks.load(FAMILIES[name]).few(LABELS, seed)
+    manual_seed(seed)
+    model = surgery.replace_head(models.load(name, pretrained=False), len(few.classes))
+    return model, few
+
+
+def operations(name: str, seed: int) -> dict:
+    """Whether the head takes its classes, what is frozen stays, and all of it learns."""
+    model, few = labelled(name, seed)
+    answers = models.answers(model)
+    if answers > 1:  # a detector: every place it may point at gets the picture's class
+        splits = (few.train, few.val)
+        again = [tasks.Split(s.inputs, s.labels[:, None].repeat(1, answers)) for s in splits]
+        few = tasks.Task(**{**vars(few), "train": again[0], "val": again[1]})
+    expected = (2, answers, len(few.classes)) if answers > 1 else (2, len(few.classes))
+    shape = tuple(model(model.preprocess(few.train.inputs[:2])).shape)
+    surgery.freeze(model)
+    frozen = {n: v.clone() for n, v in model.state_dict().items() if not n.startswith("head")}
+    head = models.classifier(model).weight.detach().clone()
+    train.fit(model, few, epochs=5, batch=LABELS // 2, lr=1e-2, progress=False)
+    kept = [n for n, value in model.state_dict().items() if n in frozen and equal(value, frozen[n])]
+    own = {id(p) for p in surgery.stages(model)["head"].parameters()}
+    moved = [n for n, p in model.named_parameters() if n not in kept and id(p) not in own]
+    surgery.unfreeze(model)
+    history = train.fit(model, few, epochs=12, lr=1e-3, progress=False)
+    return {
+        "head": shape == expected,
+        "frozen": not moved and not equal(models.classifier(model).weight, head),
+        "features": features.extract(model, few.val.inputs[:3]).shape[1],
+        "loss_before": history.train_loss[0],
+        "loss_after": history.train_loss[-1],
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+
+
+def worth(name: str, pretrained: bool, seed: int) -> dict:
+    """A linear probe on the features of minilm, or of the same network with random weights."""
+    few = tasks.load("docstrings").few(LABELS, seed)
+    manual_seed(seed)
+    model = models.load("minilm")
+    if not pretrained:
+        for weight in model.parameters():  # as BERT itself starts: Devlin et al. 2018
+            weight.data = zeros(weight.shape).normal_(0, 0.02) if weight.ndim > 1 else weight.data
+    return features.probe_task(model, few)
+
+
+def run(family: str, strategy: str, seed: int) -> list[dict]:
+    """One row."""
+    set_num_threads(1)
+    if strategy == "operations":
+        return [operations(family, seed)]
+    return [worth(family, strategy == "linear probe", seed)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
+    parser.add_argument("--work", type=Path, default=Path("sweep_families.jsonl"))
+    args = parser.parse_args()
+    ways = [(name, "operations") for name in FAMILIES]
+    ways += [("minilm", "linear probe"), ("minilm", "probe on random backbone")]
+    cells = [
+        {"family": family, "strategy": strategy, "seed": seed}
+        for family, strategy in ways
+        for seed in SEEDS
+    ]
+    tasks.load("digits")
+    done = pandas.DataFrame(evidence.sweep(run, cells, args.work, args.jobs))
+    order = {way: place for place, way in enumerate(ways)}
+    rank = [order[way] for way in zip(done.family, done.strategy, strict=True)]
+    done = done.assign(rank=rank).sort_values(["rank", "seed"], ignore_index=True)
+    done = done.drop(columns="rank")
+    path = evidence.save(done, "sweep_families", "python data_scripts/sweep_families.py")
+    print(f"wrote {path}\nexpect, means over seeds:")
+    print(done.groupby(["family", "strategy"], sort=False).mean(numeric_only=True).round(3))
+    print(evidence.settle("zoo-1"))
+
+
+if __name__ == "__main__":
+    main()

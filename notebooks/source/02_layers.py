@@ -1,0 +1,357 @@
+# %% [markdown]
+# # What does each layer know?
+#
+# Articles on transfer learning often print a table: of a network for pictures, the first layer
+# knows *edges*, the second *corners and textures*, the third *parts*, the fourth whole *objects*.
+# Beautiful pictures are shown as proof.
+#
+# You will make such pictures yourself. Then you put questions with known answers to every layer.
+#
+# **After this lesson you can** watch a layer work, measure what can be read from it, and say which
+# layers a new task changes.
+
+# %%
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+from tl_course import evidence, features, models, plots, practice, surgery, tasks, train, widgets
+from tl_course.evidence.rules import layers
+
+network = models.load("resnet10")
+torch.manual_seed(0)
+untrained = models.load("resnet10", pretrained=False)
+
+# %% [markdown]
+# ## Five stages
+#
+# `resnet10` knows 200 everyday things from photographs. A picture passes through its *stages* in
+# turn, from `stem` to `layer4`; the head then names it. Let one picture through and look at the
+# shapes: channels, height, width.
+
+# %%
+temple = tasks.examples()["temple"]
+values = network.preprocess(temple[None])
+print(f"{'picture':8}", tuple(values.shape[1:]))
+for name, part in surgery.stages(network).items():
+    with torch.no_grad():
+        values = part(values)
+    seen = "" if name == "head" else f"one number sees {features.receptive_field(network, name)}"
+    print(f"{name:8}", tuple(values.shape[1:]), seen)
+
+# %% [markdown]
+# Each *channel* is a map: one number for each place, high where the channel finds what it looks
+# for. Later maps are coarser, and each of their numbers depends on a larger square of the picture,
+# its *receptive field*.
+
+# %% [markdown]
+# ## Predict first
+#
+# You will see drawings of faces, cars, animals and trees among loose pieces of each other, so that
+# pieces alone do not tell which is which. After which stage can one first read off what a drawing
+# shows? Choose, then **Commit**.
+
+# %% tags=["nbval-ignore-output"]
+STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
+widgets.predict("02-objects", "Objects can be read off first after …", STAGES)
+
+# %% [markdown]
+# ## Look at the first layer
+#
+# The stem slides 32 small *filters*, 7×7 pixels in three colours, over the picture. Each answers
+# most where the picture looks like the filter itself. So a filter can be shown as a picture; zero
+# becomes grey.
+
+# %%
+filters = network.stem[0].weight.detach()
+print(tuple(filters.shape), "filters, colours, height, width")
+largest = filters.abs().amax((1, 2, 3))
+print(int((largest < 0.01 * largest.max()).sum()), "of 32 have shrunk to nothing")
+
+# %%
+chart = plots.filters({"pretrained": network, "random": untrained})
+plots.show(chart, alt="Filters: pretrained edges, spots and colours; the random ones are noise.")
+
+# %% [markdown]
+# Nobody drew the filters on the left. Naming photographs made them: light beside dark, a spot, one
+# colour against another. Some faded to nothing: weight decay, a steady pull towards zero during
+# training, removed what was not needed.
+
+# %% [markdown]
+# ## Listen to a layer
+#
+# PyTorch can call a function of yours whenever a part has computed something: a *hook*. A hook that
+# is not removed stays for ever, so the removal stands in `finally`, where no error can skip it.
+
+# %%
+kept = {}
+handle = network.layer1.register_forward_hook(lambda part, given, out: kept.update(layer1=out))
+try:
+    with torch.no_grad():
+        network(network.preprocess(temple[None]))
+finally:
+    handle.remove()
+tuple(kept["layer1"].shape)
+
+# %% [markdown]
+# `features.Tap` does the same as a `with`. Here are four of the 32 maps, laid over the picture:
+# yellow is where the channel is most active.
+
+# %%
+with torch.no_grad(), features.Tap(network, "layer1") as tap:
+    network(network.preprocess(temple[None]))
+maps = tap["layer1"][0]
+chart = plots.activations(temple, {f"channel {c}": maps[c] for c in (2, 13, 20, 21)})
+plots.show(chart, alt="Four channels of layer1 over a temple: each marks edges of one direction.")
+
+# %% [markdown]
+# Photograph: danielbuechele, CC BY 2.0, from scikit-learn. Compare roofs, columns and the shore:
+# each channel marks edges that run in one direction, and hardly any others.
+
+# %% [markdown]
+# ## What would a channel most like to see?
+#
+# Turn training around: hold the weights, and change the *picture* so that one channel grows more
+# active. The gradient says how.
+
+
+# %%
+def climb(stage, channel, steps=60):
+    picture = torch.full((1, 3, 64, 64), 0.5) + 0.01 * torch.randn(1, 3, 64, 64)
+    picture.requires_grad_()
+    optimizer = torch.optim.Adam([picture], lr=0.02)
+    for _ in range(steps):
+        with features.Tap(network, stage) as tap:
+            network(network.preprocess(picture.clamp(0, 1)))
+        optimizer.zero_grad()
+        (-tap[stage][0, channel].mean()).backward()
+        optimizer.step()
+    return (255 * picture.detach().clamp(0, 1)).byte()[0]
+
+
+# %% [markdown]
+# The plain way finds tricks: pixel noise that no camera would take. It becomes readable when the
+# *frequencies* of the picture are changed instead of its pixels, and when it is moved and turned a
+# little in every step. `features.preferred_picture` does that.
+
+# %%
+CHANNEL = 30
+plain = climb("layer3", CHANNEL)
+better, activation = features.preferred_picture(network, "layer3", CHANNEL)
+rows = {f"layer3, channel {CHANNEL}": torch.stack([plain, better])}
+chart = plots.gallery(rows, {f"layer3, channel {CHANNEL}": ("plain", "by frequencies")}, columns=2)
+plots.show(chart, alt="One channel's preferred picture, made in two ways: noise, and a texture.")
+
+# %% [markdown]
+# The course has made one for each of the 512 channels. Five of every stage:
+
+# %%
+CHOSEN = {
+    "stem": (5, 6, 19, 17, 15),
+    "layer1": (2, 13, 20, 21, 16),
+    "layer2": (2, 8, 11, 30, 45),
+    "layer3": (3, 9, 30, 61, 77),
+    "layer4": (3, 40, 88, 130, 201),
+}
+rows = {stage: features.stored_preferred(stage).pictures[[*c]] for stage, c in CHOSEN.items()}
+chart = plots.gallery(rows, {s: [f"{c}" for c in chosen] for s, chosen in CHOSEN.items()}, columns=5)
+plots.show(chart, alt="Preferred pictures by stage: stripes, then textures, then shapes.")
+
+# %% [markdown]
+# From stripes to textures to shapes: it looks as the table says. But you see what you were told to
+# see. A name such as *eye detector* is a guess from one picture.
+
+# %% [markdown]
+# ## The layer explorer
+#
+# Choose a picture, a stage and a channel, or upload your own picture. From left to right: the
+# picture, the channel's map over it, the picture made for this channel, and the patches that excite
+# it most, out of some hundred. **Loudest channel** goes to the one that this picture excites most.
+
+# %% tags=["nbval-ignore-output"]
+widgets.explore_layers()
+
+# %% [markdown]
+# Go from `stem` to `layer4` with the portrait. Until which stage can you say in words what a
+# channel looks for?
+
+# %% [markdown]
+# ## Questions with known answers
+#
+# Now the test. The course draws pictures of which it knows the answer, and leaves all else to
+# chance: colours, places, sizes, blur, noise. Whoever answers must have found the thing itself.
+
+# %%
+drawn = tasks.load("concepts_objects").few(600, seed=0)
+first = drawn.train.inputs[:80], drawn.train.labels[:80]
+sheet = plots.contact_sheet(*first, drawn.classes, columns=8)
+plots.show(sheet, alt="Drawn faces, cars, animals and trees, each among loose pieces of another.")
+
+# %% [markdown]
+# Each picture holds one thing put together and the pieces of another. Who only counts pieces is
+# right half of the time at most; guessing gets a quarter.
+
+# %% [markdown]
+# ## A linear probe
+#
+# Take a stage's maps and average each over the picture: one number a channel, the *features*. Can
+# a straight cut through these numbers tell the classes apart? Such a simple classifier on frozen
+# features is called a *linear probe*. It can read only what the stage has already worked out.
+
+
+# %%
+def read(model, pictures, stage):
+    with torch.no_grad(), features.Tap(model, stage) as tap:
+        model(model.preprocess(pictures))
+    return tap[stage].mean((2, 3)).numpy()
+
+
+def probe(model, stage):
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    classifier.fit(read(model, drawn.train.inputs, stage), drawn.train.labels)
+    return classifier.score(read(model, drawn.val.inputs, stage), drawn.val.labels)
+
+
+# %% [markdown]
+# The control is the same network with random weights. Whatever can be read from that was not
+# learned: it was in the picture, and passing through a network did not hide it.
+
+# %% tags=["nbval-ignore-output"]
+print("objects     pretrained   random")
+for stage in STAGES:
+    print(f"{stage:10} {probe(network, stage):11.2f} {probe(untrained, stage):8.2f}")
+
+# %% [markdown]
+# ## Every question, every stage
+#
+# The course asked five such questions, with 600 labelled pictures, ten seeds, and the strictness of
+# the probe chosen on validation. Only training pictures and the random network change with the
+# seed; there is one pretrained network.
+
+# %%
+stored = evidence.load("sweep_probes")
+print("made with:", stored.attrs["command"])
+means, half = layers.probe_table(stored, "pretrained")
+chart = plots.heat_map(means, half, layers.CHANCE, layers.EXPECTED, "Pretrained")
+plots.show(chart, alt="Probe accuracy by question and stage, pretrained: rises from left to right.")
+
+# %%
+means, half = layers.probe_table(stored, "random")
+chart = plots.heat_map(means, half, layers.CHANCE, title="Random weights")
+plots.show(chart, alt="The same with random weights: only edges can be read, at every stage.")
+
+# %% [markdown]
+# Each cell is the test accuracy and half its 95 % interval; the darker, the further from guessing
+# (edges 0.25, corners 0.33, textures 0.11, parts 0.33, objects 0.25). An orange frame is the layer
+# that the table names.
+
+# %% tags=["nbval-ignore-output"]
+first = {name: layers.readable_at(stored, task) for task, (name, *_) in layers.TABLE.items()}
+for name, stage in first.items():
+    print(f"{name:9} can be read first after {stage}")
+print(practice.compare("02-objects", first["objects"]))
+
+# %%
+verdict = evidence.settle("layer-1")
+print(f"layer-1 {verdict.verdict}: {verdict.condition}")
+print("pretrained minus random, at the table's layers:", verdict.interval)
+
+# %% [markdown]
+# Read the frames. Textures and parts come where the table says. Edges can be read anywhere, even
+# through random weights: no learning is needed for them. Corners come one stage later than in the
+# table, and objects one earlier: together with parts.
+#
+# So the order of the table is about right, and its words are too neat. Another network, deeper or
+# trained on other pictures, may draw its lines elsewhere.
+
+# %% [markdown]
+# ## Break it
+#
+# Cut every picture into tiles and shuffle them. What needs the arrangement should be lost; what is
+# in every patch should stay. Try `materials` instead of `concepts_objects`, another stage, 2 tiles
+# or 8.
+
+# %% tags=["nbval-ignore-output"]
+TASK, STAGE, TILES = "concepts_objects", "layer3", 4
+
+
+def shuffled(split):
+    side = 64 // TILES
+    tiles = split.inputs.unfold(2, side, side).unfold(3, side, side).flatten(2, 3)
+    tiles = tiles[:, :, torch.randperm(TILES * TILES)]
+    rows = tiles.unflatten(2, (TILES, TILES)).permute(0, 1, 2, 4, 3, 5)
+    return tasks.Split(rows.reshape(len(split), 3, 64, 64), split.labels)
+
+
+whole = tasks.load(TASK).few(400, seed=0)
+for title, change in (("whole", lambda split: split), ("shuffled", shuffled)):
+    train_split, val_split = change(whole.train), change(whole.val)
+    known = [features.extract(network, split.inputs, STAGE) for split in (train_split, val_split)]
+    print(title, features.probe(known[0], train_split, known[1], val_split).accuracy)
+
+# %% [markdown]
+# ## What does a new task change?
+#
+# Second claim: *early layers barely change in fine-tuning, late layers change most*. Fine-tune on
+# the leaf clinic of lesson 00, and compare before with after.
+
+# %% tags=["nbval-ignore-output"]
+clinic = tasks.load("leaves").few(200, seed=0)
+tuned = surgery.replace_head(models.load("resnet10"), len(clinic.classes))
+history = train.fit(tuned, clinic, epochs=12, lr=1e-3)
+before, after = (surgery.stages(model) for model in (network, tuned))
+
+# %% [markdown]
+# How far have a stage's weights moved, as a share of their length?
+
+# %% tags=["nbval-ignore-output"]
+for name in STAGES:
+    old, new = (
+        torch.cat([weights.detach().flatten() for weights in part.parameters()])
+        for part in (before[name], after[name])
+    )
+    print(f"{name}: moved by {(new - old).norm() / old.norm():.0%} of its length")
+
+# %% [markdown]
+# Weights may move and the features stay the same, or the other way round. *CKA* compares the
+# features themselves: 1 if one set is a turned, moved or stretched copy of the other, near 0 if
+# they have nothing in common. It compares every channel with every other.
+
+
+# %%
+def cka(first, second):
+    first, second = first - first.mean(0), second - second.mean(0)
+    shared = (first.T @ second).square().sum()
+    return shared / ((first.T @ first).norm() * (second.T @ second).norm())
+
+
+# %% tags=["nbval-ignore-output"]
+pictures = clinic.val.inputs
+for name in STAGES:
+    old, new = (features.extract(model, pictures, name) for model in (network, tuned))
+    print(f"{name}: CKA {cka(old, new):.2f}")
+
+# %% [markdown]
+# One run. The stored ones: three tasks, five seeds, 200 labels. And a doubt is looked into: AdamW
+# moves every weight by about the same step, so small weights move far *relative to their size*.
+# Plain gradient descent (SGD) moves them by what the gradient says.
+
+# %%
+changes = evidence.load("sweep_changes")
+print("made with:", changes.attrs["command"])
+for optimizer in ("AdamW", "SGD"):
+    curves = {task: layers.moved(changes, task, "change", optimizer) for task in layers.HALVED}
+    chart = plots.by_stage(curves, "weights moved (share)", title=f"Weights, {optimizer}")
+    plots.show(chart, alt=f"Share by which each stage's weights moved with {optimizer}, by task.")
+
+# %%
+curves = {task: 1 - layers.moved(changes, task, "cka") for task in layers.HALVED}
+chart = plots.by_stage(curves, "1 − CKA", title="Features, AdamW")
+plots.show(chart, alt="Change of the features by stage and task: largest in the last stage.")
+
+# %%
+verdict = evidence.settle("layer-2")
+print(f"layer-2 {verdict.verdict}: {verdict.condition}")
+print("last stage minus first, features (1 - CKA):", verdict.interval)

