@@ -15,7 +15,6 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import nn
 
 from tl_course import evidence, features, models, plots, practice, surgery, tasks, train, widgets
 from tl_course.evidence.rules import layers
@@ -137,7 +136,7 @@ def climb(stage, channel, steps=60):
 # little in every step. `features.preferred_picture` does that.
 
 # %%
-CHANNEL = 30
+CHANNEL = 96
 plain = climb("layer3", CHANNEL)
 better, activation = features.preferred_picture(network, "layer3", CHANNEL)
 rows = {f"layer3, channel {CHANNEL}": torch.stack([plain, better])}
@@ -149,14 +148,16 @@ plots.show(chart, alt="One channel's preferred picture, made in two ways: noise,
 
 # %%
 CHOSEN = {
-    "stem": (5, 6, 19, 17, 15),
+    "stem": (5, 28, 9, 8, 17),
     "layer1": (2, 13, 20, 21, 16),
-    "layer2": (2, 8, 11, 30, 45),
-    "layer3": (3, 9, 30, 61, 77),
-    "layer4": (3, 40, 88, 130, 201),
+    "layer2": (36, 31, 11, 30, 45),
+    "layer3": (96, 35, 86, 61, 30),
+    "layer4": (243, 144, 104, 125, 189),
 }
 rows = {stage: features.stored_preferred(stage).pictures[[*c]] for stage, c in CHOSEN.items()}
-chart = plots.gallery(rows, {s: [f"{c}" for c in chosen] for s, chosen in CHOSEN.items()}, columns=5)
+chart = plots.gallery(
+    rows, {s: [f"{c}" for c in chosen] for s, chosen in CHOSEN.items()}, columns=5
+)
 plots.show(chart, alt="Preferred pictures by stage: stripes, then textures, then shapes.")
 
 # %% [markdown]
@@ -202,16 +203,20 @@ plots.show(sheet, alt="Drawn faces, cars, animals and trees, each among loose pi
 
 
 # %%
-def read(model, pictures, stage):
-    with torch.no_grad(), features.Tap(model, stage) as tap:
+def read(model, pictures):
+    with torch.no_grad(), features.Tap(model, *STAGES) as tap:
         model(model.preprocess(pictures))
-    return tap[stage].mean((2, 3)).numpy()
+    return {stage: tap[stage].mean((2, 3)).numpy() for stage in STAGES}
 
 
-def probe(model, stage):
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    classifier.fit(read(model, drawn.train.inputs, stage), drawn.train.labels)
-    return classifier.score(read(model, drawn.val.inputs, stage), drawn.val.labels)
+def probe(model):
+    table, val = read(model, drawn.train.inputs), read(model, drawn.val.inputs)
+    shares = []
+    for stage in STAGES:
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+        classifier.fit(table[stage], drawn.train.labels)
+        shares.append(classifier.score(val[stage], drawn.val.labels))
+    return shares
 
 
 # %% [markdown]
@@ -220,8 +225,8 @@ def probe(model, stage):
 
 # %% tags=["nbval-ignore-output"]
 print("objects     pretrained   random")
-for stage in STAGES:
-    print(f"{stage:10} {probe(network, stage):11.2f} {probe(untrained, stage):8.2f}")
+for stage, known, random in zip(STAGES, probe(network), probe(untrained), strict=True):
+    print(f"{stage:10} {known:11.2f} {random:8.2f}")
 
 # %% [markdown]
 # ## Every question, every stage
@@ -271,25 +276,27 @@ print("pretrained minus random, at the table's layers:", verdict.interval)
 #
 # Cut every picture into tiles and shuffle them. What needs the arrangement should be lost; what is
 # in every patch should stay. Try `materials` instead of `concepts_objects`, another stage, 2 tiles
-# or 8.
+# a side or 8.
+
+
+# %%
+def shuffled(split, tiles):
+    cut = split.inputs.unflatten(3, (tiles, -1)).unflatten(2, (tiles, -1)).transpose(3, 4)
+    cut = cut.flatten(2, 3)  # (N, 3, tiles * tiles, height, width)
+    order = torch.rand(len(split), 1, tiles * tiles, 1, 1).argsort(2)
+    cut = cut.gather(2, order.expand_as(cut)).unflatten(2, (tiles, tiles))
+    return tasks.Split(cut.transpose(3, 4).flatten(4, 5).flatten(2, 3), split.labels)
+
 
 # %% tags=["nbval-ignore-output"]
 TASK, STAGE, TILES = "concepts_objects", "layer3", 4
 
-
-def shuffled(split):
-    side = 64 // TILES
-    tiles = split.inputs.unfold(2, side, side).unfold(3, side, side).flatten(2, 3)
-    tiles = tiles[:, :, torch.randperm(TILES * TILES)]
-    rows = tiles.unflatten(2, (TILES, TILES)).permute(0, 1, 2, 4, 3, 5)
-    return tasks.Split(rows.reshape(len(split), 3, 64, 64), split.labels)
-
-
-whole = tasks.load(TASK).few(400, seed=0)
-for title, change in (("whole", lambda split: split), ("shuffled", shuffled)):
-    train_split, val_split = change(whole.train), change(whole.val)
-    known = [features.extract(network, split.inputs, STAGE) for split in (train_split, val_split)]
-    print(title, features.probe(known[0], train_split, known[1], val_split).accuracy)
+asked = tasks.load(TASK).few(400, seed=0)
+for tiles in (1, TILES):
+    parts = [shuffled(split, tiles) for split in (asked.train, asked.val)]
+    numbers = [features.extract(network, split.inputs, STAGE) for split in parts]
+    found = features.probe(numbers[0], parts[0], numbers[1], parts[1])
+    print(f"{tiles} × {tiles} tiles: {found.accuracy:.2f}")
 
 # %% [markdown]
 # ## What does a new task change?
@@ -342,12 +349,18 @@ for name in STAGES:
 changes = evidence.load("sweep_changes")
 print("made with:", changes.attrs["command"])
 for optimizer in ("AdamW", "SGD"):
-    curves = {task: layers.moved(changes, task, "change", optimizer) for task in layers.HALVED}
+    curves = {
+        f"{layers.TARGETS[task]}: {task}": layers.moved(changes, task, "change", optimizer)
+        for task in layers.HALVED
+    }
     chart = plots.by_stage(curves, "weights moved (share)", title=f"Weights, {optimizer}")
     plots.show(chart, alt=f"Share by which each stage's weights moved with {optimizer}, by task.")
 
 # %%
-curves = {task: 1 - layers.moved(changes, task, "cka") for task in layers.HALVED}
+curves = {
+    f"{layers.TARGETS[task]}: {task}": 1 - layers.moved(changes, task, "cka")
+    for task in layers.HALVED
+}
 chart = plots.by_stage(curves, "1 − CKA", title="Features, AdamW")
 plots.show(chart, alt="Change of the features by stage and task: largest in the last stage.")
 
@@ -355,3 +368,174 @@ plots.show(chart, alt="Change of the features by stage and task: largest in the 
 verdict = evidence.settle("layer-2")
 print(f"layer-2 {verdict.verdict}: {verdict.condition}")
 print("last stage minus first, features (1 - CKA):", verdict.interval)
+
+# %% [markdown]
+# Features change most at the end, on every task; though a late stage also receives the changes of
+# all before it. Weights are another matter. With AdamW the last stage moved most; with SGD, just as
+# good on the test, all moved about alike, and on digits the first moved most. That *early layers
+# barely change* is in part a habit of the optimizer.
+
+# %% [markdown]
+# And is a small change a small matter? Put one stage back to what it was, leave the others
+# fine-tuned, and see what that costs.
+
+# %%
+changes["worth"] = changes.test_balanced - changes.rewound_balanced
+curves = {
+    f"{layers.TARGETS[task]}: {task}": layers.moved(changes, task, "worth")
+    for task in layers.HALVED
+}
+chart = plots.by_stage(curves, "accuracy lost", title="One stage put back, AdamW")
+plots.show(chart, alt="Accuracy lost when one stage is put back: on digits the stem costs most.")
+
+# %% [markdown]
+# On digits the stem moved least of all, and putting it back costs most. The later stages had got
+# used to what it became.
+
+# %% [markdown]
+# ## Do early features help anywhere?
+#
+# Third claim: *early features help almost any image task*. Two tests. First, probes on five tasks
+# with 200 labels, from photographs of things (near) to handwritten digits and X-rays (far): how
+# much better can they be read from pretrained stages than from random ones?
+
+# %%
+curves = {
+    f"{distance}: {task}": layers.probed(stored, task, "pretrained")
+    - layers.probed(stored, task, "random")
+    for task, distance in layers.TARGETS.items()
+}
+chart = plots.by_stage(curves, "accuracy, pretrained − random", title="What learning adds")
+plots.show(chart, alt="Pretrained minus random by stage: large for near tasks, none for X-rays.")
+
+# %% [markdown]
+# Second, half a network: the stages up to `layer2` are pretrained, the others random, and all of it
+# is fine-tuned. Against training from scratch:
+
+# %%
+gains = {
+    f"{task}, {half.split()[0]} half": layers.halved(task, half)
+    for task in layers.HALVED
+    for half in ("early stages pretrained", "late stages pretrained")
+}
+sides = {"gain": "half a network better", "loss": "scratch better"}
+chart = plots.differences(gains, **sides, title="What half a pretrained network buys")
+plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in gains.items()))
+
+# %%
+verdict = evidence.settle("layer-3")
+print(f"layer-3 {verdict.verdict}: {verdict.condition}")
+print("pretrained minus random probes after layer2:", verdict.interval)
+
+# %% [markdown]
+# LAYER3-PROSE
+
+# %% [markdown]
+# ## Where does it look?
+#
+# One more way to look inside, to check your own networks with. *Grad-CAM* asks how each map of the
+# last stage would have to change to make an answer more certain, and adds the maps up by that. It
+# takes five lines.
+
+# %%
+leaf, label = clinic.val.inputs[:1], int(clinic.val.labels[0])
+with features.Tap(tuned, "layer4") as tap:
+    logits = tuned(tuned.preprocess(leaf))
+gradient = torch.autograd.grad(logits[0, label], tap["layer4"])[0]
+weights = gradient.mean((2, 3), keepdim=True)
+heat = (weights * tap["layer4"].detach()).sum(1).relu()
+print(tuple(heat.shape), "one number for each of 4 × 4 places")
+
+# %%
+first = [int((clinic.val.labels == label).nonzero()[0]) for label in range(1, 5)]
+pictures = clinic.val.inputs[first]
+heats = [features.grad_cam(tuned, pictures[i], i + 1, stage="layer3") for i in range(4)]
+chart = plots.cams({clinic.classes[i + 1]: (pictures[i], heats[i]) for i in range(4)})
+plots.show(chart, alt="Four sick leaves; the places that speak for their condition are bright.")
+
+# %% [markdown]
+# Bright places speak for the condition. Is it the spots, or the background? A network that is right
+# for the wrong reason shows it here. The map is coarse, and says *where*, not *what*.
+
+# %% [markdown]
+# ## Exercise: look and leave no trace
+#
+# Write a function that gives the features of a stage, averaged over the picture. It must leave the
+# network as it was: no hook, also when the pass fails, no moved BatchNorm statistics, and the same
+# mode, training or eval, as before.
+#
+# <details><summary>Hint</summary><code>model.training</code> says the mode; <code>model.train(True)
+# </code> sets it. <code>features.Tap</code> removes its hook whatever happens.</details>
+
+
+# %% tags=["exercise"]
+def my_features(model, pictures, stage):
+    found = None
+    ### BEGIN SOLUTION
+    before = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), features.Tap(model, stage) as tap:
+            model(model.preprocess(pictures))
+        found = tap[stage].mean((2, 3))
+    finally:
+        model.train(before)
+    ### END SOLUTION
+    return found
+
+
+print(practice.check_features(my_features))
+
+# %% [markdown]
+# ## Exercise: find the channel
+#
+# One channel of `layer1` answers to edges that fall from left to right at least 1.5 times as much
+# as to those of any other direction. Which? `concepts_edges` has pictures of four directions. How
+# far a map rises above its own median is a good measure of its answer.
+
+# %% tags=["exercise"]
+channel = 0
+### BEGIN SOLUTION
+edges = tasks.load("concepts_edges").val
+with torch.no_grad(), features.Tap(network, "layer1") as tap:
+    network(network.preprocess(edges.inputs))
+maps = tap["layer1"].flatten(2)
+rise = maps.amax(2) - maps.median(2).values
+means = torch.stack([rise[edges.labels == label].mean(0) for label in range(4)])
+channel = int((means[3] / means[:3].amax(0).clamp(min=0.1)).argmax())
+### END SOLUTION
+print(practice.check_channel(channel))
+
+# %% [markdown]
+# ## Exercise: alike?
+#
+# Write linear CKA yourself, without looking up. It must be 1 for a copy that was moved, stretched
+# or turned, and less for others. The check says which of these fails.
+
+
+# %% tags=["exercise"]
+def alike(first, second):
+    value = 0.0
+    ### BEGIN SOLUTION
+    first, second = first - first.mean(0), second - second.mean(0)
+    shared = (first.T @ second).norm() ** 2
+    value = float(shared / ((first.T @ first).norm() * (second.T @ second).norm()))
+    ### END SOLUTION
+    return value
+
+
+print(practice.check_alike(alike))
+
+# %% [markdown]
+# ## What you measured
+#
+# Layers do build on each other: textures before parts, and none of it without learning, except
+# edges. The table's words are neater than the network. What fine-tuning changes most depends on how
+# you measure, and half a network is worth having.
+
+# %% [markdown]
+# ## Go further
+#
+# `models.load("resnet18")`, where there is a network or its file, has eighteen layers and has seen
+# a million photographs at 224×224 pixels. Repeat the heat map with it: do its layers keep to the
+# table better? Lesson 03 gives networks a new head.

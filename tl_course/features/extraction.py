@@ -19,11 +19,11 @@ def extract(
     """
     parts = stages(model)
     if stage is None:
-        return run(model, lambda part: _averaged(_bottleneck(model, part)), inputs, batch)
+        return run(model, lambda part: averaged(_bottleneck(model, part)), inputs, batch)
     names = [*parts]
     stage = store.choose("stage", stage, names)
     chain = nn.Sequential(*[parts[name] for name in names[: names.index(stage) + 1]])
-    return run(model, lambda part: _averaged(chain(model.preprocess(part))), inputs, batch)
+    return run(model, lambda part: averaged(chain(model.preprocess(part))), inputs, batch)
 
 
 def _bottleneck(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -33,7 +33,8 @@ def _bottleneck(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     return seen[0]
 
 
-def _averaged(maps: torch.Tensor) -> torch.Tensor:
+def averaged(maps: torch.Tensor) -> torch.Tensor:
+    """What a stage puts out, averaged over the picture, the letters or tokens: (N, channels)."""
     if maps.ndim == 3:  # texts: what stands behind the last letter is zero, and not counted
         return maps.sum(1) / (maps != 0).any(-1).sum(1, keepdim=True).clamp(min=1)
     return maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tl_course import store
-from tl_course.features.extraction import extract, run
+from tl_course.features.extraction import averaged, extract, run
 from tl_course.models import stages
 
 if TYPE_CHECKING:
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 def every_stage(model: nn.Module, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Features of raw pictures after every stage but the head, in one pass.
+    """Features of raw ``inputs`` after every stage but the head, in one pass.
 
-    Each float32 (N, channels), averaged over the picture, as ``extract`` gives them one by one.
+    Each float32 (N, channels), averaged as ``extract`` gives them one by one.
     """
     names, parts = zip(*[*stages(model).items()][:-1], strict=True)
     widths = []
 
-    def pooled(pictures: torch.Tensor) -> torch.Tensor:
-        maps, found = model.preprocess(pictures), []
+    def pooled(batch: torch.Tensor) -> torch.Tensor:
+        maps, found = model.preprocess(batch), []
         for part in parts:
             maps = part(maps)
-            found.append(maps.mean(dim=(2, 3)))
+            found.append(averaged(maps))
         widths[:] = [each.shape[1] for each in found]
         return torch.cat(found, 1)
 

@@ -1,5 +1,6 @@
 """Every chart and picture. Takes ``ax=None``, returns the ``Axes``; colours mean one thing each."""
 
+from tl_course.plots.anatomy import anatomy
 from tl_course.plots.charts import (
     by_rate,
     differences,
@@ -14,6 +15,7 @@ from tl_course.plots.layers import (
     activation,
     activations,
     cam,
+    cams,
     channel,
     filters,
     gallery,
@@ -29,11 +31,13 @@ __all__ = [
     "COLOURS",
     "activation",
     "activations",
+    "anatomy",
     "answers",
     "axes",
     "by_rate",
     "by_stage",
     "cam",
+    "cams",
     "channel",
     "contact_sheet",
     "differences",

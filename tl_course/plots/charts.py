@@ -78,14 +78,17 @@ def runs(
             ax.scatter(values, spread, color=colour, s=22, alpha=0.75, linewidth=0)
             ax.plot([values.mean()] * 2, [level - 0.13, level + 0.13], color=colour, linewidth=3)
             if y == 0:
+                first, last = index == 0, index == len(strategies) - 1
+                place = (values.mean(), level + (0.13 if last else -0.13))
+                between = not first and not last  # no room above or below: beside its points
                 ax.annotate(
                     strategy,
-                    (values.mean(), level - 0.13 if index == 0 else level + 0.13),
-                    (0, 9 if index == 0 else -9),
+                    (values.min(), level) if between else place,
+                    (-8, 0) if between else (0, -9 if last else 9),
                     textcoords="offset points",
                     color=colour,
                     weight="bold",
-                    ha="center",
+                    ha="right" if between else "center",
                     va="center",
                     annotation_clip=False,
                 )

@@ -1,7 +1,8 @@
 """What the layers of a picture network look for, and where they find it."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -63,23 +64,31 @@ def activation(
     return _overlay(picture, shaded(values, top), title, "nearest", ax)
 
 
-def activations(
-    picture: "torch.Tensor", maps: "Mapping[str, torch.Tensor]", figure: Figure | None = None
-) -> Figure:
+def activations(picture: "torch.Tensor", maps: "Mapping[str, torch.Tensor]") -> Figure:
     """Several channels' maps over the same picture, side by side, each to its own highest.
 
     ``maps``: title to (h, w). See ``activation``. Raises ``BadInput`` without maps.
     """
-    if not maps:
-        raise store.BadInput("plots.activations", "it has no maps to show", "Pass one at least")
+    return _row({title: partial(activation, picture, values) for title, values in maps.items()})
+
+
+def cams(panels: "Mapping[str, tuple[torch.Tensor, torch.Tensor]]") -> Figure:
+    """Several pictures side by side, each with where it speaks for its class.
+
+    ``panels``: title to picture and heat, as ``cam`` takes them. Raises ``BadInput`` without any.
+    """
+    return _row({title: partial(cam, *panel) for title, panel in panels.items()})
+
+
+def _row(panels: Mapping[str, Callable[..., Axes]]) -> Figure:
+    if not panels:
+        raise store.BadInput("a row of pictures", "it has none to show", "Pass one at least")
     with mpl.rc_context(STYLE):
-        if figure is None:
-            figure = Figure(figsize=(2.0 * len(maps), 2.3), dpi=DPI, layout="constrained")
-            FigureCanvasAgg(figure)
-        figure.clear()
-        spots = figure.subplots(1, len(maps), squeeze=False)[0]
-        for ax, (title, values) in zip(spots, maps.items(), strict=True):
-            activation(picture, values, title=title, ax=ax)
+        figure = Figure(figsize=(2.0 * len(panels), 2.3), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        spots = figure.subplots(1, len(panels), squeeze=False)[0]
+        for ax, (title, draw) in zip(spots, panels.items(), strict=True):
+            draw(title=title, ax=ax)
     return figure
 
 

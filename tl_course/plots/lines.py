@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
 
 def means_of(
-    rows: "pandas.DataFrame", by: str, column: str, most: float | None = 1.0
+    rows: "pandas.DataFrame",
+    by: str,
+    column: str,
+    limits: tuple[float | None, float | None] = (0.0, 1.0),
 ) -> "pandas.DataFrame":
     """Mean of ``column`` over seeds for each value of ``by``, with its Student interval.
 
-    The interval is cut where no value can be: below 0 and above ``most``.
+    The interval is cut at ``limits``, where no value can be beyond.
     """
     import pandas
     from scipy.stats import t
@@ -25,7 +28,7 @@ def means_of(
     groups = rows.groupby(by)[column]
     found = pandas.DataFrame({"mean": groups.mean(), "n": groups.count()})
     half = groups.sem() * t.ppf(0.975, found["n"] - 1)
-    low, high = (found["mean"] - half).clip(lower=0), (found["mean"] + half).clip(upper=most)
+    low, high = (found["mean"] - half).clip(*limits), (found["mean"] + half).clip(*limits)
     return found.assign(low=low, high=high)
 
 

@@ -1,6 +1,7 @@
 """Charts along the stages of a network."""
 
 from collections.abc import Collection, Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -13,6 +14,9 @@ from tl_course.plots.style import COLOURS, axes, colour_of
 
 if TYPE_CHECKING:
     import pandas
+
+# for labels that begin with no name in COLOURS: from Paul Tol's muted palette, colour-blind safe
+SPARE = ("#882255", "#44AA99", "#999933", "#117733", "#CC6677", "#88CCEE")
 
 
 def heat_map(
@@ -64,23 +68,33 @@ def by_stage(
 ) -> Axes:
     """One line a curve along the stages: means over seeds with 95 % intervals.
 
-    ``curves``: label to a table with a row a seed and a column a stage. A label begins with a name
-    in ``COLOURS``. ``chance``: the accuracy of guessing, a dotted line.
+    ``curves``: label to a table with a row a seed and a column a stage. A label that begins with a
+    name in ``COLOURS`` has its colour, others one from ``SPARE``. ``chance``: the accuracy of
+    guessing, a dotted line; the values are accuracies then, from 0 to 1. Differences below zero get a line at zero.
     """
     ax = ax or axes(7.2, 3.6, title)
     ends, stages = [], []
-    for label, table in curves.items():
+    limits = (None, None) if chance is None else (0.0, 1.0)
+    spare = cycle(SPARE)
+    colours = [colour_of(label) or next(spare) for label in curves]
+    for colour, (label, table) in zip(colours, curves.items(), strict=True):
         stages = [*table.columns]
         places = range(len(stages))
         long = table.set_axis(places, axis=1).melt(var_name="place", value_name="value")
-        means = means_of(long, "place", "value", most=None if chance is None else 1.0)
-        band(ax, means, colour_of(label))
+        means = means_of(long, "place", "value", limits)
+        band(ax, means, colour)
         ends.append((places[-1], float(means["mean"].iloc[-1]), label))
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(0, low), high)
     if chance is not None:
+        ax.set_ylim(0, 1.02)
         ax.hlines(chance, 0, len(stages) - 1, color=COLOURS["random"], linestyle=":")
         ax.text(0, chance, "guessing", color=COLOURS["random"], va="bottom")
-    ax.set_ylim(0, 1.02 if chance is not None else ax.get_ylim()[1])
+    elif low < 0:
+        ax.axhline(0, color="black", linewidth=1)
     label_ends(ax, ends)
+    for text, colour in zip(reversed(ax.texts), reversed(colours), strict=False):
+        text.set_color(colour)  # the labels are the texts written last
     ax.set_xticks(range(len(stages)), stages)
     ax.set_ylabel(ylabel)
     return ax

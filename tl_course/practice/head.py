@@ -1,16 +1,19 @@
 """The checks of lessons 00 and 03: a new head, and what may move."""
 
 from collections.abc import Callable
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from tl_course import models, surgery, tasks
+from tl_course import models, surgery, tasks, train
 from tl_course.practice.patience import hooked, patient
 
 if TYPE_CHECKING:
     from tl_course.tasks import Task
+
+OLD = 1000  # outputs of the head that exercises begin with: ImageNet's classes
 
 
 def check_head_only(model: nn.Module, task: "Task") -> str:
@@ -67,8 +70,14 @@ def check_sewn(model: nn.Module, task: "Task") -> str:
     """Whether ``model`` answers with one number a class of ``task``, from a new linear layer."""
     if not isinstance(model, nn.Module):
         return f"Not yet: this is {type(model).__name__}, not a network."
+    if not hasattr(model, "preprocess"):
+        return (
+            f"Not yet: this {type(model).__name__} has no preprocess. Change the network that "
+            "models.load gave, not a copy of its parts."
+        )
     outputs = len(task.classes)
     linear = [part for part in model.modules() if isinstance(part, nn.Linear)]
+    *_, last = (part for part in model.modules() if not [*part.children()])
     inputs = model.preprocess(task.test.inputs[:2])
     model.eval()
     try:
@@ -82,10 +91,15 @@ def check_sewn(model: nn.Module, task: "Task") -> str:
                 "head must be as wide as what comes before it: the old one's in_features."
             )
         raise
-    if logits.shape == (2, 1000) or (logits.ndim == 2 and not linear):
+    if not isinstance(last, nn.Linear):
         return (
-            f"Not yet: {logits.shape[1]} outputs. Is the old head still there, or is no head left? "
-            f"{task.name} has {outputs} classes."
+            f"Not yet: no head is left, the network ends in {type(last).__name__} with "
+            f"{logits.shape[-1]} numbers. Put a linear layer there, {outputs} out."
+        )
+    if OLD in [part.out_features for part in linear]:
+        return (
+            f"Not yet: the old head with {OLD} outputs is still there. {task.name} has {outputs} "
+            "classes: put the new layer in its place."
         )
     if logits.shape != (2, outputs):
         return f"Not yet: the output has shape {tuple(logits.shape)}, not (2, {outputs})."
@@ -101,20 +115,37 @@ def check_rates(groups: list, model: nn.Module) -> str:
     """Whether ``groups``, as an optimizer takes them, train all of ``model``, the head faster."""
     if isinstance(groups, torch.optim.Optimizer):
         groups = groups.param_groups
-    if not all(isinstance(group, dict) and "params" in group and "lr" in group for group in groups):
+    listed = isinstance(groups, list | tuple) and all(isinstance(group, dict) for group in groups)
+    if not listed or not all(group.keys() >= {"params", "lr"} for group in groups):
         return 'Not yet: an optimizer takes a list of {"params": [...], "lr": 1e-3}.'
+    names = {id(weight): name for name, weight in model.named_parameters()}
     rates: dict[int, float] = {}
     for group in groups:
-        for weight in group["params"]:
+        rate, weights = group["lr"], group["params"]
+        if not isinstance(rate, Real) or not 0 < rate < float("inf"):
+            return f"Not yet: {rate!r} is no learning rate that trains. Try 1e-3."
+        if not isinstance(weights, list | tuple):
+            return (
+                f"Not yet: params is a {type(weights).__name__}, not a list. Whoever goes through "
+                "a generator uses it up. Put it into brackets: [*model.parameters()]."
+            )
+        for weight in weights:
             if id(weight) in rates:
-                return "Not yet: one weight stands in two groups. An optimizer would refuse."
-            rates[id(weight)] = group["lr"]
+                return (
+                    f"Not yet: {names[id(weight)]} stands there twice. Each weight needs one rate."
+                )
+            if id(weight) not in names:
+                return (
+                    f"Not yet: params holds a {type(weight).__name__} that is no weight of this "
+                    "model. Build the groups from model.parameters()."
+                )
+            rates[id(weight)] = rate
     found = {}
     for name, part in surgery.stages(model).items():
         here = [rates.get(id(weight)) for weight in part.parameters()]
         if None in here:
             return f"Not yet: weights of {name} are in no group. They would stay as they are."
-        found[name] = max(here)
+        found[name] = min(here) if name == "head" else max(here)
     *body, head = found
     fastest = max(found[name] for name in body)
     if found[head] <= fastest:
@@ -141,6 +172,7 @@ def check_frozen_training(learn: Callable) -> str:
     task = tasks.load("leaves").few(64, seed=0)
     model = surgery.replace_head(models.load("resnet10"), len(task.classes)).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
+    loss = train.evaluate(model, task.train).loss
     learn(model, task)
     after = model.state_dict()
     if left := hooked(model):
@@ -163,6 +195,11 @@ def check_frozen_training(learn: Callable) -> str:
         return (
             "Not yet: nothing moved. Is the head frozen too, or does the optimizer hold other "
             "weights than the model's?"
+        )
+    if not (now := train.evaluate(model, task.train).loss) < loss:
+        return (
+            f"Not yet: the head moved, but its loss on what it learned from went from {loss:.2f} "
+            f"to {now:.2f}. Is it still the model's own head, and is the rate too high?"
         )
     return (
         f"Right: {' and '.join(changed)} moved, and {len(before) - len(changed)} tensors did not."

@@ -1,5 +1,6 @@
 """The checks of lesson 02."""
 
+import operator
 from collections.abc import Callable
 
 import torch
@@ -14,8 +15,8 @@ STAGE = "layer2"
 def check_features(read: Callable) -> str:
     """Whether ``read(model, pictures, stage)`` gives features and leaves the network as it was.
 
-    Runs it on a fresh ``resnet10`` that stands in training mode, on leaves, and once on something
-    that is no picture.
+    Runs it on a fresh ``resnet10`` that stands in training mode, on leaves; once more after the
+    head was spoiled, so that the pass fails.
     """
     if not callable(read):
         return f"Not yet: this is {type(read).__name__}, not a function."
@@ -30,12 +31,8 @@ def check_features(read: Callable) -> str:
             f"Not yet: a hook is left behind on {left}. It would run in every later pass, and "
             "keep its last features in memory. Keep the handle, and call its remove()."
         )
-    for name, value in model.state_dict().items():
-        if not torch.equal(value, before[name]):
-            return (
-                f"Not yet: the BatchNorm statistics moved ({name}). Looking must not change what "
-                "is looked at: call model.eval() first."
-            )
+    if changed := _changed(before, model.state_dict()):
+        return f"Not yet: {changed}"
     if not isinstance(found, torch.Tensor):
         return f"Not yet: this is {type(found).__name__}, not a tensor."
     expected = features.extract(model, pictures, STAGE)
@@ -48,22 +45,49 @@ def check_features(read: Callable) -> str:
         return f"Not yet: the shape is {tuple(found.shape)}, not {tuple(expected.shape)}."
     if found.requires_grad:
         return "Not yet: the features drag their gradients along. Use torch.no_grad()."
-    if not torch.allclose(found, expected, rtol=1e-3, atol=1e-4):
-        return f"Not yet: these are not the averages after {STAGE!r}. Is it preprocessed, once?"
-    if not model.training:
+    if not torch.allclose(found.to(expected), expected, rtol=1e-3, atol=1e-4):
+        return (
+            f"Not yet: these are not the averages after {STAGE!r}. Is it preprocessed, once, and "
+            "in eval mode?"
+        )
+    if not all(part.training for part in model.modules()):
         return (
             "Not yet: the network stood in training mode before and stands in eval mode now. Who "
             "goes on training it will wonder. Note model.training first, and put it back."
         )
+    if not all(weight.requires_grad for weight in model.parameters()):
+        return "Not yet: weights are frozen now. Use torch.no_grad(), which ends by itself."
+    model.head = torch.nn.Linear(1, 1)  # takes nothing that a picture gives
     try:
-        read(model, "no picture", STAGE)
+        read(model, pictures, STAGE)
     except Exception:  # whatever the learner's code raises is right
         if left := hooked(model):
             return (
                 f"Not yet: when the pass fails, the hook on {left} stays. Remove it in finally, "
                 "or use features.Tap in a with."
             )
+        if not model.training:
+            return (
+                "Not yet: when the pass fails, the network stays in eval mode. Put the mode back "
+                "in finally."
+            )
     return "Right: the features are those of the stage, and nothing of you is left in the network."
+
+
+def _changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> str:
+    """What to say of a network whose state was ``before``; empty where nothing has changed."""
+    if other := sorted(before.keys() ^ after.keys()):
+        return f"the network has lost or gained {other[0]}. Leave its parts where they are."
+    for name, value in after.items():
+        if torch.equal(value, before[name]):
+            continue
+        if "running" in name or "num_batches" in name:
+            return (
+                f"the BatchNorm statistics moved ({name}). Looking must not change what is looked "
+                "at: call model.eval() first."
+            )
+        return f"the weights moved ({name}). Looking must not change what is looked at."
+    return ""
 
 
 @patient
@@ -72,9 +96,11 @@ def check_channel(channel: int) -> str:
 
     A channel's answer to a picture is how far its map rises above its own median.
     """
-    whole = isinstance(channel, int) and not isinstance(channel, bool)
-    if not whole or not 0 <= channel < 32:
-        return f"Not yet: {channel!r} is no channel of layer1. They are 0 to 31."
+    if isinstance(channel, bool) or not hasattr(channel, "__index__"):
+        return f"Not yet: this is {type(channel).__name__}, not the number of a channel."
+    channel = operator.index(channel)  # NumPy and PyTorch have whole numbers of their own
+    if not 0 <= channel < 32:
+        return f"Not yet: {channel} is no channel of layer1. They are 0 to 31."
     model, edges = models.load("resnet10"), tasks.load("concepts_edges")
     with torch.no_grad(), features.Tap(model, "layer1") as tap:
         model(model.preprocess(edges.val.inputs))
@@ -107,15 +133,29 @@ def check_alike(alike: Callable) -> str:
     turn = torch.linalg.qr(torch.randn(8, 8, generator=draw)).Q
     other = first @ torch.randn(8, 5, generator=draw) + torch.randn(200, 5, generator=draw)
 
+    moved = first + torch.arange(8)
+    if (value := alike(first, first)) is None:
+        return "Not yet: your function returns nothing. Does it end with return?"
+    if getattr(value, "shape", ()):
+        return f"Not yet: the shape is {tuple(value.shape)}. One number says how alike they are."
+
     def found(a: torch.Tensor, b: torch.Tensor) -> float:
-        return float(alike(a, b))
+        return float(alike(a.clone(), b.clone()))
 
     if not abs(found(first, first) - 1) < 1e-3:
-        return f"Not yet: features and themselves give {found(first, first):.3g}, not 1. Divide."
-    if not abs(found(first, 3 * first + 5) - 1) < 1e-3:
         return (
-            "Not yet: features and 3 times themselves plus 5 give "
-            f"{found(first, 3 * first + 5):.3g}, not 1. Subtract each channel's mean first."
+            f"Not yet: features and themselves give {found(first, first):.3g}, not 1. Divide the "
+            "square above the line by both lengths below."
+        )
+    if not abs(found(first, 3 * first) - 1) < 1e-3:
+        return (
+            f"Not yet: features and 3 times themselves give {found(first, 3 * first):.3g}, not 1. "
+            "Divide by the lengths of both, a.T @ a and b.T @ b."
+        )
+    if not abs(found(first, moved) - 1) < 1e-3:
+        return (
+            f"Not yet: features and a moved copy give {found(first, moved):.3g}, not 1. Subtract "
+            "each channel's mean first."
         )
     if not abs(found(first, first @ turn) - 1) < 1e-3:
         return (

@@ -2,6 +2,7 @@
 
 from tl_course.widgets.experiment import Experiment, predict, rank
 from tl_course.widgets.forgetting import forgetting
+from tl_course.widgets.head import head_bench
 from tl_course.widgets.languages import letter_by_letter, teach_italian
 from tl_course.widgets.layers import explore_layers
 from tl_course.widgets.pictures import two_opinions
@@ -10,6 +11,7 @@ __all__ = [
     "Experiment",
     "explore_layers",
     "forgetting",
+    "head_bench",
     "letter_by_letter",
     "predict",
     "rank",
