@@ -1,6 +1,7 @@
 """The ``tl-course`` command. Everything heavy is imported inside the subcommand that needs it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,7 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ):  # a Windows console may lack a character such as an arrow
             stream.reconfigure(errors="replace")
     try:
-        return options.run(options, rest)
+        status = options.run(options, rest)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who reads, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except store.CourseError as error:
         print(f"tl-course: {error}", file=sys.stderr)
         return 1

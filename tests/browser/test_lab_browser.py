@@ -216,3 +216,69 @@ def test_forgetting(run, lab):
     page.wait_for_timeout(500)
     shot(page, "forgetting_live")
     assert taken < 2, taken
+
+
+def test_layer_explorer(run, lab, tmp_path):
+    page = run("02_layers")
+    box = page.locator(".widget-vbox", has_text="Loudest channel").last
+    slider = box.locator("[role=slider]")
+    slider.scroll_into_view_if_needed()
+    stage, picture = box.locator("select").nth(1), box.locator("select").nth(0)
+    stage.select_option("layer2")
+    number = box.locator("input[type=number]")
+    number.fill("10")
+    number.press("Enter")
+    seconds_until(page, "layer2, channel 10 of 64")
+    slider.focus()
+    taken = []
+    for step in range(11, 31):
+        page.keyboard.press("ArrowRight")
+        taken.append(seconds_until(page, f"layer2, channel {step} of 64"))
+    print(f"key to sentence, median of {len(taken)}: {1000 * sorted(taken)[10]:.0f} ms")
+    assert sorted(taken)[10] < 0.5
+    page.wait_for_timeout(500)
+    shot(page, "explorer_layer2")
+
+    picture.select_option("portrait")
+    seconds_until(page, "On “portrait”")
+    page.get_by_role("button", name="Loudest channel").click()
+    seconds_until(page, "it is number 1 of 64 here")
+    shot(page, "explorer_portrait")
+    for name, data, answer in (
+        ("notes.png", b"no picture at all", "it cannot be read as a picture"),
+        ("mine.png", photograph(), "On “yours: mine.png”"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(data)
+        with page.expect_file_chooser() as chooser:
+            box.get_by_role("button", name="your own").click()
+        chooser.value.set_files(path)
+        seconds_until(page, answer)
+    shot(page, "explorer_own")
+
+
+def photograph() -> bytes:
+    """A picture of a learner's own, wider than high and with transparency."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((300, 120)).convert("RGBA").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_head_bench(run, lab):
+    page = run("03_head")
+    box = page.locator(".widget-vbox", has_text="classes").last
+    family = box.locator("select").first
+    family.scroll_into_view_if_needed()
+    shot(page, "bench_resnet10")
+    labels = family.locator("option").all_inner_texts()
+    assert len(labels) >= 12
+    for name in ("ViT", "BERT", "Whisper", "YOLOS"):
+        label = next(text for text in labels if name in text)
+        family.select_option(label)
+        page.wait_for_timeout(3000)
+        shot(page, f"bench_{name}")
+        assert name in box.inner_text()

@@ -23,6 +23,8 @@ def cka(first: torch.Tensor, second: torch.Tensor) -> float:
     within = (first.T @ first).norm() * (second.T @ second).norm()
     if not within > 0:
         raise store.BadInput(
-            "features that do not vary, or are no numbers", "the same for every input tell nothing", "Pass others"
+            "features that do not vary, or are no numbers",
+            "the same for every input tell nothing",
+            "Pass others",
         )
     return float((first.T @ second).square().sum() / within)

@@ -63,6 +63,7 @@ def anatomy(
 
 
 def _draw(ax: Axes, table: "pandas.DataFrame", slots: int, before, example, answers) -> None:
+    """``anatomy`` in the course's style; ``slots`` places, each one wide."""
     ax.set(xlim=(-MARGIN, slots), ylim=(0, 1), xticks=[], yticks=[])
     ax.set_axis_off()
     inches = ax.get_figure().get_figwidth() / (slots + MARGIN)
@@ -170,7 +171,7 @@ def _example(ax: Axes, example: "torch.Tensor | str", inches: float, size: float
 def _answers(ax: Axes, place: int, answers: "torch.Tensor", small: float, large: float) -> None:
     """Probabilities as bars, from 0 on the left to 1 on the right."""
     several = answers.ndim > 1
-    values = (answers[0] if several else answers).numpy()
+    values = (answers[0] if several else answers).detach().cpu().numpy()
     left = place + (1 - WIDE) / 2
     step = min(TALL / len(values), 0.08)
     y = MIDDLE + step * ((len(values) - 1) / 2 - np.arange(len(values)))

@@ -70,7 +70,8 @@ def by_stage(
 
     ``curves``: label to a table with a row a seed and a column a stage. A label that begins with a
     name in ``COLOURS`` has its colour, others one from ``SPARE``. ``chance``: the accuracy of
-    guessing, a dotted line; the values are accuracies then, from 0 to 1. Differences below zero get a line at zero.
+    guessing, a dotted line; the values are accuracies then, from 0 to 1. Differences below zero
+    get a line at zero.
     """
     ax = ax or axes(7.2, 3.6, title)
     ends, stages = [], []
@@ -81,7 +82,8 @@ def by_stage(
         stages = [*table.columns]
         places = range(len(stages))
         long = table.set_axis(places, axis=1).melt(var_name="place", value_name="value")
-        means = means_of(long, "place", "value", limits)
+        lowest = 0.0 if long.value.min() >= 0 else None  # what is never negative has no such mean
+        means = means_of(long, "place", "value", (lowest, None if chance is None else 1.0))
         band(ax, means, colour)
         ends.append((places[-1], float(means["mean"].iloc[-1]), label))
     low, high = ax.get_ylim()

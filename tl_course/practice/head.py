@@ -1,5 +1,6 @@
 """The checks of lessons 00 and 03: a new head, and what may move."""
 
+import re
 from collections.abc import Callable
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from tl_course import models, surgery, tasks, train
-from tl_course.practice.patience import hooked, patient
+from tl_course.practice.patience import hooked, one_line, patient
 
 if TYPE_CHECKING:
     from tl_course.tasks import Task
@@ -76,38 +77,36 @@ def check_sewn(model: nn.Module, task: "Task") -> str:
             "models.load gave, not a copy of its parts."
         )
     outputs = len(task.classes)
-    linear = [part for part in model.modules() if isinstance(part, nn.Linear)]
-    *_, last = (part for part in model.modules() if not [*part.children()])
+    parts = [part for part in model.modules() if part is not model.preprocess]
+    *_, last = (part for part in parts if not [*part.children()])
     inputs = model.preprocess(task.test.inputs[:2])
     model.eval()
     try:
         with torch.no_grad():
             logits = model(inputs)
     except RuntimeError as error:
-        if linear and "shapes cannot be multiplied" in str(error):
-            got = str(error).partition("(")[2].partition(" and")[0].rpartition("x")[2]
-            return (
-                f"Not yet: a layer expects {linear[-1].in_features} numbers and gets {got}. A new "
-                "head must be as wide as what comes before it: the old one's in_features."
-            )
-        raise
+        shapes = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x", str(error))
+        if shapes is None:
+            raise
+        return (
+            f"Not yet: a layer expects {shapes[2]} numbers and gets {shapes[1]}. A new head must "
+            "be as wide as what comes before it: the old one's in_features."
+        )
     if not isinstance(last, nn.Linear):
         return (
             f"Not yet: no head is left, the network ends in {type(last).__name__} with "
             f"{logits.shape[-1]} numbers. Put a linear layer there, {outputs} out."
         )
-    if OLD in [part.out_features for part in linear]:
+    if any(isinstance(part, nn.Linear) and part.out_features == OLD for part in parts):
         return (
             f"Not yet: the old head with {OLD} outputs is still there. {task.name} has {outputs} "
             "classes: put the new layer in its place."
         )
     if logits.shape != (2, outputs):
         return f"Not yet: the output has shape {tuple(logits.shape)}, not (2, {outputs})."
-    if not linear[-1].weight.requires_grad:
+    if not last.weight.requires_grad:
         return "Not yet: the new head is frozen, so it would stay a guess."
-    return (
-        f"Right: {linear[-1].in_features} features in, {outputs} logits out. Untrained, it guesses."
-    )
+    return f"Right: {last.in_features} features in, {outputs} logits out. Untrained, it guesses."
 
 
 @patient
@@ -123,7 +122,7 @@ def check_rates(groups: list, model: nn.Module) -> str:
     for group in groups:
         rate, weights = group["lr"], group["params"]
         if not isinstance(rate, Real) or not 0 < rate < float("inf"):
-            return f"Not yet: {rate!r} is no learning rate that trains. Try 1e-3."
+            return one_line(f"Not yet: {rate!r} is no learning rate that trains. Try 1e-3.")
         if not isinstance(weights, list | tuple):
             return (
                 f"Not yet: params is a {type(weights).__name__}, not a list. Whoever goes through "

@@ -36,16 +36,20 @@ FAMILIES = tuple(name for name, e in models.catalogue().items() if e.purpose in 
 NOTHING = "nothing"
 LAYERS = {  # what a layer is called, and more of them; where there is no plural they are uncounted
     nn.modules.batchnorm._BatchNorm: ("BatchNorm", ""),
+    nn.GroupNorm: ("GroupNorm", ""),
     nn.modules.conv._ConvNd: ("convolution", "convolutions"),
     nn.Linear: ("linear layer", "linear layers"),
     nn.Embedding: ("embedding", "embeddings"),
     (models.Pool, nn.MaxPool2d, nn.AdaptiveAvgPool2d): ("pooling", ""),
 }
-NAMES = {"Attention": ("attention", ""), "Norm": ("LayerNorm", "")}
-LINEAR = "Conv1D"  # what transformers calls GPT-2's linear layers
-CELL = 'style="text-align: left; padding: 2px 8px; white-space: nowrap"'
-WORDS = CELL.replace("nowrap", "normal")
-TABLE = f"""<div style="overflow-x: auto"><table><caption>The network before and after</caption><thead>
+ENDINGS = {  # of the names of other classes; GPT-2's linear layers are called Conv1D
+    "Attention": ("attention", ""),
+    "LayerNorm": ("LayerNorm", ""),
+    "Conv1D": LAYERS[nn.Linear],
+}
+CELL = 'style="text-align: left; padding: 3px 8px; line-height: 1.4"'
+TABLE = f"""<div style="overflow-x: auto"><table>
+<caption>The network before and after</caption><thead>
 <tr><th rowspan="2" {CELL}>stage</th><th rowspan="2" {CELL}>holds</th>
 <th colspan="2" scope="colgroup" {CELL}>before</th>
 <th colspan="3" scope="colgroup" {CELL}>after</th></tr>
@@ -71,7 +75,10 @@ def head_bench(family: str = "resnet10", classes: int = 2) -> Experiment:
         )
     benches: dict[str, _Bench] = {}
     which = ipywidgets.Dropdown(
-        description="network", options=[(_label(name), name) for name in FAMILIES], value=family
+        description="network",
+        options=[(_label(name), name) for name in FAMILIES],
+        value=family,
+        layout={"width": "max-content"},
     )
     last = ipywidgets.Dropdown(description="frozen up to", style={"description_width": "initial"})
     every = ipywidgets.Checkbox(description="freeze all but the head", value=True, indent=False)
@@ -152,10 +159,11 @@ def head_bench(family: str = "resnet10", classes: int = 2) -> Experiment:
     choose()
     controls = [ipywidgets.HBox([which, last, every]), ipywidgets.HBox([slider, number])]
     alt = (
-        f"The stages of {family} as boxes, as high as they have weights: all frozen but the head, "
-        f"which is new and has {classes} classes."
+        f"The stages of {family} as boxes, the higher the more weights they have: all are frozen "
+        f"but the head, whose last layer is new, for {classes} classes."
     )
-    return Experiment([*controls, picture, said, table, official], bytes(picture.value), alt)
+    still = plots.small_png(ax.get_figure())
+    return Experiment([*controls, picture, said, table, official], still, alt)
 
 
 def _label(name: str) -> str:
@@ -248,22 +256,23 @@ class _Bench:
             before = self._before.loc[stage]
             cells = [self._holds[stage], before["shape"], f"{before.parameters:,}"]
             rows += _row(stage, [*cells, now["shape"], f"{now.parameters:,}", _state(now)])
-        cells = ["its last layer"]
+        cells = []
         for layer in (self._replaced, models.classifier(self._model)):
             cells += [_shown(layer), f"{sum(weight.numel() for weight in layer.parameters()):,}"]
-        cells[3] = _framed("from scratch", f"<b>{cells[3]}</b>")
-        return TABLE.format(rows=rows + _row(f"└ {self._head_name}", [*cells, "new"]))
+        cells[2] = _framed("from scratch", f"<b>{cells[2]}</b>")
+        last = f"└ {self._head_name}, its last layer"
+        return TABLE.format(rows=rows + _row(last, [*cells, "new"], span=2))
 
 
-def _row(stage: str, cells: list) -> str:
-    words, *facts = cells
-    inside = "".join(f"<td {CELL}>{fact}</td>" for fact in facts)
-    return f'<tr><th scope="row" {CELL}>{stage}</th><td {WORDS}>{words}</td>{inside}</tr>'
+def _row(name: str, cells: list, span: int = 1) -> str:
+    inside = "".join(f"<td {CELL}>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row" colspan="{span}" {CELL}>{name}</th>{inside}</tr>'
 
 
 def _framed(colour: str, text: str) -> str:
     """The text in a frame of one of the course's colours, which reads in light and in dark."""
-    return f'<span style="border: 2px solid {plots.COLOURS[colour]}; padding: 0 5px">{text}</span>'
+    style = f"border: 2px solid {plots.COLOURS[colour]}; padding: 0 5px; white-space: nowrap"
+    return f'<span style="{style}">{text}</span>'
 
 
 def _state(row: "pandas.Series") -> str:
@@ -317,7 +326,7 @@ def _count_new(name: str, model: nn.Module) -> int:
     if isinstance(model, models.Adapted):
         family = import_module(f"tl_course.models.{models.catalogue()[name].purpose}").FAMILIES
         for place, weight in model.network.named_parameters():
-            if place.startswith(family[name].new or ("?",)):
+            if place.startswith(family[name].new):
                 new[id(weight)] = weight
     return sum(weight.numel() for weight in new.values())
 
@@ -333,11 +342,8 @@ def _holds(part: nn.Module) -> str:
 
 def _layers(place: str, module: nn.Module) -> Iterator[tuple[str, str]]:
     """The layers of a module by name, in their order; attention is one whatever is in it."""
-    kind = type(module).__name__
     known = [said for types, said in LAYERS.items() if isinstance(module, types)]
-    known += [said for part, said in NAMES.items() if part in kind]
-    if kind == LINEAR:
-        known = [LAYERS[nn.Linear]]
+    known += [said for end, said in ENDINGS.items() if type(module).__name__.endswith(end)]
     if known:
         yield known[0]
         return

@@ -65,7 +65,7 @@ def families_rule() -> Verdict:
     the loss falls when all is trained. Worth is measured for those whose weights come with the
     course: pretrained against random features of the same network. Holds where all families take a
     new job and the worth of all is shown; holds when that is so for some; does not hold where
-    none takes it. The effect is the mean worth.
+    none takes it, or none is worth it. The effect is the mean worth.
     """
     frame = results.load("sweep_families")
     rows = frame[frame.strategy == "operations"]
@@ -95,4 +95,6 @@ def families_rule() -> Verdict:
         text += f" (not {', '.join(name for name in names if name not in able)})"
     text += f"; that their weights are worth it was measured for {' and '.join(proven) or 'none'}"
     verdict = "holds-when" if able and proven else "does-not-hold"
+    if len(able) == len(names) == len(proven):
+        verdict = "holds"
     return settled("zoo-1", verdict, text, found, LESSON)

@@ -63,7 +63,8 @@ def readable_at(frame: "pandas.DataFrame", concept: str) -> str:
     """
     means = probed(frame, concept, "pretrained").mean()
     _, _, chance = TABLE[concept]
-    return str(means.index[means >= chance + READABLE * (means.max() - chance)][0])
+    enough = min(chance + READABLE * (means.max() - chance), means.max())  # none above guessing
+    return str(means.index[means >= enough][0])
 
 
 def table_rule() -> Verdict:
