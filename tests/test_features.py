@@ -154,3 +154,167 @@ def test_a_probe_wants_one_answer_an_input(reader):
         features.probe_task(reader, few)
     units = tasks.Split(few.train.inputs, few.train.labels[:, 3])
     assert features.probe(found, units, found, units).accuracy > 0.8
+
+
+@pytest.fixture
+def made():
+    """Two sets of features of the same 120 inputs: the second shares some with the first."""
+    draw = torch.Generator().manual_seed(0)
+    first = torch.randn(120, 6, generator=draw) * torch.arange(1, 7)
+    second = first @ torch.randn(6, 4, generator=draw) + 9 * torch.randn(120, 4, generator=draw)
+    return first, second + torch.arange(4)
+
+
+def hsic(first, second):
+    """Hilbert-Schmidt independence criterion with linear kernels (Gretton et al. 2005), by its
+    definition: from how alike the inputs are pair by pair, where cka goes by channels.
+    """
+    count = len(first)
+    centring = torch.eye(count, dtype=torch.float64) - 1 / count
+    one, two = (values.double() @ values.double().T for values in (first, second))
+    return torch.trace(one @ centring @ two @ centring) / (count - 1) ** 2
+
+
+def test_cka_is_normalised_hsic(made):
+    expected = hsic(*made) / (hsic(made[0], made[0]) * hsic(made[1], made[1])) ** 0.5
+    assert 0.1 < expected < 0.9
+    assert features.cka(*made) == pytest.approx(float(expected), rel=1e-9)
+    assert features.cka(*made[::-1]) == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_cka_of_single_channels_is_their_squared_correlation(made):
+    one, two = made[0][:, :1], made[1][:, 2:3]
+    expected = torch.corrcoef(torch.cat([one, two], 1).T.double())[0, 1] ** 2
+    assert features.cka(one, two) == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_what_leaves_cka_as_it_is(made):
+    first, second = made
+    turn = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1))).Q
+    order = torch.randperm(120, generator=torch.Generator().manual_seed(2))
+    before = features.cka(first, second)
+    for other in (first @ turn, -0.01 * first, first + 1000, first.flip(1)):
+        assert features.cka(first, other) == pytest.approx(1, abs=1e-6)
+        assert features.cka(other, second) == pytest.approx(before, abs=1e-6)
+    assert features.cka(first[order], second[order]) == pytest.approx(before)
+    assert features.cka(first.half(), second.half()) == pytest.approx(before, abs=1e-3)
+
+
+def test_what_changes_cka(made):
+    first, second = made
+    assert features.cka(first, second[torch.arange(120).roll(60)]) < 0.5 * features.cka(first, second)
+    assert features.cka(first, first * torch.arange(6)) < 0.99  # not any linear map, as CCA would
+    signs = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    assert features.cka(signs[:, :1], signs[:, 1:]) == 0
+
+
+def test_cka_is_high_by_chance_with_few_inputs():
+    draw = torch.Generator().manual_seed(0)
+    few, many = (features.cka(*torch.randn(2, count, 50, generator=draw)) for count in (20, 5000))
+    assert few > 0.6 and many < 0.02
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (torch.rand(5, 3), torch.rand(6, 3), r"shapes \(5, 3\) and \(6, 3\)"),
+        (torch.rand(5), torch.rand(5, 3), "must be"),
+        (torch.rand(5, 3), torch.rand(5, 3, 4, 4), "features.extract"),
+        (torch.rand(1, 3), torch.rand(1, 3), "two or more inputs"),
+        (torch.ones(5, 3), torch.rand(5, 3), "do not vary"),
+        (torch.rand(5, 3), torch.full((5, 3), 0.1), "do not vary"),
+        (torch.rand(5, 0), torch.rand(5, 3), "do not vary"),
+        (torch.rand(5, 3), torch.full((5, 3), torch.nan), "are no numbers"),
+        (torch.rand(5, 3), torch.full((5, 3), torch.inf), "are no numbers"),
+    ],
+)
+def test_cka_refuses(first, second, message):
+    with pytest.raises(store.BadInput, match=message):
+        features.cka(first, second)
+
+
+EVERY = {
+    "resnet10": "digits",
+    "vgg16": "digits",
+    "vit_b_16": "digits",
+    "reader_spanish": "numbers_spanish",
+    "bert": "docstrings",
+    "wav2vec2": "sounds",
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_stage_is_extract_stage_by_stage(name):
+    torch.manual_seed(0)
+    network = models.load(name, pretrained=False).train()
+    inputs = tasks.load(EVERY[name]).val.inputs[:9]
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    found = features.every_stage(network, inputs)
+    assert [*found] == [*models.stages(network)][:-1]
+    for stage, values in found.items():
+        expected = features.extract(network, inputs, stage)
+        assert values.dtype == torch.float32 and not values.requires_grad
+        torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-5)
+    assert all(module.training for module in network.modules())
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_every_stage_goes_in_batches(model):
+    pictures = torch.randint(0, 256, (300, 3, 64, 64), dtype=torch.uint8)
+    found = features.every_stage(model, pictures)
+    assert {name: tuple(values.shape) for name, values in found.items()} == {
+        "stem": (300, 32),
+        "layer1": (300, 32),
+        "layer2": (300, 64),
+        "layer3": (300, 128),
+        "layer4": (300, 256),
+    }
+    last = features.every_stage(model, pictures[-1:])  # of the second batch
+    for name, values in last.items():
+        torch.testing.assert_close(values[0], found[name][-1], rtol=1e-4, atol=1e-5)
+
+
+def test_every_stage_refuses_what_is_no_picture(model, toy):
+    for given in (
+        None,
+        "digits",
+        toy.val.inputs.numpy(),
+        toy.val.inputs[0],
+        toy.val.inputs.float(),
+    ):
+        with pytest.raises(store.BadInput):
+            features.every_stage(model, given)
+    with pytest.raises(store.BadInput, match="stages are not known"):
+        features.every_stage(torch.nn.Linear(2, 2), toy.val.inputs)
+
+
+def test_a_probe_of_any_features_is_chosen_on_validation_and_tested_once(toy):
+    told = [torch.nn.functional.one_hot(s.labels, 3).float() for s in (toy.train, toy.val)]
+    half = torch.zeros(90, 3)  # what the test shows is class 0, whatever it is
+    half[:, 0] = 1
+    found = features.probe_features([*told, half], toy)
+    assert found == {
+        "val_accuracy": 1.0,
+        "test_accuracy": float((toy.test.labels == 0).double().mean()),
+        "test_balanced": pytest.approx(1 / 3),
+    }
+
+
+def test_a_balanced_probe_counts_classes_not_inputs(toy):
+    import dataclasses
+
+    kept = torch.cat(
+        [(toy.test.labels == label).nonzero()[:n, 0] for label, n in enumerate((20, 4))]
+    )
+    rare = dataclasses.replace(toy, test=toy.test.take(kept))
+    told = [torch.nn.functional.one_hot(s.labels, 3).float() for s in (toy.train, toy.val)]
+    always = torch.tensor([1.0, 0, 0]).repeat(24, 1)
+    found = features.probe_features([*told, always], rare)
+    assert found["test_accuracy"] == pytest.approx(20 / 24)
+    assert found["test_balanced"] == pytest.approx(1 / 2)
+
+
+def test_probing_a_stage_is_probing_its_features(model, toy):
+    parts = [features.every_stage(model, s.inputs) for s in (toy.train, toy.val, toy.test)]
+    by_features = features.probe_features([part["layer2"] for part in parts], toy)
+    assert by_features == pytest.approx(features.probe_task(model, toy, "layer2"), abs=0.03)

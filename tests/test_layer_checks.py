@@ -210,7 +210,7 @@ def test_the_channel_of_falling_edges(picky):
 
 
 def test_every_channel_gets_the_answer_of_its_maps(picky):
-    for channel in (0, 2, 13, 16):
+    for channel in (2, 13, 14, 16):
         names = ("horizontal", "rising", "vertical", "falling")
         order = picky[:, channel].argsort(descending=True).tolist()
         found = practice.check_channel(channel)

@@ -23,7 +23,7 @@ KINDS = {
 }
 INK, FAINT = "#222222", "#777777"
 WIDE, TALL, LEAST = 0.66, 0.5, 0.025  # of a box: its width, and its height at most and at least
-MIDDLE, NAMES, ROWS = 0.61, 0.95, (0.28, 0.19, 0.1)  # where things stand, from 0 below to 1
+MIDDLE, NAMES, ROWS = 0.62, 0.95, (0.3, 0.21, 0.12)  # where things stand, from 0 below to 1
 MARGIN = 0.65  # for the names of the rows, in boxes
 SIDE = 0.85  # inches of an example at most
 NEEDED = ("parameters", "trained")
@@ -193,7 +193,7 @@ def _legend(ax: Axes, seen: dict[str, None]) -> None:
         handles=handles,
         ncols=len(handles),
         loc="lower center",
-        bbox_to_anchor=(0.5, 0),
+        bbox_to_anchor=(0.5, -0.015),
         borderpad=0.2,
         borderaxespad=0,
         frameon=False,

@@ -258,7 +258,8 @@ class _Bench:
             rows += _row(stage, [*cells, now["shape"], f"{now.parameters:,}", _state(now)])
         cells = []
         for layer in (self._replaced, models.classifier(self._model)):
-            cells += [_shown(layer), f"{sum(weight.numel() for weight in layer.parameters()):,}"]
+            name = f'<span style="white-space: nowrap">{_shown(layer)}</span>'
+            cells += [name, f"{sum(weight.numel() for weight in layer.parameters()):,}"]
         cells[2] = _framed("from scratch", f"<b>{cells[2]}</b>")
         last = f"└ {self._head_name}, its last layer"
         return TABLE.format(rows=rows + _row(last, [*cells, "new"], span=2))
