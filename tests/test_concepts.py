@@ -65,3 +65,53 @@ def test_every_thing_has_pieces_within_its_frame():
             pieces = make(rng)
             assert len(pieces) >= 3, name
             assert all(np.abs(piece.points).max() <= 1.3 for piece in pieces), name
+
+
+def drawn(monkeypatch, kind, labels):
+    """Where the pieces of each picture are painted, in order: (centre, scale, angle, mirrored)."""
+    found = []
+
+    def painted(draw, rng, piece, colours, place, middle):
+        found[-1].append(place)
+
+    monkeypatch.setattr(concepts, "_paint", painted)
+    for index, label in enumerate(labels):
+        found.append([])
+        concepts.pictures(kind, [label], 3, first=index)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["parts", "objects"])
+def test_one_thing_is_whole_and_another_lies_in_pieces(monkeypatch, kind):
+    labels = np.arange(24) % len(concepts.CLASSES[kind])
+    for places in drawn(monkeypatch, kind, labels):
+        spots = [tuple(centre) for centre, *_ in places]
+        whole = [place for place, spot in zip(places, spots, strict=True) if spot == spots[-1]]
+        assert len(whole) >= 3 and len({angle for _, _, angle, _ in whole}) == 1
+        assert np.abs(spots[-1]).max() <= 0.4
+        loose = spots[: -len(whole)]  # painted first, each at a spot of its own
+        assert len(loose) >= 3 and len({*loose}) == len(loose)
+        assert len({mirrored for *_, mirrored in places}) == 1
+
+
+def test_the_smaller_region_is_as_large_whatever_its_border(monkeypatch):
+    shares = {0: [], 1: [], 2: []}
+
+    def halves(rng, border, angle, shift):
+        shares[label].append(np.asarray(concepts._mask(border, shift, angle, 64)).mean() / 255)
+        return np.zeros((3, 64, 64), np.uint8)
+
+    monkeypatch.setattr(concepts, "_halves", halves)
+    for label in shares:
+        concepts.pictures("corners", [label] * 60, 1)
+    means = [np.mean(values) for values in shares.values()]
+    assert max(means) - min(means) < 0.03
+    assert all(0.15 < value < 0.4 for values in shares.values() for value in values)
+
+
+def test_a_label_that_is_no_class_is_an_error():
+    for kind in ("corners", "parts", "objects"):
+        with pytest.raises(IndexError):
+            concepts.pictures(kind, [9], 0)
+    with pytest.raises(KeyError):
+        concepts.pictures("colours", [0], 0)

@@ -29,9 +29,7 @@ def fails(*given):
 NO_FUNCTION = [(None, "NoneType"), ("layer2", "str"), (torch.ones(2), "Tensor"), ([], "list")]
 
 
-@pytest.mark.parametrize(
-    "check", [practice.check_features, practice.check_alike, practice.check_frozen_training]
-)
+@pytest.mark.parametrize("check", [practice.check_features, practice.check_frozen_training])
 def test_a_check_of_a_function_wants_a_function_that_runs(check):
     for given, kind in NO_FUNCTION:
         wrong(check(given), f"this is {kind}, not a function")
@@ -245,89 +243,41 @@ def test_what_is_no_number_of_a_channel(given, part):
     wrong(practice.check_channel(given), part)
 
 
-def centred(values):
-    return values - values.mean(0)
+@pytest.fixture(scope="module")
+def given():
+    draw = torch.Generator().manual_seed(0)
+    return torch.randn(300, 12, generator=draw) @ torch.randn(12, 12, generator=draw)
 
 
-def similarity(first, second):
-    first, second = centred(first), centred(second)
-    below = (first.T @ first).norm() * (second.T @ second).norm()
-    return (first.T @ second).norm() ** 2 / below
+def mixed(values):
+    return values[torch.randperm(len(values), generator=torch.Generator().manual_seed(1))]
 
 
-def by_pairs(first, second):
-    """The same from how alike the inputs are, pair by pair."""
-    one, two = (centred(x.double()) @ centred(x.double()).T for x in (first, second))
-    return float((one * two).sum() / (one.norm() * two.norm()))
-
-
-def in_place(first, second):
-    first -= first.mean(0)
-    second -= second.mean(0)
-    return similarity(first, second).item()
-
-
-@pytest.mark.parametrize("alike", [similarity, by_pairs, in_place, features.cka])
-def test_right_similarity(alike):
-    right(practice.check_alike(alike))
-
-
-def undivided(first, second):
-    return (centred(first).T @ centred(second)).square().sum()
-
-
-def not_squared(first, second):
-    first, second = centred(first), centred(second)
-    return (first.T @ second).norm() / ((first.T @ first).norm() * (second.T @ second).norm())
-
-
-def divided_by_one(first, second):
-    return undivided(first, second) / undivided(first, first)
-
-
-def not_centred(first, second):
-    below = (first.T @ first).norm() * (second.T @ second).norm()
-    return (first.T @ second).norm() ** 2 / below
-
-
-def centred_by_input(first, second):
-    return not_centred(first - first.mean(1)[:, None], second - second.mean(1)[:, None])
-
-
-def centred_as_a_whole(first, second):
-    return not_centred(first - first.mean(), second - second.mean())
-
-
-def channel_by_channel(first, second):
-    first, second = (F.normalize(centred(x), dim=0) for x in (first, second))
-    return (first * second).sum(0).square().mean()
-
-
-def root(first, second):
-    return similarity(first, second) ** 0.5
+def test_right_disguise(given):
+    right(practice.check_disguise(given, 2 * given + 1, mixed(given)))
+    right(practice.check_disguise(given, -given, given.flip(0)))
+    turn = torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator().manual_seed(2))).Q
+    right(practice.check_disguise(given, given @ turn, mixed(given)))
 
 
 @pytest.mark.parametrize(
-    ("alike", "parts"),
+    ("same", "other", "parts"),
     [
-        (lambda a, b: None, ["returns nothing"]),
-        (lambda a, b: 0.0, ["themselves give 0, not 1"]),
-        (lambda a, b: float("nan"), ["themselves give nan, not 1"]),
-        (lambda a, b: centred(a).T @ centred(b), ["the shape is (8, 8)", "One number"]),
-        (lambda a, b: "alike", ["ValueError"]),
-        (undivided, ["themselves give", "Divide the square"]),
-        (not_squared, ["themselves give", "square above"]),
-        (divided_by_one, ["3 times themselves give 9", "lengths of both"]),
-        (not_centred, ["a moved copy", "each channel's mean"]),
-        (centred_by_input, ["a moved copy", "each channel's mean"]),
-        (centred_as_a_whole, ["a moved copy", "each channel's mean"]),
-        (channel_by_channel, ["a turned copy", "all channels"]),
-        (lambda a, b: 1.0, ["two different sets give 1.000"]),
-        (root, ["two different sets give"]),
+        (lambda x: x, mixed, ["100% of the numbers"]),
+        (lambda x: torch.cat([x[:1], x[1:] + 1]), mixed, ["0% of the numbers of same"]),
+        (lambda x: x.numpy(), mixed, ["same is ndarray"]),
+        (lambda x: x[:, :3], mixed, ["same has the shape (300, 3), not (300, 12)"]),
+        (lambda x: x * torch.arange(2, 14) ** 3, mixed, ["CKA with same is", "differently"]),
+        (mixed, mixed, ["CKA with same is"]),
+        (lambda x: x + float("nan"), mixed, ["are no numbers"]),
+        (lambda x: -x, lambda x: x + 1, ["the means of the channels"]),
+        (lambda x: -x, lambda x: 2 * (x - x.mean(0)) + x.mean(0), ["the spreads"]),
+        (lambda x: -x, lambda x: x, ["CKA with other is 1.00"]),
+        (lambda x: -x, lambda x: None, ["other is NoneType"]),
     ],
 )
-def test_what_is_wrong_with_similarity(alike, parts):
-    wrong(practice.check_alike(alike), *parts)
+def test_what_is_wrong_with_a_disguise(given, same, other, parts):
+    wrong(practice.check_disguise(given, same(given), other(given)), *parts)
 
 
 @pytest.fixture(scope="module")
@@ -579,6 +529,6 @@ def test_an_interruption_is_no_answer():
     def interrupted(*given):
         raise KeyboardInterrupt
 
-    for check in (practice.check_features, practice.check_alike, practice.check_frozen_training):
+    for check in (practice.check_features, practice.check_frozen_training):
         with pytest.raises(KeyboardInterrupt):
             check(interrupted)

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas
 import pytest
 import torch
 from matplotlib.colors import to_hex
@@ -377,3 +378,150 @@ def test_reading_zero_says_zero():
 def test_what_is_read_is_no_formula(text):
     opinions = {"$a_{ reader": probabilities(*range(len(text)))}
     assert plots.png(plots.reading(text, opinions))
+
+
+def accuracies() -> pandas.DataFrame:
+    found = {"pixels": (0.3, 0.3), "stem": (0.95, np.nan), "layer1": (0.5, 0.65)}
+    return pandas.DataFrame(found, index=["edges", "objects"])
+
+
+def test_a_heat_map_is_the_darker_the_further_from_guessing():
+    ax = plots.heat_map(accuracies(), chance={"edges": 0.25, "objects": 0.3}, title="Probes")
+    assert ax.get_title(loc="left") == "Probes"
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["pixels", "stem", "layer1"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["edges", "objects"]
+    (picture,) = ax.images
+    expected = [[0.05 / 0.75, 0.7 / 0.75, 0.25 / 0.75], [0.0, np.nan, 0.5]]
+    assert np.allclose(picture.get_array().filled(np.nan), expected, equal_nan=True)
+    light = picture.get_cmap()(picture.norm([0.0, 0.5, 0.9])).sum(1)
+    assert (np.diff(light) < 0).all()
+    plain = plots.heat_map(accuracies())  # guessing is never right
+    assert plain.images[0].get_array()[0].tolist() == [0.3, 0.95, 0.5]
+
+
+def test_a_heat_map_says_each_number_where_it_belongs():
+    half = pandas.DataFrame(0.02, index=["edges", "objects"], columns=["pixels", "stem", "layer1"])
+    ax = plots.heat_map(accuracies(), half, marked=[("edges", "stem"), ("objects", "stem")])
+    shown = {}
+    for text in ax.texts:
+        x, y = text.get_position()
+        shown.setdefault((round(y), round(x)), []).append(text.get_text())
+    assert shown == {
+        (0, 0): ["0.30", "± 0.02"],
+        (0, 1): ["0.95", "± 0.02"],
+        (0, 2): ["0.50", "± 0.02"],
+        (1, 0): ["0.30", "± 0.02"],
+        (1, 2): ["0.65", "± 0.02"],  # nothing stands where nothing was measured
+    }
+    (frame,) = ax.patches  # nor is it framed
+    assert frame.get_x() + frame.get_width() / 2 == pytest.approx(1)
+    assert frame.get_y() + frame.get_height() / 2 == pytest.approx(0)
+    assert (
+        not frame.get_fill()
+        and to_hex(frame.get_edgecolor()).upper() == (plots.COLOURS["from scratch"])
+    )
+    inks = {text.get_text(): text.get_color() for text in ax.texts}
+    assert inks["0.95"] == "white" and inks["0.30"] == "black"
+    bare = plots.heat_map(accuracies())
+    assert len(bare.texts) == 5 and not bare.patches
+
+
+def test_the_texts_of_a_heat_map_cover_nothing():
+    stages = ["pixels", "stem", *(f"layer{i}" for i in range(1, 5))]
+    rows = ["edges", "corners", "textures", "parts", "objects"]
+    values = pandas.DataFrame(np.linspace(0, 1, 30).reshape(5, 6), index=rows, columns=stages)
+    ax = plots.heat_map(values, values / 10, title="Pretrained")
+    assert_apart([*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels()])
+    assert plots.heat_map(values, ax=ax) is ax and plots.png(ax.figure)
+
+
+def assert_apart(texts) -> None:
+    """None of ``texts`` covers another, or leaves the picture."""
+    figure = texts[0].get_figure()
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in texts]
+    for index, box in enumerate(boxes):
+        name = texts[index].get_text()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1, name
+        for other, text in zip(boxes[:index], texts, strict=False):
+            assert not box.overlaps(other), (name, text.get_text())
+
+
+STAGES = ("stem", "layer1", "layer2")
+
+
+def seeds(*means: float, by: float = 0.01) -> pandas.DataFrame:
+    """A row a seed, a column a stage."""
+    rows = {stage: mean + by * np.arange(-2, 3) for stage, mean in zip(STAGES, means, strict=True)}
+    return pandas.DataFrame(rows)
+
+
+def test_curves_by_stage_show_means_and_intervals():
+    curves = {"pretrained": seeds(0.3, 0.6, 0.99), "random": seeds(0.3, 0.3, 0.2)}
+    ax = plots.by_stage(curves, "accuracy", chance=0.25, title="Leaves")
+    assert ax.get_title(loc="left") == "Leaves" and ax.get_ylabel() == "accuracy"
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == [*STAGES]
+    for line, table in zip(ax.lines, curves.values(), strict=True):
+        assert line.get_xdata().tolist() == [0, 1, 2]
+        assert line.get_ydata() == pytest.approx(table.mean().to_numpy())
+    corners = ax.collections[0].get_paths()[0].vertices
+    middle = corners[np.isclose(corners[:, 0], 1)][:, 1]
+    expected = evidence.paired(curves["pretrained"].layer1, np.zeros(5))
+    assert [middle.min(), middle.max()] == pytest.approx([expected.low, expected.high])
+    assert corners[:, 1].max() == 1  # no accuracy is higher
+    (guessing,) = (c for c in ax.collections if hasattr(c, "get_segments"))
+    assert guessing.get_segments()[0].tolist() == [[0, 0.25], [2, 0.25]]
+    assert ax.get_ylim() == (0, 1.02) and labels(ax) == ["guessing", "pretrained", "random"]
+    assert plots.by_stage(curves, "accuracy", ax=ax) is ax
+
+
+def test_curves_by_stage_may_be_no_accuracies():
+    ax = plots.by_stage({"near: satellite": seeds(1.5, 2.5, 4.0)}, "weights moved")
+    assert "guessing" not in labels(ax)
+    assert ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 4
+    below = plots.by_stage({"near: satellite": seeds(-0.3, 0.1, 0.2)}, "difference")
+    assert below.get_ylim()[0] < -0.3
+    assert [0, 0] in [[*line.get_ydata()] for line in below.lines]  # a line at zero
+    alone = plots.by_stage({"digits": seeds(0.1, 0.2, 0.3)[:1]}, "one seed")
+    assert alone.lines[0].get_ydata() == pytest.approx([0.08, 0.18, 0.28])
+    assert plots.png(alone.figure)
+
+
+TASKS = ("satellite", "leaves", "digits", "pneumonia", "pacs_photo", "materials")
+
+
+def test_curves_without_a_colour_of_their_own_can_be_told_apart():
+    curves = {name: seeds(0.1, 0.2, 0.3 + 0.1 * i) for i, name in enumerate(TASKS)}
+    curves |= {"pretrained: all": seeds(0.1, 0.2, 0.25), "random": seeds(0.1, 0.2, 0.1)}
+    ax = plots.by_stage(curves, "change")
+    lines = [colour(line) for line in ax.lines]
+    assert len({*lines}) == len(curves)
+    assert lines[-2:] == [plots.COLOURS["pretrained"], plots.COLOURS["random"]]
+    meant = {shade.upper() for shade in plots.COLOURS.values()}
+    assert not {*lines[:-2]} & meant  # a colour means one thing
+    assert [to_hex(text.get_color()).upper() for text in ax.texts] == lines
+    bands = [to_hex(shade.get_facecolor()[0]).upper() for shade in ax.collections]
+    assert bands == lines
+    assert labels(ax) == [*curves]
+
+
+def test_more_curves_than_colours_are_drawn():
+    curves = {f"task {i}": seeds(0.1, 0.2, 0.1 * i) for i in range(1, 10)}
+    ax = plots.by_stage(curves, "change")
+    assert len(ax.lines) == 9 and colour(ax.lines[6]) == colour(ax.lines[0])
+    assert all(
+        to_hex(text.get_color()).upper() == colour(line)
+        for text, line in zip(ax.texts, ax.lines, strict=True)
+    )
+
+
+@pytest.mark.parametrize("ends", [(0.9, 0.9, 0.9, 0.9), (0.5, 0.49, 0.51, 0.1), (0, 0, 1, 1)])
+@pytest.mark.parametrize("chance", [None, 0.25])
+def test_labels_of_curves_by_stage_do_not_overlap(ends, chance):
+    curves = {name: seeds(0.5, 0.5, end) for name, end in zip(TASKS, ends, strict=False)}
+    ax = plots.by_stage(curves, "change", chance=chance)
+    assert_apart([*ax.texts, *ax.get_xticklabels()])
+
+
+def test_no_curve_by_stage_is_an_empty_chart():
+    assert plots.png(plots.by_stage({}, "change").figure)

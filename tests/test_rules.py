@@ -42,7 +42,7 @@ def languages(spanish, nothing, longer):
         ((0.1, 0.3, 0.8), "holds", "with 10, 30, 1,000 Italian numbers"),
         ((0.1, 0.3, 0.9), "holds-when", "with 10, 30 Italian numbers; not shown with 1,000"),
         ((0.1, 0.9, 0.97), "holds-when", "with 10 Italian numbers; not shown with 30, 1,000"),
-        ((0.3, 0.7, 0.9), "does-not-hold", "with 10, 30, 1,000 Italian numbers"),
+        ((0.3, 0.7, 0.9), "does-not-hold", "not with 10, 30, 1,000 Italian numbers"),
     ],
 )
 def test_spanish_must_also_beat_who_trains_four_times_as_long(
@@ -90,7 +90,7 @@ RELATIVES = ("false_friends", "reversed", "enciphered", "invented")
         (
             (0.5, 0.6, 0.7, 0.5),
             "does-not-hold",
-            "worth, in points: cognates +0, grammar -10, alphabet -20, roots +0",
+            "not worth, in points: cognates +0, grammar -10, alphabet -20, roots +0",
         ),
     ],
 )
@@ -429,7 +429,7 @@ UP, DOWN, LEVEL = (0.1, 0.2, 0.3, 0.4, 0.5), (0.5, 0.4, 0.3, 0.2, 0.1), (0.3,) *
             (DOWN, DOWN),
             "does-not-hold",
             -0.4,
-            "in features (1 - CKA) (leaves, satellite), weights, AdamW (leaves, satellite), "
+            "not in features (1 - CKA) (leaves, satellite), weights, AdamW (leaves, satellite), "
             "weights, SGD (leaves, satellite)",
         ),
     ],
@@ -550,21 +550,22 @@ def heads(cells: dict[tuple[str, int], tuple]) -> pandas.DataFrame:
             (NEW, RENAMED, STACKED, 0.7),
             (NEW, RENAMED, STACKED, 0.7),
             "holds",
-            "better than renaming the old answers on pacs_photo, digits, stacking the old answers "
-            "on pacs_photo, digits",
+            "better than the old answers renamed (pacs_photo, digits), a new head on the old one "
+            "(pacs_photo, digits)",
         ),
         (
             (NEW, RENAMED, 0.7, 0.7),
             (NEW, RENAMED, STACKED, 0.7),
             "holds-when",
-            "better than renaming the old answers on pacs_photo, digits, stacking the old answers "
-            "on digits; not shown against stacking them on pacs_photo",
+            "better than the old answers renamed (pacs_photo, digits), a new head on the old one "
+            "(digits); not shown against a new head on the old one (pacs_photo)",
         ),
         (
             (0.5, 0.5, 0.5, 0.7),
             (0.5, 0.6, 0.5, 0.7),
             "does-not-hold",
-            "better than renaming them on pacs_photo, digits, stacking them on pacs_photo, digits",
+            "not better than the old answers renamed (pacs_photo, digits), a new head on the old "
+            "one (pacs_photo, digits)",
         ),
     ],
 )
@@ -608,7 +609,7 @@ def tuned_by(photo_50: float, photo_200: float, leaves_50: float, leaves_200: fl
         (
             (0.2, 0.3, 0.2, 0.3),
             "does-not-hold",
-            "pacs_photo 50 (-20), pacs_photo 200 (-30), leaves 50 (-20), leaves 200 (-30), points "
+            "not pacs_photo 50 (-20), pacs_photo 200 (-30), leaves 50 (-20), leaves 200 (-30), points "
             "against fine-tuning",
         ),
     ],

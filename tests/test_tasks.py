@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from tl_course import store, tasks
-from tl_course.tasks import Split, number_words
+from tl_course.tasks import Split, docstrings, number_words, pacs, sounds
 from tl_course.tasks.task import divide, stratified
+from tl_course.tasks.text import codes
 
 DRAWN = ("leaves", "materials", "digits", *(f"concepts_{k}" for k in tasks.CONCEPTS))
 OTHERS = ("docstrings", "sounds")
@@ -337,3 +338,130 @@ def test_an_archive_that_is_not_pacs(tmp_path, monkeypatch):
     monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path / "cache"))
     with pytest.raises(store.CorruptFile, match="one folder 'photo' with the seven classes"):
         tasks._LOADERS["pacs_photo"]()
+
+
+def test_texts_become_code_points_with_zeros_behind():
+    found = codes(["dos", "", "año 🍂"])
+    assert found.dtype == torch.int32 and found.shape == (3, 5)
+    assert found[0].tolist() == [100, 111, 115, 0, 0] and not found[1].any()
+    assert "".join(map(chr, found[2].tolist())) == "año 🍂"
+    assert codes(["dos", "quince"], 4).tolist() == [
+        [100, 111, 115, 0],
+        [*map(ord, "quin")],
+    ]
+    assert codes(["dos"], 9).shape == (1, 9)
+    assert codes([]).shape == (0, 1) and codes([""]).tolist() == [[0]]
+
+
+def test_sentences_are_first_paragraphs_that_say_something(monkeypatch):
+    import types
+
+    def told(doc):
+        part = lambda: None  # noqa: E731
+        part.__doc__ = doc
+        return part
+
+    library = types.ModuleType("library")
+    library.good = told("Fit a line\n  to points.\n\nMore about it.")
+    library.again = told("Fit a line to points.")
+    library.short = told("Fit lines now")
+    library.signature = told("fit(x, y) fits a line to points")
+    library.silent = told(None)
+    library.number = 5
+    library._hidden = told("Nobody sees this at all.")
+    monkeypatch.setattr(docstrings, "import_module", {"library": library}.__getitem__)
+    assert docstrings.sentences("library") == ["Fit a line to points."]
+    library.__all__ = ["_hidden", "missing"]
+    assert docstrings.sentences("library") == ["Nobody sees this at all."]
+
+
+def test_topics_are_about_equally_frequent():
+    task = tasks.load("docstrings")
+    counts = sum(s.labels.bincount() for s in (task.train, task.val, task.test))
+    assert len(counts) == len(task.classes) == 6 and counts.max() <= docstrings.MOST
+    total = int(counts.sum())
+    for split, share in ((task.train, 0.5), (task.val, 0.15), (task.test, 0.35)):
+        assert len(split) == pytest.approx(share * total, abs=2)
+        assert (split.labels.bincount() >= 0.8 * share * counts).all()
+
+
+def test_sounds_depend_on_labels_and_seed_alone():
+    labels = np.arange(5)
+    found = sounds.sounds(labels, 7)
+    assert found.dtype == np.float32 and found.shape == (5, 8000) and np.abs(found).max() <= 1
+    assert np.array_equal(found, sounds.sounds(labels, 7))
+    assert np.array_equal(found, sounds.sounds(torch.from_numpy(labels), 7))
+    assert not np.array_equal(found, sounds.sounds(labels, 8))
+    with pytest.raises(IndexError):
+        sounds.sounds([5], 0)
+
+
+def test_each_sound_is_what_its_name_says():
+    task = tasks.load("sounds")
+    spectra = torch.stft(
+        task.test.inputs, 1024, window=torch.hann_window(1024), return_complex=True
+    ).abs()[:, :, 3:-3]
+    pitch = spectra.argmax(1).float()
+    moved = pitch.amax(1) - pitch.amin(1)  # in steps of 15.6 Hz
+    by_name = {n: task.test.labels == label for label, n in enumerate(task.classes)}
+    assert moved[by_name["steady"]].median() <= 1 < moved[by_name["warbling"]].median()
+    ends = (pitch[:, -1] - pitch[:, 0]).abs()
+    assert ends[by_name["warbling"]].median() < ends[by_name["rising"]].median()
+    purity = spectra.amax(1).sum(1) / spectra.sum((1, 2))
+    assert purity[by_name["noise"]].median() < 0.5 * purity[by_name["steady"]].median()
+
+
+def test_no_sound_is_in_two_splits():
+    task = tasks.load("sounds")
+    every = [row.numpy().tobytes() for s in (task.train, task.val, task.test) for row in s.inputs]
+    assert len({*every}) == len(every) == sum(sounds.SIZES)
+    assert all((s.labels.bincount() == len(s) // 5).all() for s in (task.train, task.val))
+
+
+@pytest.fixture
+def styles(tmp_path, monkeypatch):
+    """A folder as PACS comes unpacked, with twenty small pictures of each thing and style."""
+    from PIL import Image
+
+    def fill(place, shade, count=20):
+        for index, name in enumerate(pacs.CLASSES):
+            (place / name).mkdir(parents=True)
+            for number in range(count):
+                colour = (30 * index, 12 * number, shade)
+                Image.new("RGB", (8, 8), colour).save(place / name / f"{number}.png")
+
+    for shade, folder in enumerate(pacs.FOLDERS.values()):
+        fill(tmp_path / "kfold" / folder, 60 * shade)
+    monkeypatch.setattr(store, "unpack", lambda name: tmp_path)
+    return tmp_path, fill
+
+
+@pytest.mark.parametrize("style", pacs.FOLDERS)
+def test_each_style_of_pacs_has_its_own_pictures(styles, style):
+    root, fill = styles
+    fill(root / "__MACOSX" / pacs.FOLDERS[style], 255, 1)
+    task = pacs.load(style)
+    assert task.name == f"pacs_{style}" and task.classes == pacs.CLASSES
+    assert "_" not in task.title and task.overlap == pacs.OVERLAP[style]
+    assert task.licence and task.source
+    assert [len(s) for s in (task.train, task.val, task.test)] == [70, 14, 56]
+    for split in (task.train, task.val, task.test):
+        assert split.inputs.shape[1:] == (3, 64, 64) and split.inputs.dtype == torch.uint8
+        assert split.labels.bincount().tolist() == [len(split) // 7] * 7
+        assert (split.inputs[:, 0, 0, 0] == 30 * split.labels).all()
+        assert (split.inputs[:, 2] == 60 * [*pacs.FOLDERS].index(style)).all()
+
+
+def test_pacs_that_is_there_twice_or_lacks_a_class(styles):
+    root, fill = styles
+    fill(root / "copy" / "photo", 9, 1)
+    with pytest.raises(store.CorruptFile, match="one folder 'photo'"):
+        pacs.load("photo")
+    (root / "kfold" / "sketch" / "dog").rename(root / "kfold" / "sketch" / "wolf")
+    with pytest.raises(store.CorruptFile, match="one folder 'sketch'"):
+        pacs.load("sketch")
+    for path in (root / "kfold" / "cartoon" / "horse").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(store.BadInput, match="class 'horse'"):
+        pacs.load("cartoon")
+    assert len(pacs.load("art").train) == 70

@@ -1,11 +1,10 @@
 # %% [markdown]
 # # What does each layer know?
 #
-# Articles on transfer learning often print a table: of a network for pictures, the first layer
-# knows *edges*, the second *corners and textures*, the third *parts*, the fourth whole *objects*.
-# Beautiful pictures are shown as proof.
+# Articles on transfer learning often print a table: of a network for pictures, layer 1 knows
+# *edges*, layer 2 *corners and textures*, layer 3 *parts*, layer 4 whole *objects*.
 #
-# You will make such pictures yourself. Then you put questions with known answers to every layer.
+# You will look at what layers look for. Then you put questions with known answers to every layer.
 #
 # **After this lesson you can** watch a layer work, measure what can be read from it, and say which
 # layers a new task changes.
@@ -42,15 +41,18 @@ for name, part in surgery.stages(network).items():
 
 # %% [markdown]
 # Each *channel* is a map: one number for each place, high where the channel finds what it looks
-# for. Later maps are coarser, and each of their numbers depends on a larger square of the picture,
-# its *receptive field*.
+# for. Later maps are coarser, and each number depends on a larger square of the picture, its
+# *receptive field*. (The last is larger than the picture; beyond the edge it sees zeros.)
+#
+# The table's layers 1 to 4 will be held against `layer1` to `layer4`. The stem comes before them.
 
 # %% [markdown]
 # ## Predict first
 #
-# You will see drawings of faces, cars, animals and trees among loose pieces of each other, so that
-# pieces alone do not tell which is which. After which stage can one first read off what a drawing
-# shows? Choose, then **Commit**.
+# You will see drawings of faces, cars, animals and trees. Around each lie loose pieces of another
+# kind, so that counting pieces does not tell which it is. After which stage can one first read off
+# what is drawn? *Read off* means: a simple classifier comes 90 % of the way from guessing to what
+# it reaches at the best stage. Choose, then **Commit**.
 
 # %% tags=["nbval-ignore-output"]
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -66,8 +68,6 @@ widgets.predict("02-objects", "Objects can be read off first after …", STAGES)
 # %%
 filters = network.stem[0].weight.detach()
 print(tuple(filters.shape), "filters, colours, height, width")
-largest = filters.abs().amax((1, 2, 3))
-print(int((largest < 0.01 * largest.max()).sum()), "of 32 have shrunk to nothing")
 
 # %%
 chart = plots.filters({"pretrained": network, "random": untrained})
@@ -95,19 +95,20 @@ finally:
 tuple(kept["layer1"].shape)
 
 # %% [markdown]
-# `features.Tap` does the same as a `with`. Here are four of the 32 maps, laid over the picture:
+# `features.Tap` does the same as a `with`. Here are three of the 32 maps, laid over the picture:
 # yellow is where the channel is most active.
 
 # %%
 with torch.no_grad(), features.Tap(network, "layer1") as tap:
     network(network.preprocess(temple[None]))
 maps = tap["layer1"][0]
-chart = plots.activations(temple, {f"channel {c}": maps[c] for c in (2, 13, 20, 21)})
-plots.show(chart, alt="Four channels of layer1 over a temple: each marks edges of one direction.")
+chart = plots.activations(temple, {f"channel {c}": maps[c] for c in (13, 20, 2)})
+plots.show(chart, alt="Three channels of layer1 over a temple: falling, rising, level edges.")
 
 # %% [markdown]
-# Photograph: danielbuechele, CC BY 2.0, from scikit-learn. Compare roofs, columns and the shore:
-# each channel marks edges that run in one direction, and hardly any others.
+# Photograph: danielbuechele, CC BY 2.0, from scikit-learn. Channel 13 marks edges that fall from
+# left to right, 20 those that rise. Channel 2 marks level ones, and is never quite still: look only
+# at what rises above a map's own background.
 
 # %% [markdown]
 # ## What would a channel most like to see?
@@ -124,27 +125,29 @@ def climb(stage, channel, steps=60):
     for _ in range(steps):
         with features.Tap(network, stage) as tap:
             network(network.preprocess(picture.clamp(0, 1)))
-        optimizer.zero_grad()
-        (-tap[stage][0, channel].mean()).backward()
+        excitement = tap[stage][0, channel].mean()
+        (picture.grad,) = torch.autograd.grad(-excitement, picture)
         optimizer.step()
-    return (255 * picture.detach().clamp(0, 1)).byte()[0]
+    return (255 * picture.detach().clamp(0, 1)).byte()[0], float(excitement)
 
 
 # %% [markdown]
-# The plain way finds tricks: pixel noise that no camera would take. It becomes readable when the
+# This plain way ends in glaring pixels that no camera would take. It gets easier to read when the
 # *frequencies* of the picture are changed instead of its pixels, and when it is moved and turned a
-# little in every step. `features.preferred_picture` does that.
+# little in every step (Olah et al. 2017). `features.preferred_picture` does that.
 
-# %%
-CHANNEL = 96
-plain = climb("layer3", CHANNEL)
-better, activation = features.preferred_picture(network, "layer3", CHANNEL)
-rows = {f"layer3, channel {CHANNEL}": torch.stack([plain, better])}
-chart = plots.gallery(rows, {f"layer3, channel {CHANNEL}": ("plain", "by frequencies")}, columns=2)
-plots.show(chart, alt="One channel's preferred picture, made in two ways: noise, and a texture.")
+# %% tags=["nbval-ignore-output"]
+plain, glaring = climb("layer3", 96)
+better, calm = features.preferred_picture(network, "layer3", 96)
+best = features.stored_preferred("layer3").best[96]
+print(f"plain {glaring:.2f}, by frequencies {calm:.2f}, best of 5,000 photographs {best:.2f}")
+rows = {"layer3, channel 96": torch.stack([plain, better])}
+chart = plots.gallery(rows, {"layer3, channel 96": ("plain", "by frequencies")}, columns=2)
+plots.show(chart, alt="One channel's preferred picture made in two ways: the same arches, calmer.")
 
 # %% [markdown]
-# The course has made one for each of the 512 channels. Five of every stage:
+# The course has made one for each of the 512 channels. Five of every stage, chosen by hand because
+# they are easy to read:
 
 # %%
 CHOSEN = {
@@ -162,7 +165,8 @@ plots.show(chart, alt="Preferred pictures by stage: stripes, then textures, then
 
 # %% [markdown]
 # From stripes to textures to shapes: it looks as the table says. But you see what you were told to
-# see. A name such as *eye detector* is a guess from one picture.
+# see. The last one looks like a dog; among 5,000 photographs, teddies, beakers and water towers
+# excite that channel. A name such as *dog detector* is a guess from one picture.
 
 # %% [markdown]
 # ## The layer explorer
@@ -197,9 +201,10 @@ plots.show(sheet, alt="Drawn faces, cars, animals and trees, each among loose pi
 # %% [markdown]
 # ## A linear probe
 #
-# Take a stage's maps and average each over the picture: one number a channel, the *features*. Can
-# a straight cut through these numbers tell the classes apart? Such a simple classifier on frozen
-# features is called a *linear probe*. It can read only what the stage has already worked out.
+# Take a stage's maps and average each over the picture: one number a channel, the *features*. Can a
+# straight cut through these numbers tell the classes apart? A simple classifier on frozen features
+# is called a *linear probe* (Alain and Bengio 2016). It reads what the stage has worked out, as far
+# as that survives averaging.
 
 
 # %%
@@ -231,9 +236,11 @@ for stage, known, random in zip(STAGES, probe(network), probe(untrained), strict
 # %% [markdown]
 # ## Every question, every stage
 #
-# The course asked five such questions, with 600 labelled pictures, ten seeds, and the strictness of
-# the probe chosen on validation. Only training pictures and the random network change with the
-# seed; there is one pretrained network.
+# First claim, **layer-1**: the table. The course asked five such questions. *Edges*: which of four
+# directions. *Corners*: straight, corner or curve. *Textures*: nine materials. *Parts*: eye, wheel
+# or leaf. *Objects*: as above. 600 labelled pictures, ten seeds; validation chose how strict the
+# probe is. Training pictures and the random network change with the seed; there is one pretrained
+# network.
 
 # %%
 stored = evidence.load("sweep_probes")
@@ -245,7 +252,7 @@ plots.show(chart, alt="Probe accuracy by question and stage, pretrained: rises f
 # %%
 means, half = layers.probe_table(stored, "random")
 chart = plots.heat_map(means, half, layers.CHANCE, title="Random weights")
-plots.show(chart, alt="The same with random weights: only edges can be read, at every stage.")
+plots.show(chart, alt="With random weights: edges everywhere, some texture early, little else.")
 
 # %% [markdown]
 # Each cell is the test accuracy and half its 95 % interval; the darker, the further from guessing
@@ -264,12 +271,13 @@ print(f"layer-1 {verdict.verdict}: {verdict.condition}")
 print("pretrained minus random, at the table's layers:", verdict.interval)
 
 # %% [markdown]
-# Read the frames. Textures and parts come where the table says. Edges can be read anywhere, even
-# through random weights: no learning is needed for them. Corners come one stage later than in the
-# table, and objects one earlier: together with parts.
+# Read the frames. Textures and parts come where the table says. Edges come there too (the stem
+# misses them by two points), but random weights show them nearly as well: they hardly need
+# learning. Corners come one stage later than in the table, objects one earlier: together with
+# parts.
 #
-# So the order of the table is about right, and its words are too neat. Another network, deeper or
-# trained on other pictures, may draw its lines elsewhere.
+# So the order is about right, and the words are too neat. Another network, or larger drawings, may
+# move the lines.
 
 # %% [markdown]
 # ## Break it
@@ -281,11 +289,13 @@ print("pretrained minus random, at the table's layers:", verdict.interval)
 
 # %%
 def shuffled(split, tiles):
-    cut = split.inputs.unflatten(3, (tiles, -1)).unflatten(2, (tiles, -1)).transpose(3, 4)
-    cut = cut.flatten(2, 3)  # (N, 3, tiles * tiles, height, width)
-    order = torch.rand(len(split), 1, tiles * tiles, 1, 1).argsort(2)
-    cut = cut.gather(2, order.expand_as(cut)).unflatten(2, (tiles, tiles))
-    return tasks.Split(cut.transpose(3, 4).flatten(4, 5).flatten(2, 3), split.labels)
+    pictures = []
+    for picture in split.inputs:
+        pieces = [p for row in picture.chunk(tiles, 1) for p in row.chunk(tiles, 2)]
+        pieces = [pieces[place] for place in torch.randperm(tiles * tiles)]
+        rows = [torch.cat(pieces[i : i + tiles], 2) for i in range(0, len(pieces), tiles)]
+        pictures.append(torch.cat(rows, 1))
+    return tasks.Split(torch.stack(pictures), split.labels)
 
 
 # %% tags=["nbval-ignore-output"]
@@ -299,10 +309,13 @@ for tiles in (1, TILES):
     print(f"{tiles} × {tiles} tiles: {found.accuracy:.2f}")
 
 # %% [markdown]
+# About half is what counting pieces gives: the arrangement is gone.
+
+# %% [markdown]
 # ## What does a new task change?
 #
-# Second claim: *early layers barely change in fine-tuning, late layers change most*. Fine-tune on
-# the leaf clinic of lesson 00, and compare before with after.
+# Second claim, **layer-2**: *early layers barely change in fine-tuning, late layers change most*.
+# Fine-tune on the leaf clinic of lesson 00, and compare before with after.
 
 # %% tags=["nbval-ignore-output"]
 clinic = tasks.load("leaves").few(200, seed=0)
@@ -311,7 +324,8 @@ history = train.fit(tuned, clinic, epochs=12, lr=1e-3)
 before, after = (surgery.stages(model) for model in (network, tuned))
 
 # %% [markdown]
-# How far have a stage's weights moved, as a share of their length?
+# Take a stage's weights as one long arrow. How far has its tip moved, as a share of the arrow's
+# length?
 
 # %% tags=["nbval-ignore-output"]
 for name in STAGES:
@@ -322,9 +336,10 @@ for name in STAGES:
     print(f"{name}: moved by {(new - old).norm() / old.norm():.0%} of its length")
 
 # %% [markdown]
-# Weights may move and the features stay the same, or the other way round. *CKA* compares the
-# features themselves: 1 if one set is a turned, moved or stretched copy of the other, near 0 if
-# they have nothing in common. It compares every channel with every other.
+# Weights may move and the features stay the same, or the other way round. *Centred kernel
+# alignment*, CKA, compares the features themselves (Kornblith et al. 2019): 1 if one set is a
+# turned, moved or stretched copy of the other, low if they share little. How low depends on the
+# number of pictures, so there is a control again: the random network.
 
 
 # %%
@@ -335,26 +350,29 @@ def cka(first, second):
 
 
 # %% tags=["nbval-ignore-output"]
-pictures = clinic.val.inputs
+pictures = tasks.load("leaves").val.inputs
+print("CKA with before   fine-tuned   random")
 for name in STAGES:
-    old, new = (features.extract(model, pictures, name) for model in (network, tuned))
-    print(f"{name}: CKA {cka(old, new):.2f}")
+    trio = (network, tuned, untrained)
+    old, new, other = (features.extract(model, pictures, name) for model in trio)
+    print(f"{name:15} {cka(old, new):12.2f} {cka(old, other):8.2f}")
 
 # %% [markdown]
-# One run. The stored ones: three tasks, five seeds, 200 labels. And a doubt is looked into: AdamW
-# moves every weight by about the same step, so small weights move far *relative to their size*.
-# Plain gradient descent (SGD) moves them by what the gradient says.
+# One run. The stored ones: three tasks, five seeds, 200 labels. *Near*, *middle* and *far* say how
+# like the photographs of pretraining we think a task is. And a doubt is looked into: AdamW moves
+# every weight by about the same step, so small weights move far *for their size*. SGD with
+# momentum, at one rate, moves them by what the gradient says.
 
 # %%
 changes = evidence.load("sweep_changes")
 print("made with:", changes.attrs["command"])
 for optimizer in ("AdamW", "SGD"):
-    curves = {
-        f"{layers.TARGETS[task]}: {task}": layers.moved(changes, task, "change", optimizer)
-        for task in layers.HALVED
-    }
-    chart = plots.by_stage(curves, "weights moved (share)", title=f"Weights, {optimizer}")
-    plots.show(chart, alt=f"Share by which each stage's weights moved with {optimizer}, by task.")
+    curves = {}
+    for task in layers.HALVED:
+        weights = layers.moved(changes, task, "change", optimizer)
+        curves[f"{layers.TARGETS[task]}: {task}"] = weights.div(weights["layer4"], axis=0)
+    chart = plots.by_stage(curves, "moved, layer4 = 1", title=f"Weights, {optimizer}")
+    plots.show(chart, alt=f"How far each stage moved with {optimizer}, beside the last, by task.")
 
 # %%
 curves = {
@@ -369,40 +387,35 @@ verdict = evidence.settle("layer-2")
 print(f"layer-2 {verdict.verdict}: {verdict.condition}")
 print("last stage minus first, features (1 - CKA):", verdict.interval)
 
-# %% tags=["nbval-ignore-output"]
-tuned_runs = changes[changes.strategy == "fine-tuning"]
-tuned_runs.groupby(["task", "optimizer"]).test_balanced.mean().unstack().round(2)
-
 # %% [markdown]
 # Features change most at the end, on every task; though a late stage also receives the changes of
-# all before it. Weights are another matter. With AdamW the last stage moved most (the bands are
-# wide because each run has its own learning rate). With SGD, as good on the test, all moved about
-# alike, and on digits the first moved most. That *early layers barely change* is in part a habit of
-# the optimizer.
+# all before it. Weights are another matter. With AdamW the last stage moved about five times as far
+# as the stem. With SGD, as good on the test, less than one and a half times as far, and on digits
+# the stem moved most. That *early layers barely change* is in part a habit of the optimizer.
 
 # %% [markdown]
 # And is a small change a small matter? Put one stage back to what it was, leave the others
-# fine-tuned, and see what that costs.
+# fine-tuned, and count what that costs, in points of test accuracy. `whole` is what nothing put
+# back reaches.
 
 # %%
-changes["worth"] = changes.test_balanced - changes.rewound_balanced
-curves = {
-    f"{layers.TARGETS[task]}: {task}": layers.moved(changes, task, "worth", "SGD")
-    for task in layers.HALVED
-}
-chart = plots.by_stage(curves, "accuracy lost", title="One stage put back, SGD")
-plots.show(chart, alt="Accuracy lost when one stage is put back: the stem costs as much as any.")
+tuned_runs = changes[changes.strategy == "fine-tuning"]
+cost = 100 * (tuned_runs.test_balanced - tuned_runs.rewound_balanced)
+keys = [tuned_runs[name] for name in ("optimizer", "task", "stage")]
+table = cost.groupby(keys, sort=False).mean().unstack()
+table["whole"] = 100 * tuned_runs.groupby(["optimizer", "task"]).test_balanced.mean()
+table.round(1)
 
 # %% [markdown]
-# On leaves the stem moved least, and putting it back costs as much as any other; on digits it costs
-# far more than the last. The later stages had got used to what it became.
+# On leaves the stem moved least, and putting it back costs ten points with either optimizer. On
+# digits it costs most of all. A small change low down can matter as much as a large one at the end.
 
 # %% [markdown]
 # ## Do early features help anywhere?
 #
-# Third claim: *early features help almost any image task*. Two tests. First, probes on five tasks
-# with 200 labels, from photographs of things (near) to handwritten digits and X-rays (far): how
-# much better can they be read from pretrained stages than from random ones?
+# Third claim, **layer-3**: *early features help almost any image task*. Two tests. First, probes on
+# five tasks with 200 labels, from photographs of things (near) to handwritten digits and X-rays
+# (far): how much better can they be read from pretrained stages than from random ones?
 
 # %%
 curves = {
@@ -438,36 +451,40 @@ print("pretrained minus random probes after layer2:", verdict.interval)
 # %% [markdown]
 # ## Where does it look?
 #
-# One more way to look inside, to check your own networks with. *Grad-CAM* asks how each map of the
-# last stage would have to change to make an answer more certain, and adds the maps up by that. It
-# takes five lines.
+# One more way to look inside, to check your own networks with. *Grad-CAM* (Selvaraju et al. 2017)
+# asks how each map of a late stage would have to change to make an answer more certain, and adds
+# the maps up by that. `layer4` has only 4 × 4 places, so we take `layer3`.
 
 # %%
 leaf, label = clinic.val.inputs[:1], int(clinic.val.labels[0])
-with features.Tap(tuned, "layer4") as tap:
+with features.Tap(tuned, "layer3") as tap:
     logits = tuned(tuned.preprocess(leaf))
-gradient = torch.autograd.grad(logits[0, label], tap["layer4"])[0]
+gradient = torch.autograd.grad(logits[0, label], tap["layer3"])[0]
 weights = gradient.mean((2, 3), keepdim=True)
-heat = (weights * tap["layer4"].detach()).sum(1).relu()
-print(tuple(heat.shape), "one number for each of 4 × 4 places")
+heat = (weights * tap["layer3"].detach()).sum(1).relu()
+print(tuple(heat.shape), "one number for each of 8 × 8 places")
 
-# %%
-first = [int((clinic.val.labels == label).nonzero()[0]) for label in range(1, 5)]
-pictures = clinic.val.inputs[first]
-heats = [features.grad_cam(tuned, pictures[i], i + 1, stage="layer3") for i in range(4)]
-chart = plots.cams({clinic.classes[i + 1]: (pictures[i], heats[i]) for i in range(4)})
-plots.show(chart, alt="Four sick leaves; the places that speak for their condition are bright.")
+# %% tags=["nbval-ignore-output"]
+panels = {}
+for label in range(1, 5):
+    leaf = clinic.val.inputs[int((clinic.val.labels == label).nonzero()[0])]
+    answer = clinic.classes[int(train.predict(tuned, leaf[None]).argmax())]
+    heat = features.grad_cam(tuned, leaf, label, stage="layer3")
+    panels[f"{clinic.classes[label]}, says {answer}"] = (leaf, heat)
+plots.show(plots.cams(panels), alt="Four sick leaves; below, what speaks for their condition.")
 
 # %% [markdown]
-# Bright places speak for the condition. Is it the spots, or the background? A network that is right
-# for the wrong reason shows it here. The map is coarse, and says *where*, not *what*.
+# Bright places speak for the true condition, whatever the network said. Are they on the signs of
+# the disease, on the leaf at least? A network that is right for the wrong reason may show it here.
+# The map is coarse, and says *where*, not *what*.
 
 # %% [markdown]
 # ## Exercise: look and leave no trace
 #
-# Write a function that gives the features of a stage, averaged over the picture. It must leave the
-# network as it was: no hook, also when the pass fails, no moved BatchNorm statistics, and the same
-# mode, training or eval, as before.
+# Write a function that gives the features of a stage, averaged over the picture, and leaves the
+# network as it was: no hook, also when the pass fails; the same mode, training or eval, as before;
+# no moved statistics. (In training mode, *BatchNorm* layers note the mean and spread of what passes
+# by. Eval mode stops that.)
 #
 # <details><summary>Hint</summary><code>model.training</code> says the mode; <code>model.train(True)
 # </code> sets it. <code>features.Tap</code> removes its hook whatever happens.</details>
@@ -494,9 +511,12 @@ print(practice.check_features(my_features))
 # %% [markdown]
 # ## Exercise: find the channel
 #
-# One channel of `layer1` answers to edges that fall from left to right at least 1.5 times as much
-# as to those of any other direction. Which? `concepts_edges` has pictures of four directions. How
-# far a map rises above its own median is a good measure of its answer.
+# One channel of `layer1` answers to falling edges at least 1.5 times as much as to those of any
+# other direction. Which? `concepts_edges` has pictures of four directions.
+#
+# <details><summary>Hint</summary>A map's answer is how far it rises above its own background:
+# <code>maps.amax(2) - maps.median(2).values</code>, where <code>maps</code> is (pictures, channels,
+# places).</details>
 
 # %% tags=["exercise"]
 channel = 0
@@ -507,40 +527,40 @@ with torch.no_grad(), features.Tap(network, "layer1") as tap:
 maps = tap["layer1"].flatten(2)
 rise = maps.amax(2) - maps.median(2).values
 means = torch.stack([rise[edges.labels == label].mean(0) for label in range(4)])
-channel = int((means[3] / means[:3].amax(0).clamp(min=0.1)).argmax())
+channel = int((means[3] / means[:3].amax(0)).nan_to_num().argmax())
 ### END SOLUTION
 print(practice.check_channel(channel))
 
 # %% [markdown]
-# ## Exercise: alike?
+# ## Exercise: a disguise
 #
-# Write linear CKA yourself, without looking up. It must be 1 for a copy that was moved, stretched
-# or turned, and less for others. The check says which of these fails.
-
+# What does CKA see? From the features below make two others. `same` differs in every single number,
+# and CKA with the first is 1. `other` has the same mean and spread in every channel, and CKA is
+# below 0.3.
+#
+# <details><summary>Hint</summary>CKA asks whether the same <em>pictures</em> are alike in both. It
+# does not care what a channel is called or how loud all of them are.</details>
 
 # %% tags=["exercise"]
-def alike(first, second):
-    value = 0.0
-    ### BEGIN SOLUTION
-    first, second = first - first.mean(0), second - second.mean(0)
-    shared = (first.T @ second).norm() ** 2
-    value = float(shared / ((first.T @ first).norm() * (second.T @ second).norm()))
-    ### END SOLUTION
-    return value
-
-
-print(practice.check_alike(alike))
+given = features.extract(network, tasks.load("leaves").val.inputs, "layer2")
+same = other = given
+### BEGIN SOLUTION
+same = 2 * given + 1
+other = given[torch.randperm(len(given))]
+### END SOLUTION
+print(practice.check_disguise(given, same, other))
 
 # %% [markdown]
 # ## What you measured
 #
-# Layers do build on each other: textures before parts, and none of it without learning, except
-# edges. The table's words are neater than the network. What fine-tuning changes most depends on how
-# you measure, and half a network is worth having.
+# The order is roughly the table's: edges, textures, then corners, parts and objects together.
+# Learning adds much to everything but edges. Fine-tuning changes the features most at the end;
+# which weights move most depends on the optimizer, and a small move can matter. And pictures of
+# channels proved little: drawings with known answers did.
 
 # %% [markdown]
 # ## Go further
 #
 # `models.load("resnet18")`, where there is a network or its file, has eighteen layers and has seen
-# a million photographs at 224×224 pixels. Repeat the heat map with it: do its layers keep to the
-# table better? Lesson 03 gives networks a new head.
+# a million photographs at 224×224 pixels: run `probe(models.load("resnet18"))` above. Lesson 03
+# gives networks a new head.

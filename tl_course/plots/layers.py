@@ -1,8 +1,7 @@
 """What the layers of a picture network look for, and where they find it."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -69,27 +68,36 @@ def activations(picture: "torch.Tensor", maps: "Mapping[str, torch.Tensor]") -> 
 
     ``maps``: title to (h, w). See ``activation``. Raises ``BadInput`` without maps.
     """
-    return _row({title: partial(activation, picture, values) for title, values in maps.items()})
+    figure, spots = _grid(1, len(maps))
+    for ax, (title, values) in zip(spots[0], maps.items(), strict=True):
+        activation(picture, values, title=title, ax=ax)
+    return figure
 
 
 def cams(panels: "Mapping[str, tuple[torch.Tensor, torch.Tensor]]") -> Figure:
-    """Several pictures side by side, each with where it speaks for its class.
+    """Pictures side by side, and below each where it speaks for its class.
 
     ``panels``: title to picture and heat, as ``cam`` takes them. Raises ``BadInput`` without any.
     """
-    return _row({title: partial(cam, *panel) for title, panel in panels.items()})
-
-
-def _row(panels: Mapping[str, Callable[..., Axes]]) -> Figure:
-    if not panels:
-        raise store.BadInput("a row of pictures", "it has none to show", "Pass one at least")
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2.0 * len(panels), 2.3), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
-        spots = figure.subplots(1, len(panels), squeeze=False)[0]
-        for ax, (title, draw) in zip(spots, panels.items(), strict=True):
-            draw(title=title, ax=ax)
+    figure, spots = _grid(2, len(panels))
+    for above, below, (title, (picture, heat)) in zip(*spots, panels.items(), strict=True):
+        above.imshow(picture.permute(1, 2, 0).numpy(), interpolation="bilinear")
+        with mpl.rc_context(PANELS):
+            above.set_title(title, parse_math=False)
+        above.set_yticks([])
+        _bare(above)
+        cam(picture, heat, ax=below)
     return figure
+
+
+def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+    if not columns:
+        raise store.BadInput("a row of pictures", "it has none to show", "Pass one at least")
+    with mpl.rc_context(PANELS):
+        figure = Figure(figsize=(2.0 * columns, 2.0 * rows + 0.4), dpi=DPI, layout="constrained")
+        figure.get_layout_engine().set(h_pad=0.06, w_pad=0.04)
+        FigureCanvasAgg(figure)
+        return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def cam(

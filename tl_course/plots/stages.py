@@ -75,7 +75,6 @@ def by_stage(
     """
     ax = ax or axes(7.2, 3.6, title)
     ends, stages = [], []
-    limits = (None, None) if chance is None else (0.0, 1.0)
     spare = cycle(SPARE)
     colours = [colour_of(label) or next(spare) for label in curves]
     for colour, (label, table) in zip(colours, curves.items(), strict=True):

@@ -8,16 +8,16 @@ from tl_course.practice.head import (
     check_rates,
     check_sewn,
 )
-from tl_course.practice.layers import check_alike, check_channel, check_features
+from tl_course.practice.layers import check_channel, check_disguise, check_features
 from tl_course.practice.predictions import commit, compare, compare_rank, rank, recall
 
 __all__ = [
     "both",
-    "check_alike",
     "check_between",
     "check_both",
     "check_channel",
     "check_cipher",
+    "check_disguise",
     "check_features",
     "check_frozen_training",
     "check_head_only",

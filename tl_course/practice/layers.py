@@ -124,48 +124,38 @@ def check_channel(channel: int) -> str:
 
 
 @patient
-def check_alike(alike: Callable) -> str:
-    """Whether ``alike(first, second)`` is linear CKA, on features made for the purpose."""
-    if not callable(alike):
-        return f"Not yet: this is {type(alike).__name__}, not a function."
-    draw = torch.Generator().manual_seed(0)
-    first = torch.randn(200, 8, generator=draw)
-    turn = torch.linalg.qr(torch.randn(8, 8, generator=draw)).Q
-    other = first @ torch.randn(8, 5, generator=draw) + torch.randn(200, 5, generator=draw)
+def check_disguise(given: torch.Tensor, same: torch.Tensor, other: torch.Tensor) -> str:
+    """Whether ``same`` fools the eye and ``other`` fools the statistics, but CKA sees both.
 
-    moved = first + torch.arange(8)
-    if (value := alike(first, first)) is None:
-        return "Not yet: your function returns nothing. Does it end with return?"
-    if getattr(value, "shape", ()):
-        return f"Not yet: the shape is {tuple(value.shape)}. One number says how alike they are."
-
-    def found(a: torch.Tensor, b: torch.Tensor) -> float:
-        return float(alike(a.clone(), b.clone()))
-
-    if not abs(found(first, first) - 1) < 1e-3:
+    All three are features (N, channels) of the same N pictures. ``same`` must differ from ``given``
+    in every number, with a CKA of 1; ``other`` must have the means and spreads of its channels,
+    with a CKA below 0.3.
+    """
+    for name, values in (("same", same), ("other", other)):
+        if not isinstance(values, torch.Tensor):
+            return f"Not yet: {name} is {type(values).__name__}, not a tensor."
+        if values.shape != given.shape:
+            return f"Not yet: {name} has the shape {tuple(values.shape)}, not {tuple(given.shape)}."
+    equal = float((same == given).double().mean())
+    if equal > 0:
+        return f"Not yet: {equal:.0%} of the numbers of same are those given."
+    if not (found := features.cka(given, same)) > 0.999:
         return (
-            f"Not yet: features and themselves give {found(first, first):.3g}, not 1. Divide the "
-            "square above the line by both lengths below."
+            f"Not yet: CKA with same is {found:.3f}, not 1. It allows to turn, move and stretch "
+            "all of it, not to stretch channels differently or to mix the pictures."
         )
-    if not abs(found(first, 3 * first) - 1) < 1e-3:
+    for what, old, new in (
+        ("means", given.mean(0), other.mean(0)),
+        ("spreads", given.std(0), other.std(0)),
+    ):
+        if not torch.allclose(old, new, rtol=1e-3, atol=1e-4):
+            return f"Not yet: the {what} of the channels of other are not those given."
+    if not (found := features.cka(given, other)) < 0.3:
         return (
-            f"Not yet: features and 3 times themselves give {found(first, 3 * first):.3g}, not 1. "
-            "Divide by the lengths of both, a.T @ a and b.T @ b."
+            f"Not yet: CKA with other is {found:.2f}. Whatever is done to all pictures alike, it "
+            "sees through. Which picture has which features?"
         )
-    if not abs(found(first, moved) - 1) < 1e-3:
-        return (
-            f"Not yet: features and a moved copy give {found(first, moved):.3g}, not 1. Subtract "
-            "each channel's mean first."
-        )
-    if not abs(found(first, first @ turn) - 1) < 1e-3:
-        return (
-            f"Not yet: features and a turned copy give {found(first, first @ turn):.3g}, not 1. A "
-            "later layer can undo a turn: compare channels with all channels, not one by one."
-        )
-    if not abs(found(first, other) - features.cka(first, other)) < 1e-3:
-        return (
-            f"Not yet: two different sets give {found(first, other):.3f}, CKA gives "
-            f"{features.cka(first, other):.3f}. Are the lengths below the line those of a.T @ a "
-            "and b.T @ b?"
-        )
-    return "Right: 1 for copies that are moved, stretched or turned, less for others."
+    return (
+        f"Right: CKA is {features.cka(given, same):.2f} although no number is the same, and "
+        f"{found:.2f} although each channel looks the same. It asks which pictures are alike."
+    )

@@ -21,15 +21,18 @@ def new_head_rule() -> Verdict:
     """
     frame = results.load("sweep_head")
     yes, no = [], []
-    for other, words in (("old head renamed", "renaming"), ("probe on old head", "stacking")):
+    for other, words in (
+        ("old head renamed", "the old answers renamed"),
+        ("probe on old head", "a new head on the old one"),
+    ):
         won, level = [], []
         for task in dict.fromkeys(frame.task):
             better = compare(frame, task, LABELS, "linear probe", other).sign > 0
             (won if better else level).append(task)
         if won:
-            yes.append(f"{words} the old answers on {', '.join(won)}")
+            yes.append(f"{words} ({', '.join(won)})")
         if level:
-            no.append(f"{words} them on {', '.join(level)}")
+            no.append(f"{words} ({', '.join(level)})")
     found = pooled(frame, LABELS, "linear probe", "old head renamed")
     verdict, condition = share(yes, no, "better than {}", "against {}")
     return settled("head-1", verdict, condition, found, LESSON)

@@ -18,5 +18,5 @@ def share(yes: Sequence, no: Sequence, when: str, unless: str) -> tuple[str, str
     if not no:
         return "holds", when.format(", ".join(yes))
     if not yes:
-        return "does-not-hold", when.format(", ".join(no))
+        return "does-not-hold", f"not {when.format(', '.join(no))}"
     return "holds-when", f"{when.format(', '.join(yes))}; not shown {unless.format(', '.join(no))}"
