@@ -591,26 +591,26 @@ def tuned_by(photo_50: float, photo_200: float, leaves_50: float, leaves_200: fl
         (
             (0.02, -0.1, 0.2, 0.3),
             "holds",
-            "pacs_photo 50 (-2), pacs_photo 200 (+10), points against fine-tuning; not shown on "
-            "leaves 50 (-20), leaves 200 (-30)",
+            "enough (points against fine-tuning): pacs_photo 50 (-2), pacs_photo 200 (+10); not "
+            "shown on leaves 50 (-20), leaves 200 (-30)",
         ),
         (
             (0.02, 0.2, 0.2, 0.3),
             "holds-when",
-            "pacs_photo 50 (-2), points against fine-tuning; not shown on pacs_photo 200 (-20), "
-            "leaves 50 (-20), leaves 200 (-30)",
+            "enough (points against fine-tuning): pacs_photo 50 (-2); not shown on pacs_photo 200 "
+            "(-20), leaves 50 (-20), leaves 200 (-30)",
         ),
         (
             (0.2, 0.3, 0.2, -0.1),
             "holds-when",
-            "leaves 200 (+10), points against fine-tuning; not shown on pacs_photo 50 (-20), "
-            "pacs_photo 200 (-30), leaves 50 (-20)",
+            "enough (points against fine-tuning): leaves 200 (+10); not shown on pacs_photo 50 "
+            "(-20), pacs_photo 200 (-30), leaves 50 (-20)",
         ),
         (
             (0.2, 0.3, 0.2, 0.3),
             "does-not-hold",
-            "not pacs_photo 50 (-20), pacs_photo 200 (-30), leaves 50 (-20), leaves 200 (-30), points "
-            "against fine-tuning",
+            "not enough (points against fine-tuning): pacs_photo 50 (-20), pacs_photo 200 (-30), "
+            "leaves 50 (-20), leaves 200 (-30)",
         ),
     ],
 )

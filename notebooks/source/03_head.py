@@ -82,9 +82,9 @@ print(f"right: {start.accuracy:.2f}, guessing: {1 / len(clinic.classes):.2f}")
 print(f"loss: {start.loss:.2f}, of equal chances for all: {torch.tensor(5.0).log():.2f}")
 
 # %% [markdown]
-# A new head starts near chance, for its weights have nothing to do with leaves: between 0.13 and 0.27
-# with other seeds. Equal chances for five classes cost log 5 = 1.61. If yours starts far above, its
-# weights are too large; far below, it has already learned your labels.
+# A new head starts near chance, for its weights have nothing to do with leaves: between 0.13 and
+# 0.27 with other seeds. Equal chances for five classes cost log 5 = 1.61. If yours starts far
+# above, its weights are too large; far below, it has already learned your labels.
 
 # %% [markdown]
 # ## Bottleneck features
