@@ -1,7 +1,10 @@
+from collections import OrderedDict
+
 import pytest
 import torch
 
 from tl_course import features, models, store, surgery, tasks, train
+from tl_course.features import extraction
 from tl_course.tasks.number_words import codes
 
 
@@ -318,3 +321,66 @@ def test_probing_a_stage_is_probing_its_features(model, toy):
     parts = [features.every_stage(model, s.inputs) for s in (toy.train, toy.val, toy.test)]
     by_features = features.probe_features([part["layer2"] for part in parts], toy)
     assert by_features == pytest.approx(features.probe_task(model, toy, "layer2"), abs=0.03)
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Counts how often ``extract`` runs a network, from an empty memory on."""
+    counted = []
+    run = extraction.run
+
+    def counting(*given):
+        counted.append(given)
+        return run(*given)
+
+    monkeypatch.setattr(extraction, "run", counting)
+    monkeypatch.setattr(extraction, "_remembered", OrderedDict())
+    return counted
+
+
+def test_the_same_features_are_not_computed_twice(model, toy, passes):
+    first = features.extract(model, toy.val.inputs, "layer2")
+    found = features.extract(model, toy.val.inputs.clone(), "layer2")
+    assert torch.equal(found, first) and len(passes) == 1
+    found.zero_()  # whoever changes what was given changes nothing that is remembered
+    assert torch.equal(features.extract(model, toy.val.inputs, "layer2"), first)
+    features.extract(model, toy.val.inputs, "layer1")
+    features.extract(model, toy.val.inputs)
+    features.extract(model, toy.test.inputs, "layer2")
+    assert len(passes) == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.layer1[0].conv1.weight.data.mul_(2),
+        lambda model: model.layer1[0].bn1.running_mean.add_(1),
+        lambda model: setattr(model, "preprocess", models.Preprocess(32)),
+        lambda model: setattr(model.preprocess, "size", 32),
+        lambda model: model.preprocess.mean.add_(0.1),
+    ],
+)
+def test_what_features_depend_on_is_noticed(model, toy, passes, change):
+    first = features.extract(model, toy.val.inputs, "layer2")
+    change(model)
+    assert not torch.allclose(features.extract(model, toy.val.inputs, "layer2"), first)
+    assert len(passes) == 2
+
+
+def test_a_hook_hears_every_pass(model, toy, passes):
+    features.extract(model, toy.val.inputs, "layer2")
+    with features.Tap(model, "stem") as tap:
+        features.extract(model, toy.val.inputs, "layer2")
+    assert tap["stem"].shape[0] == len(toy.val) and len(passes) == 2
+
+
+def test_only_so_much_is_remembered(model, toy, passes, monkeypatch):
+    size = features.extract(model, toy.val.inputs, "layer2").nbytes
+    monkeypatch.setattr(extraction, "REMEMBERED_BYTES", 2 * size)
+    for count in (50, 40, 30):
+        features.extract(model, toy.val.inputs[:count], "layer2")
+    features.extract(model, toy.val.inputs[:30], "layer2")
+    assert len(passes) == 4 and sum(x.nbytes for x in extraction._remembered.values()) <= 2 * size
+    monkeypatch.setattr(extraction, "REMEMBERED_BYTES", 1)
+    found = features.extract(model, toy.val.inputs[:20], "layer2")
+    assert found.shape == (20, 64) and not extraction._remembered

@@ -484,12 +484,11 @@ plots.show(plots.cams(panels), alt="Four sick leaves; below, what speaks for the
 # ## Exercise: look and leave no trace
 #
 # Write a function that gives the features of a stage, averaged over the picture, and leaves the
-# network as it was: no hook, also when the pass fails; the same mode, training or eval, as before;
-# no moved statistics. (In training mode, *BatchNorm* layers note the mean and spread of what passes
-# by. Eval mode stops that.)
+# network as it was: no hook, also when the pass fails; the same mode; no moved statistics. (In
+# training mode, *BatchNorm* layers note the mean and spread of what passes. Eval mode stops it.)
 #
-# <details><summary>Hint</summary><code>model.training</code> says the mode; <code>model.train(True)
-# </code> sets it. <code>features.Tap</code> removes its hook whatever happens.</details>
+# <details><summary>Hint</summary><code>model.training</code> says the mode, <code>model.train(True)
+# </code> sets it. <code>features.Tap</code> always removes its hook.</details>
 
 
 # %% tags=["exercise"]

@@ -10,6 +10,7 @@
 # %%
 import time
 
+import pandas
 import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
@@ -246,8 +247,6 @@ print("photographs, 50 labels, head alone minus fine-tuning:", verdict.interval)
 # The libraries call the head by other names; the operations are the same.
 
 # %%
-import pandas
-
 table = pandas.DataFrame([vars(entry) for entry in models.catalogue().values()])
 table = table[~table.name.str.startswith("reader")].set_index("name")
 table["million weights"] = (table.parameters / 1e6).round(1)
@@ -373,7 +372,7 @@ def learn_head(model, task):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     ### END SOLUTION
     return losses
 
@@ -383,9 +382,9 @@ print(practice.check_frozen_training(learn_head))
 # %% [markdown]
 # ## What you measured
 #
-# A head is a small layer that turns features into answers. A new one starts at chance and learns in
-# a second from stored features. It is enough where the pictures are like those the backbone knows;
-# elsewhere the backbone must change too. How much of it, asks lesson 04.
+# A head is a small layer that turns features into answers. A new one starts near chance and learns
+# in a second from stored features. It is enough where the pictures are like those the backbone
+# knows; elsewhere the backbone must change too. How much of it, asks lesson 04.
 
 # %% [markdown]
 # ## Go further
