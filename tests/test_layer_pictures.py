@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from tl_course import features, models, plots, store, tasks, widgets
-from tl_course.plots import layers
+from tl_course.plots import layers, style
 from tl_course.widgets.layers import STAGES
 
 
@@ -220,7 +220,7 @@ class Explored:
 
     def _kept(self, figure) -> bytes:
         self.figure = figure
-        return layers.jpeg(figure)
+        return style.jpeg(figure)
 
     def arrays(self) -> list[np.ndarray]:
         return [image.get_array() for ax in self.figure.axes for image in ax.images]

@@ -662,8 +662,8 @@ def test_families_that_take_a_new_job(settled):
         (0.4 + 0.3) / 2, abs=0.01
     )
     assert found.condition == (
-        "3 of 3 families take a new head, freeze and learn; that their weights are worth it was "
-        "measured for ResNet and BERT"
+        "3 of 3 families take a new head and freeze; 3 of 3 families learn by heart; that their "
+        "weights are worth it was measured for ResNet and BERT"
     )
 
 
@@ -676,9 +676,9 @@ def test_a_family_that_fails_with_one_seed(settled, what):
     broken = {"bert": BREAKS.get(what, {"loss_after": np.nan})}
     found = settled("zoo-1", zoo(broken))
     assert found.verdict == "holds-when"
-    assert found.condition.startswith(
-        "2 of 3 families take a new head, freeze and learn (not bert)"
-    )
+    taken = "2 of 3" if what in ("head", "frozen") else "3 of 3"
+    assert found.condition.startswith(f"{taken} families take a new head and freeze")
+    assert "2 of 3 families learn by heart (bert with 4 of 5 seeds)" in found.condition
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,11 @@ from tl_course.plots.layers import (
     channel,
     filters,
     gallery,
-    jpeg,
-    small_png,
 )
 from tl_course.plots.letters import reading
 from tl_course.plots.pictures import answers, contact_sheet
 from tl_course.plots.stages import by_stage, heat_map
-from tl_course.plots.style import COLOURS, axes, png, show
+from tl_course.plots.style import COLOURS, axes, jpeg, png, show, small_png
 
 __all__ = [
     "COLOURS",

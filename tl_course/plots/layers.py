@@ -1,6 +1,5 @@
 """What the layers of a picture network look for, and where they find it."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -193,28 +192,6 @@ def channel(
     with mpl.rc_context(PANELS):
         figure.axes[1].set_title(title, parse_math=False)
     return figure
-
-
-def jpeg(figure: Figure) -> bytes:
-    """The figure as JPEG: of pictures, a third as large as PNG and ten times as fast."""
-    return _encoded(figure, "RGB", "JPEG", quality=90, subsampling=0)
-
-
-def small_png(figure: Figure) -> bytes:
-    """The figure as PNG in 256 colours: of pictures, a third as large as in all colours."""
-    return _encoded(figure, "P", "PNG", optimize=True)
-
-
-def _encoded(figure: Figure, mode: str, kind: str, **options) -> bytes:
-    from PIL import Image
-
-    figure.canvas.draw()
-    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
-    if mode == "P":  # a rare colour, such as that of the few most active units, keeps its place
-        picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def _panels() -> Figure:

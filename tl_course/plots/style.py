@@ -3,11 +3,14 @@
 import io
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 DPI = 110
+LARGE = 120_000  # bytes
 # Okabe and Ito's colour-blind safe palette (2008) and two darker tones, one fixed meaning each
 COLOURS = {
     "pretrained": "#0072B2",
@@ -69,10 +72,33 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def jpeg(figure: Figure) -> bytes:
+    """The figure as JPEG: of pictures, a third as large as PNG and ten times as fast."""
+    return _encoded(figure, "RGB", "JPEG", quality=90, subsampling=0)
+
+
+def small_png(figure: Figure) -> bytes:
+    """The figure as PNG in 256 colours: of pictures, a third as large as in all colours."""
+    return _encoded(figure, "P", "PNG", optimize=True)
+
+
+def _encoded(figure: Figure, mode: str, kind: str, **options) -> bytes:
+    figure.canvas.draw()
+    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    if mode == "P":  # a rare colour, such as that of the few most active units, keeps its place
+        picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
 def show(chart: Axes | Figure, alt: str) -> None:
     """Display a chart in the notebook, with ``alt`` for those who cannot see it."""
     from IPython.display import display
 
     figure = chart if isinstance(chart, Figure) else chart.get_figure()
-    bundle = {"image/png": png(figure), "text/plain": alt}
+    picture = png(figure)
+    if len(picture) > LARGE:  # full of photographs: a notebook has room for few such
+        picture = small_png(figure)
+    bundle = {"image/png": picture, "text/plain": alt}
     display(bundle, raw=True, metadata={"image/png": {"alt": alt}})

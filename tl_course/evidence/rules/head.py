@@ -73,10 +73,15 @@ def families_rule() -> Verdict:
     """
     frame = results.load("sweep_families")
     rows = frame[frame.strategy == "operations"]
-    works = rows["head"].astype(bool) & rows.frozen.astype(bool)
-    works &= rows.loss_after < LEARNT * rows.loss_before
-    able = [name for name, fine in works.groupby(rows.family, sort=False).all().items() if fine]
+    takes = rows["head"].astype(bool) & rows.frozen.astype(bool)
+    learns = takes & (rows.loss_after < LEARNT * rows.loss_before)
     names = [*dict.fromkeys(rows.family)]
+    seeds = rows.seed.nunique()
+    counts = {
+        word: {name: int(fine[rows.family == name].sum()) for name in names}
+        for word, fine in (("take a new head and freeze", takes), ("learn by heart", learns))
+    }
+    able = [name for name in names if learns[rows.family == name].all()]
     small = frame[frame.family == "minilm"].pivot(
         index="seed", columns="strategy", values="test_balanced"
     )
@@ -94,10 +99,13 @@ def families_rule() -> Verdict:
         for name, values in zip(("ResNet", "BERT"), both, strict=True)
         if paired(*values).sign > 0
     ]
-    text = f"{len(able)} of {len(names)} families take a new head, freeze and learn"
-    if set(able) != set(names):
-        text += f" (not {', '.join(name for name in names if name not in able)})"
-    text += f"; that their weights are worth it was measured for {' and '.join(proven) or 'none'}"
+    parts = []
+    for word, found_in in counts.items():
+        part = f"{sum(n == seeds for n in found_in.values())} of {len(names)} families {word}"
+        short = [f"{name} with {n} of {seeds} seeds" for name, n in found_in.items() if n < seeds]
+        parts.append(f"{part} ({', '.join(short)})" if short else part)
+    worth = " and ".join(proven) or "none"
+    text = f"{'; '.join(parts)}; that their weights are worth it was measured for {worth}"
     verdict = "holds-when" if able and proven else "does-not-hold"
     if len(able) == len(names) == len(proven):
         verdict = "holds"
