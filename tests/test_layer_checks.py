@@ -162,7 +162,7 @@ def unprepared(model, pictures, stage):
 @pytest.mark.parametrize(
     ("read", "parts"),
     [
-        (lambda *given: None, ["returns nothing", "return?"]),
+        (lambda *given: None, ["returns None", "Put the averages"]),
         (in_training_mode, ["BatchNorm statistics moved (stem.1.running_mean)", "model.eval()"]),
         (stays_in_eval, ["stands in eval mode now", "put it back"]),
         (stays_partly_in_eval, ["stands in eval mode now"]),

@@ -128,7 +128,7 @@ def climb(stage, channel, steps=60):
         excitement = tap[stage][0, channel].mean()
         (picture.grad,) = torch.autograd.grad(-excitement, picture)
         optimizer.step()
-    return (255 * picture.detach().clamp(0, 1)).byte()[0], float(excitement)
+    return (255 * picture.detach().clamp(0, 1)).byte()[0], excitement.item()
 
 
 # %% [markdown]

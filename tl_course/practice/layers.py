@@ -25,7 +25,7 @@ def check_features(read: Callable) -> str:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     found = read(model, pictures, STAGE)
     if found is None:
-        return "Not yet: your function returns nothing. Does it end with return?"
+        return "Not yet: your function returns None. Put the averages into what it returns."
     if left := hooked(model):
         return (
             f"Not yet: a hook is left behind on {left}. It would run in every later pass, and "
