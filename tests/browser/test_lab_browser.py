@@ -25,6 +25,13 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
 WAITING = "[...document.querySelectorAll('.jp-InputPrompt')].filter(e => e.innerText.includes('*'))"
+# milliseconds from a key to the change of an element, as the page itself sees them
+STOPWATCH = """element => {
+    window.taken = [];
+    document.addEventListener("keydown", () => { window.began = performance.now(); }, true);
+    const changed = () => window.taken.push(performance.now() - window.began);
+    new MutationObserver(changed).observe(element, {childList: true, subtree: true});
+}"""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
@@ -225,17 +232,19 @@ def test_layer_explorer(run, lab, tmp_path):
     slider.scroll_into_view_if_needed()
     stage, picture = box.locator("select").nth(1), box.locator("select").nth(0)
     stage.select_option("layer2")
+    seconds_until(page, "of 64. The network gets")
     number = box.locator("input[type=number]")
     number.fill("10")
     number.press("Enter")
     seconds_until(page, "layer2, channel 10 of 64")
     slider.focus()
-    taken = []
-    for step in range(11, 31):
+    page.locator(".widget-html-content", has_text="The network gets").first.evaluate(STOPWATCH)
+    for step in range(11, 41):
         page.keyboard.press("ArrowRight")
-        taken.append(seconds_until(page, f"layer2, channel {step} of 64"))
-    print(f"key to sentence, median of {len(taken)}: {1000 * sorted(taken)[10]:.0f} ms")
-    assert sorted(taken)[10] < 0.5
+        seconds_until(page, f"layer2, channel {step} of 64")
+    taken = sorted(page.evaluate("window.taken"))
+    print(f"key to sentence, median of {len(taken)}: {taken[len(taken) // 2]:.0f} ms")
+    assert len(taken) >= 25 and taken[len(taken) // 2] < 300
     page.wait_for_timeout(500)
     shot(page, "explorer_layer2")
 
