@@ -89,7 +89,17 @@ class Answers(BaseHTTPRequestHandler):
         try:
             for start in range(0, SIZE, 2000):
                 self.wfile.write(GOOD[start : start + 2000])
-                time.sleep(0.1)  # long enough to be interrupted on a busy machine
+                time.sleep(0.02)
+        except OSError:
+            return
+
+    def endless(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(SIZE))
+        self.end_headers()
+        try:
+            self.wfile.write(GOOD[: SIZE // 2])
+            time.sleep(90)  # whoever interrupts this has time, on a busy machine too
         except OSError:
             return
 
@@ -254,7 +264,8 @@ def test_a_damaged_cached_file_without_a_network(served, cache):
 
 
 CHILD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 from tl_course import store
 from tl_course.store import catalogue
 item = store.Published("photos", "photos.zip", sys.argv[1], sys.argv[2], int(sys.argv[3]),
@@ -291,8 +302,8 @@ def test_two_processes_at_once(served, server, cache):
 @localhost
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one child alone")
 def test_interrupting_a_running_download_removes_the_part(served, cache):
-    child = start_child(served("slow"))
-    give_up = time.monotonic() + 15
+    child = start_child(served("endless"))
+    give_up = time.monotonic() + 60
     while not left_in(cache) and time.monotonic() < give_up:
         time.sleep(0.02)
     assert left_in(cache)[0].endswith(".part")
