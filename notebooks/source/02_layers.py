@@ -165,8 +165,8 @@ plots.show(chart, alt="Preferred pictures by stage: stripes, then textures, then
 
 # %% [markdown]
 # From stripes to textures to shapes: it looks as the table says. But you see what you were told to
-# see. The last one looks like a dog; among 5,000 photographs, teddies, beakers and water towers
-# excite that channel. A name such as *dog detector* is a guess from one picture.
+# see. The last one looks like a dog; whether dogs excite that channel is another question. A name
+# such as *dog detector* is a guess from one picture.
 
 # %% [markdown]
 # ## The layer explorer
@@ -271,10 +271,9 @@ print(f"layer-1 {verdict.verdict}: {verdict.condition}")
 print("pretrained minus random, at the table's layers:", verdict.interval)
 
 # %% [markdown]
-# Read the frames. Textures and parts come where the table says. Edges come there too (the stem
-# misses them by two points), but random weights show them nearly as well: they hardly need
-# learning. Corners come one stage later than in the table, objects one earlier: together with
-# parts.
+# Read the frames. Textures and parts come where the table says. Edges come there too (the stem just
+# misses them), but random weights show them nearly as well: they hardly need learning. Corners come
+# one stage later than in the table, objects one earlier: together with parts.
 #
 # So the order is about right, and the words are too neat. Another network, or larger drawings, may
 # move the lines.
@@ -389,9 +388,9 @@ print("last stage minus first, features (1 - CKA):", verdict.interval)
 
 # %% [markdown]
 # Features change most at the end, on every task; though a late stage also receives the changes of
-# all before it. Weights are another matter. With AdamW the last stage moved over five times as far
-# as the stem. With SGD, as good on the test, less than one and a half times as far, and on digits
-# the stem moved most. That *early layers barely change* is in part a habit of the optimizer.
+# all before it. Weights are another matter. With AdamW the last stage moved several times as far as
+# the stem. With SGD, as good on the test, the stages moved much more alike, and on digits the stem
+# moved most. That *early layers barely change* is in part a habit of the optimizer.
 
 # %% [markdown]
 # And is a small change a small matter? Put one stage back to what it was, leave the others
@@ -407,7 +406,7 @@ table["whole"] = 100 * tuned_runs.groupby(["optimizer", "task"]).test_balanced.m
 table.round(1)
 
 # %% [markdown]
-# On leaves the stem moved least, and putting it back costs ten points with either optimizer. On
+# On leaves the stem moved least, and putting it back still costs dearly, with either optimizer. On
 # digits it costs most of all. A small change low down can matter as much as a large one at the end.
 
 # %% [markdown]
@@ -447,8 +446,8 @@ print("pretrained minus random probes after layer2:", verdict.interval)
 
 # %% [markdown]
 # Above the stem, learning adds to every task but the X-rays, and most to the nearest. The early
-# half alone buys nineteen points on leaves and twelve on satellite scenes. The late half buys far
-# less: its stages get inputs that they never learned to read. On digits neither buys much.
+# half alone buys much on leaves and on satellite scenes. The late half buys far less: its stages
+# get inputs that they never learned to read. On digits neither buys much.
 
 # %% [markdown]
 # ## Where does it look?

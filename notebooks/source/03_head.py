@@ -83,9 +83,9 @@ print(f"right: {start.accuracy:.2f}, guessing: {1 / len(clinic.classes):.2f}")
 print(f"loss: {start.loss:.2f}, of equal chances for all: {torch.tensor(5.0).log():.2f}")
 
 # %% [markdown]
-# A new head starts near chance, for its weights have nothing to do with leaves: between 0.13 and
-# 0.27 with other seeds. Equal chances for five classes cost log 5 = 1.61. If yours starts far
-# above, its weights are too large; far below, it has already learned your labels.
+# A new head starts near chance, for its weights have nothing to do with leaves; another seed gives
+# another share. Equal chances for five classes cost log 5. If yours starts far above, its weights
+# are too large; far below, it has already learned your labels.
 
 # %% [markdown]
 # ## Bottleneck features
@@ -235,9 +235,9 @@ print("photographs, 50 labels, head alone minus fine-tuning:", verdict.interval)
 
 # %% [markdown]
 # *Enough* means here: the whole interval loses less than five points. With 50 photographs the two
-# cannot be told apart, which just passes; with 200 the head alone leads by four points, and on all
-# other tasks it loses. So *small and similar* is the right warning, though one similar task is
-# little to go by.
+# cannot be told apart, which just passes; with 200 the head alone is ahead, and on all other tasks
+# it is behind. So *small and similar* is the right warning, though one similar task is little to go
+# by.
 
 # %% [markdown]
 # ## Any family

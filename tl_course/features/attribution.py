@@ -68,7 +68,7 @@ class Strongest:
 def preferred_picture(
     model: nn.Module, stage: str, channel: int, steps: int = 192, seed: int = 0
 ) -> tuple[torch.Tensor, float]:
-    """A picture that excites ``channel`` of ``stage`` as much as a picture can.
+    """A picture made to excite ``channel`` of ``stage``.
 
     Returns uint8 (3, S, S) and the activation it reaches, a mean over the channel's map. See
     ``preferred_pictures``.
