@@ -57,7 +57,7 @@ def test_every_filter_is_shown_once_and_zero_is_grey(network):
     assert grey == [False] * 20 + [True] * 12  # what has shrunk to nothing comes last
     assert left.get_xlabel() == "12 of 32 have shrunk to nothing" and not right.get_xlabel()
     assert len(plots.png(figure)) < 150_000
-    assert plots.filters({"a": untrained}, figure) is figure and len(figure.axes) == 1
+    assert len(plots.filters({"a": untrained}).axes) == 1
 
 
 def grating(angle: float, colour=(1, 1, 1)) -> np.ndarray:

@@ -23,7 +23,7 @@ SHADES = {"activation": "viridis", "cam": "inferno"}  # both get lighter and lig
 FAINT, STRONG = 0.15, 0.8  # how much a shade covers of the picture where there is little, or most
 
 
-def filters(networks: "Mapping[str, nn.Module]", figure: Figure | None = None) -> Figure:
+def filters(networks: "Mapping[str, nn.Module]") -> Figure:
     """The first layer's filters of each network, side by side; zero is grey.
 
     ``networks``: what to call it (a key of ``COLOURS`` gives the colour) to a network whose first
@@ -34,10 +34,8 @@ def filters(networks: "Mapping[str, nn.Module]", figure: Figure | None = None) -
     if not networks:
         raise store.BadInput("plots.filters", "it has no networks to show", "Pass one at least")
     with mpl.rc_context(STYLE):
-        if figure is None:
-            figure = Figure(figsize=(4.2 * len(networks), 2.9), dpi=DPI, layout="constrained")
-            FigureCanvasAgg(figure)
-        figure.clear()
+        figure = Figure(figsize=(4.2 * len(networks), 2.9), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
         spots = figure.subplots(1, len(networks), squeeze=False)[0]
         for ax, (name, network) in zip(spots, networks.items(), strict=True):
             ordered, alive = _ordered(_first_layer(name, network))
