@@ -68,6 +68,7 @@ class History:
     """What happened in ``fit``, one entry an epoch. Accuracies are in [0, 1], losses in nats.
 
     ``best_epoch`` counts from 1; its weights are those the model holds now (0: none finished).
+    With ``fit(keep="last")`` it is the last one.
     ``cached`` names the frozen stages that ran once instead of every epoch.
     ``stopped`` says why training ended early, or is empty.
     """
@@ -131,10 +132,12 @@ def fit(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     cache: bool = True,
+    keep: str = "best",
     progress: bool | str = True,
 ) -> History:
     """Train what is not frozen on ``task.train``; keep the epoch that is best on ``task.val``.
 
+    ``keep="last"`` keeps the last epoch instead, however good or bad it is.
     AdamW, learning rate falling to zero along a cosine. ``lr`` is one rate or one for each stage
     name. ``augment`` maps uint8 pictures (N, 3, H, W) to the same. What ``penalty(model)`` gives,
     a tensor of one number, is added to the loss of every step. ``watch(epoch, val_accuracy)`` is
@@ -147,6 +150,10 @@ def fit(
     leaves it in eval mode on ``device``. Raises ``BadInput`` for what cannot be trained.
     """
     _check(model, task, epochs, batch, seed, weight_decay)
+    if keep not in ("best", "last"):
+        raise store.BadInput(
+            f"keep={keep!r}", "fit keeps the best epoch or the last", 'Pass "best" or "last"'
+        )
     device = _device(device)
     dtype = dtype or pick_dtype(device, model)
     if dtype not in (torch.float32, torch.bfloat16, torch.float16):
@@ -208,7 +215,7 @@ def fit(
                 warnings.warn(f"{stopped}; try a lower learning rate", stacklevel=2)
                 break
             rows.append((train_loss, train_accuracy, val.loss, val.accuracy))
-            key = (val.accuracy, -val.loss)
+            key = (val.accuracy, -val.loss) if keep == "best" else (epoch,)
             if best_key is None or key > best_key:
                 best_key, best_epoch = key, epoch
                 best_state = _weights(model)

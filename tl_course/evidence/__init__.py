@@ -2,7 +2,7 @@
 
 from tl_course.evidence.claims import CLAIMS, Claim
 from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.results import chosen, load, machine, save
+from tl_course.evidence.results import chosen, load, machine, means, save
 from tl_course.evidence.rules import settle, table
 from tl_course.evidence.rules.forgetting import at_rate, best_rate, tuned
 from tl_course.evidence.runs import flip, repeat, sweep, tune
@@ -20,6 +20,7 @@ __all__ = [
     "flip",
     "load",
     "machine",
+    "means",
     "paired",
     "pooled",
     "repeat",

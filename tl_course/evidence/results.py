@@ -56,3 +56,13 @@ def load(name: str) -> "pandas.DataFrame":
 def chosen(frame: "pandas.DataFrame") -> "pandas.DataFrame":
     """The rows whose learning rate was chosen, that is, those that were tested."""
     return frame.dropna(subset=["test_accuracy"])
+
+
+def means(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+    """Mean balanced test accuracy over seeds: one row a task and count of labels, one column a
+    strategy, both in the order in which they first occur.
+    """
+    rows = chosen(frame)
+    table = rows.groupby(["task", "labels", "strategy"]).test_balanced.mean().unstack()
+    order = rows[["task", "labels"]].drop_duplicates().itertuples(index=False, name=None)
+    return table.loc[[*order], [*dict.fromkeys(rows.strategy)]]

@@ -1,7 +1,7 @@
 """Repeated runs: every seed alike, the learning rate chosen on validation, one look at the test."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,14 +31,19 @@ def repeat(run: Callable[[int], Mapping], seeds: Iterable[int] = range(5)) -> "p
 
 
 def sweep(
-    run: Callable[..., list[dict]], cells: Sequence[Mapping], work: Path, jobs: int
+    run: Callable[..., list[dict]],
+    cells: Sequence[Mapping],
+    work: Path,
+    jobs: int,
+    dask: str | None = None,
 ) -> list[dict]:
     """The rows of ``run(**cell)`` for every cell, ``jobs`` side by side; each row repeats its cell.
 
-    Finished cells are kept in ``work``, one a line, and a sweep that was stopped goes on where it
-    ended; a line that a kill cut short is dropped. A cell's values are numbers or texts.
+    ``dask``, the address of a scheduler, runs them on that cluster instead. Finished cells are
+    kept in ``work``, one a line, and a sweep that was stopped goes on where it ended; a line that
+    a kill cut short is dropped. A cell's values are numbers or texts. Raises ``NotAvailable``
+    where the cluster does not answer or the package ``distributed`` is missing.
     """
-    import joblib
     from tqdm.auto import tqdm
 
     done = []
@@ -53,14 +58,42 @@ def sweep(
     done = [row for row in done if tuple(row[key] for key in keys) in wanted]
     finished = {tuple(row[key] for key in keys) for row in done}
     missing = [cell for cell in cells if tuple(cell[key] for key in keys) not in finished]
-    runner = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
-    calls = (joblib.delayed(_labelled)(run, cell) for cell in missing)
+    if not missing:
+        return done
+    finishing = _on_cluster(run, missing, dask) if dask else _here(run, missing, jobs)
     with work.open("a", encoding="utf-8") as file:
-        for rows in tqdm(runner(calls), total=len(missing)):
+        for rows in tqdm(finishing, total=len(missing)):
             done += rows
             file.write(json.dumps(rows, default=float) + "\n")
             file.flush()
     return done
+
+
+def _here(run: Callable[..., list[dict]], cells: Sequence[Mapping], jobs: int) -> Iterator:
+    import joblib
+
+    runner = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    return runner(joblib.delayed(_labelled)(run, cell) for cell in cells)
+
+
+def _on_cluster(run: Callable[..., list[dict]], cells: Sequence[Mapping], address: str) -> Iterator:
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise store.NotAvailable(
+            "Dask", "the package distributed is not installed", "Run `pip install distributed`"
+        ) from None
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:  # a timeout is an OSError
+        raise store.NotAvailable(
+            f"the Dask cluster at {address}", f"it does not answer ({error})", "Start a scheduler"
+        ) from None
+    with client:
+        # not pure: two cells that look alike are still two runs
+        futures = [client.submit(_labelled, run, cell, pure=False) for cell in cells]
+        for future in as_completed(futures):
+            yield future.result()
 
 
 def _labelled(run: Callable[..., list[dict]], cell: Mapping) -> list[dict]:

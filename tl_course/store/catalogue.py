@@ -91,6 +91,21 @@ CATALOGUE = {
             aliases=("PACS.zip",),
         ),
         Published(
+            name="spoken_digits",
+            file="free-spoken-digit-dataset.zip",
+            url=None,
+            digest=None,
+            size_bytes=None,
+            licence="CC BY-SA 4.0",
+            source="https://github.com/Jakobovski/free-spoken-digit-dataset",
+            title="Free Spoken Digit Dataset",
+            note="3,000 recordings: six people say the digits from zero to nine, 50 times each.",
+            aliases=(
+                "free-spoken-digit-dataset-master.zip",
+                "free-spoken-digit-dataset-1.0.10.zip",
+            ),
+        ),
+        Published(
             name="resnet18",
             file="resnet18-f37072fd.pth",
             url="https://download.pytorch.org/models/resnet18-f37072fd.pth",

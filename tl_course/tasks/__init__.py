@@ -25,24 +25,24 @@ __all__ = [
 ]
 
 
-def _leaves() -> Task:
+def _leaves(training: int = 1500) -> Task:
     from tl_course.tasks import generated, leaves
 
     return generated.make(
         leaves,
         "Leaf clinic",
-        (1500, 500, 1000),
+        (training, 500, 1000),
         overlap="slight: plants are in the background of source pictures, no class is a leaf",
     )
 
 
-def _materials() -> Task:
+def _materials(training: int = 800) -> Task:
     from tl_course.tasks import generated, materials
 
     return generated.make(
         materials,
         "Materials",
-        (800, 200, 800),
+        (training, 200, 800),
         overlap="large: such surfaces are part of everyday photographs, though no class is one",
     )
 
@@ -69,19 +69,24 @@ def _file(name: str) -> Callable[[], Task]:
     return lambda: import_module(f"tl_course.tasks.{name}").load()
 
 
+MANY = 10_000  # training labels of the generated tasks whose names end in "_many"
 CONCEPTS = ("edges", "corners", "parts", "objects")
 _LOADERS: dict[str, Callable[[], Task]] = {
     "leaves": _leaves,
     "materials": _materials,
+    "leaves_many": partial(_leaves, MANY),
+    "materials_many": partial(_materials, MANY),
     **{f"concepts_{kind}": partial(_concept, kind) for kind in CONCEPTS},
     **{name: _file(name) for name in ("digits", "satellite", "pneumonia", "hymenoptera")},
-    **{name: _file(name) for name in ("docstrings", "sounds", "tiny_imagenet")},
+    **{name: _file(name) for name in ("docstrings", "sounds", "spoken_digits")},
+    "tiny_imagenet": _file("tiny_imagenet"),
     **{f"pacs_{style}": partial(_pacs, style) for style in ("photo", "art", "cartoon", "sketch")},
     **{f"numbers_{language}": partial(number_words.load, language) for language in LANGUAGES},
 }
 # tasks whose file is not in the package, and that file's name in the catalogue
 PUBLISHED = {
     **{name: name for name in ("satellite", "pneumonia", "hymenoptera", "tiny_imagenet")},
+    "spoken_digits": "spoken_digits",
     **{name: "pacs" for name in _LOADERS if name.startswith("pacs_")},
 }
 

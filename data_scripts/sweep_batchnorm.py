@@ -1,0 +1,121 @@
+"""What BatchNorm should do in frozen layers: policies × batch size × target; stores every run.
+
+    python data_scripts/sweep_batchnorm.py    # about 15 minutes on 2 cores; goes on if stopped
+
+Spoken digits need their file: TL_COURSE_DATA, the cache or a download.
+"""
+
+import argparse
+from pathlib import Path
+
+import joblib
+import pandas
+from torch import manual_seed, nn, no_grad, optim, randperm, set_num_threads
+from torch.nn.functional import cross_entropy
+
+from tl_course import evidence, models, surgery, tasks, train
+
+TARGETS = ("materials", "spoken_digits")  # near and far
+LABELS = 200
+BATCHES = (8, 32, 128)
+EPOCHS = 8
+SEEDS = range(5)
+# with the body frozen: does BatchNorm keep its statistics, and are its own weights trained?
+# with all weights trained: do the statistics move, or stay those of the source?
+POLICIES = {
+    "frozen, fixed": {"trained": "head", "moving": False},
+    "frozen, statistics move": {"trained": "head", "moving": True},
+    "frozen, BatchNorm trained": {"trained": "norms", "moving": True},
+    "fine-tuning, fixed": {"trained": "all", "moving": False},
+    "fine-tuning, statistics move": {"trained": "all", "moving": True},
+}
+RATES = {"head": (3e-3, 1e-2), "norms": (3e-3, 1e-2), "all": (3e-4, 1e-3)}
+
+
+def norms(model: nn.Module) -> list[nn.BatchNorm2d]:
+    """The BatchNorm layers of ``model``."""
+    return [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
+
+
+def learn(task: tasks.Task, trained: str, moving: bool, batch: int, lr: float, seed: int):
+    """A resnet10 trained under one policy: the best epoch on validation, and its accuracy there."""
+    manual_seed(seed)
+    model = surgery.replace_head(models.load("resnet10"), len(task.classes))
+    model.requires_grad_(trained == "all")
+    model.head.requires_grad_(True)
+    for norm in norms(model):
+        norm.requires_grad_(trained != "head")
+    optimizer = optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr)
+    steps = EPOCHS * -(-len(task.train) // batch)
+    schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    best, state = -1.0, {}
+    for _ in range(EPOCHS):
+        model.train(moving)  # nothing but BatchNorm tells the two modes apart here
+        for chosen in randperm(len(task.train)).split(batch):
+            logits = model(model.preprocess(task.train.inputs[chosen]))
+            loss = cross_entropy(logits, task.train.labels[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        found = train.evaluate(model, task.val).accuracy
+        if found > best:
+            best = found
+            state = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(state)
+    return model.eval(), best
+
+
+def drift(model: nn.Module) -> float:
+    """How far the statistics are from the source's: mean change of a mean, in its spreads."""
+    with no_grad():
+        moves = [
+            ((new.running_mean - old.running_mean).abs() / old.running_var.sqrt()).mean()
+            for new, old in zip(norms(model), norms(models.load("resnet10")), strict=True)
+        ]
+    return float(sum(moves) / len(moves))
+
+
+def run(task: str, labels: int, strategy: str, batch: int, seed: int) -> list[dict]:
+    """Train once for each learning rate; the best on validation alone is tested."""
+    set_num_threads(1)
+    few = tasks.load(task).few(labels, seed)
+    policy = POLICIES[strategy]
+    rows, best = [], None
+    for lr in RATES[policy["trained"]]:
+        model, found = learn(few, **policy, batch=batch, lr=lr, seed=seed)
+        rows.append({"lr": lr, "val_accuracy": found})
+        if best is None or found > best[0]["val_accuracy"]:
+            best = (rows[-1], model)
+    scores = train.evaluate(best[1], few.test)
+    best[0].update(test_accuracy=scores.accuracy, test_balanced=scores.balanced_accuracy)
+    best[0]["drift"] = drift(best[1])
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
+    parser.add_argument("--work", type=Path, default=Path("sweep_batchnorm.jsonl"))
+    args = parser.parse_args()
+    keys = ["task", "labels", "batch", "strategy", "seed"]
+    cells = [
+        dict(zip(keys, (name, LABELS, batch, policy, seed), strict=True))
+        for seed in SEEDS
+        for name in TARGETS
+        for batch in BATCHES
+        for policy in POLICIES
+    ]
+    for name in TARGETS:
+        tasks.load(name)  # draw or unpack once, before the workers start
+    done = pandas.DataFrame(evidence.sweep(run, cells, args.work, args.jobs))
+    done = done.sort_values([*keys, "lr"], ignore_index=True)
+    path = evidence.save(done, "sweep_batchnorm", "python data_scripts/sweep_batchnorm.py")
+    frame = evidence.load("sweep_batchnorm")
+    print(f"wrote {path}\nexpect:")
+    for batch, rows in frame.groupby("batch"):
+        print(f"batch {batch}:\n{evidence.means(rows).round(3).to_string()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""When to fine-tune: policies at equal compute; stores every run.
+
+    python data_scripts/sweep_policies.py    # about 15 minutes on 2 cores; goes on if stopped
+
+The budget is that of fine-tuning for the epochs of ``depths.pace``. Going through a picture
+forward and back costs three times as much as forward alone, so storing the features of all
+pictures, which is forward once, costs a third of an epoch, and training the head on them nearly
+nothing: who begins with features fine-tunes one epoch less. Satellite and spoken digits need
+their files.
+"""
+
+import argparse
+from pathlib import Path
+
+import joblib
+import pandas
+from torch import nn, set_num_threads
+
+from tl_course import evidence, surgery, tasks, train
+from tl_course.evidence import depths
+
+TARGETS = ("satellite", "leaves", "spoken_digits")
+LABELS = (50, 200)
+SEEDS = range(5)
+RATES = (5e-4, 2e-3)
+HEAD_EPOCHS, HEAD_RATE = 40, 1e-2  # the head alone: long enough to stop improving
+POLICIES = (
+    "features only",
+    "fine-tune at once",
+    "features until they stop, then all",
+    "features for one epoch, then all",
+    "features until they stop, then from the top",
+)
+# epochs of "from the top": each opens one stage more and takes a part of the budget; training
+# only layer4, layer3 and above, … costs so much of an epoch with all weights trained
+TOP = {"layer4": 0.10, "layer3": 0.25, "layer2": 0.50, "layer1": 0.90}
+
+
+def fit_head(model: nn.Module, task: tasks.Task, epochs: int, seed: int) -> train.History:
+    """Train the head on frozen features."""
+    surgery.freeze(model)
+    return train.fit(model, task, epochs, lr=HEAD_RATE, seed=seed, progress=False)
+
+
+def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Module, float, float]:
+    """A model trained by ``policy``, its accuracy on validation, and the epochs' worth it took."""
+    epochs, batch = depths.pace(len(task.train))
+    model = depths.build("fine-tuning", len(task.classes), seed)
+    settings = {"lr": lr, "batch": batch, "seed": seed, "progress": False}
+    spent = 0.0
+    if policy != "fine-tune at once":
+        briefly = policy == "features for one epoch, then all"
+        history = fit_head(model, task, 1 if briefly else HEAD_EPOCHS, seed)
+        spent = 1 / 3
+    if policy == "features until they stop, then from the top":
+        best = (max(history.val_accuracy), weights(model))
+        for stage, cost in TOP.items():
+            surgery.unfreeze(model, stage)
+            share = max(1, round((epochs - 1) / len(TOP) / cost))
+            history = train.fit(model, task, share, **settings)
+            spent += share * cost + (1 - cost) / 3
+            if max(history.val_accuracy) >= best[0]:
+                best = (max(history.val_accuracy), weights(model))
+        model.load_state_dict(best[1])
+        return model, best[0], spent
+    if policy != "features only":
+        rest = epochs if policy == "fine-tune at once" else epochs - 1
+        surgery.unfreeze(model)
+        history = train.fit(model, task, rest, **settings)
+        spent += rest
+    return model, max(history.val_accuracy), spent
+
+
+def weights(model: nn.Module) -> dict:
+    """A copy of all weights."""
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def run(task: str, labels: int, strategy: str, seed: int) -> list[dict]:
+    """Train once for each learning rate; the best on validation alone is tested."""
+    set_num_threads(1)
+    few = tasks.load(task).few(labels, seed)
+    rows, best = [], None
+    for lr in RATES[:1] if strategy == "features only" else RATES:
+        model, found, spent = learn(few, strategy, lr, seed)
+        rows.append({"lr": lr, "val_accuracy": found, "epochs": round(spent, 2)})
+        if best is None or found > best[0]["val_accuracy"]:
+            best = (rows[-1], model)
+    scores = train.evaluate(best[1], few.test)
+    best[0].update(test_accuracy=scores.accuracy, test_balanced=scores.balanced_accuracy)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
+    parser.add_argument("--work", type=Path, default=Path("sweep_policies.jsonl"))
+    args = parser.parse_args()
+    keys = ["task", "labels", "strategy", "seed"]
+    cells = [
+        dict(zip(keys, (name, labels, policy, seed), strict=True))
+        for seed in SEEDS
+        for labels in LABELS
+        for name in TARGETS
+        for policy in POLICIES
+    ]
+    for name in TARGETS:
+        tasks.load(name)  # draw or unpack once, before the workers start
+    done = pandas.DataFrame(evidence.sweep(run, cells, args.work, args.jobs))
+    done = done.sort_values([*keys, "lr"], ignore_index=True)
+    path = evidence.save(done, "sweep_policies", "python data_scripts/sweep_policies.py")
+    frame = evidence.load("sweep_policies")
+    print(f"wrote {path}\nexpect:\n{evidence.means(frame).round(3).to_string()}")
+
+
+if __name__ == "__main__":
+    main()
