@@ -101,10 +101,10 @@ def main() -> None:
     keys = ["task", "labels", "batch", "strategy", "seed"]
     cells = [
         dict(zip(keys, (name, LABELS, batch, policy, seed), strict=True))
+        for policy in POLICIES
         for seed in SEEDS
         for name in TARGETS
         for batch in BATCHES
-        for policy in POLICIES
     ]
     for name in TARGETS:
         tasks.load(name)  # draw or unpack once, before the workers start

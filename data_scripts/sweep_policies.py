@@ -33,7 +33,7 @@ POLICIES = (
 )
 # epochs of "from the top": each opens one stage more and takes a part of the budget; training
 # only layer4, layer3 and above, … costs so much of an epoch with all weights trained
-TOP = {"layer4": 0.10, "layer3": 0.25, "layer2": 0.50, "layer1": 0.90}
+TOP = {"layer4": 0.22, "layer3": 0.43, "layer2": 0.65, "layer1": 0.93}
 
 
 def fit_head(model: nn.Module, task: tasks.Task, epochs: int, seed: int) -> train.History:

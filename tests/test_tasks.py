@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tl_course import store, tasks
-from tl_course.tasks import Split, docstrings, number_words, pacs, sounds
+from tl_course.tasks import Split, docstrings, generated, number_words, pacs, sounds
 from tl_course.tasks.task import divide, stratified
 from tl_course.tasks.text import codes
 
@@ -41,7 +41,8 @@ def test_leaves_are_large_enough_for_the_claims():
 
 def test_names_and_unknown_name():
     spelled = {f"numbers_{language}" for language in number_words.NAMES}
-    assert {*DRAWN, *OTHERS, *tasks.PUBLISHED} | spelled == {*tasks.names()}
+    many = {"leaves_many", "materials_many"}
+    assert {*DRAWN, *OTHERS, *tasks.PUBLISHED} | spelled | many == {*tasks.names()}
     with pytest.raises(store.UnknownName, match="did you mean 'leaves'"):
         tasks.load("leafs")
 
@@ -465,3 +466,22 @@ def test_pacs_that_is_there_twice_or_lacks_a_class(styles):
     with pytest.raises(store.BadInput, match="class 'horse'"):
         pacs.load("cartoon")
     assert len(pacs.load("art").train) == 70
+
+
+@pytest.mark.parametrize("name", ["leaves", "materials"])
+def test_many_labels_begin_with_the_few_and_share_their_test(monkeypatch, name):
+    assert tasks.available(f"{name}_many")
+    loader = tasks._LOADERS[f"{name}_many"]
+    assert loader.args == (tasks.MANY,) and tasks.MANY == 10_000
+    few, stored = tasks.load(name), generated._cached
+
+    def fresh(draw, recipe, name, labels, seed):
+        return draw(labels, seed) if len(labels) == 30 else stored(draw, recipe, name, labels, seed)
+
+    monkeypatch.setattr(generated, "_cached", fresh)
+    many = loader.func(30)  # drawn again with another count
+    assert torch.equal(many.train.inputs, few.train.inputs[:30])
+    assert torch.equal(many.train.labels, few.train.labels[:30])
+    for more, fewer in ((many.val, few.val), (many.test, few.test)):
+        assert torch.equal(more.inputs, fewer.inputs) and torch.equal(more.labels, fewer.labels)
+    assert many.classes == few.classes

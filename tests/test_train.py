@@ -185,14 +185,15 @@ def test_watch_is_called_after_every_epoch_and_may_ask_the_model(model, toy):
     options = {"epochs": 3, "dtype": torch.float32, "progress": False}
     seen, modes = [], []
 
-    def ask(epoch, accuracy):
+    def ask(number, epoch):
         modes.append(model.training)
-        seen.append((epoch, accuracy, train.evaluate(model, toy.val).accuracy))
+        seen.append((number, epoch, train.evaluate(model, toy.val).accuracy))
         features.extract(model, toy.val.inputs[:5])
 
     watched, plain = train.fit(model, toy, watch=ask, **options), train.fit(twin, toy, **options)
-    assert [epoch for epoch, *_ in seen] == [1, 2, 3] and modes == [False] * 3
-    assert tuple(accuracy for _, accuracy, _ in seen) == watched.val_accuracy
+    assert [number for number, *_ in seen] == [1, 2, 3] and modes == [False] * 3
+    for name in train.Epoch._fields:
+        assert tuple(getattr(epoch, name) for _, epoch, _ in seen) == getattr(watched, name)
     assert [now for *_, now in seen] == pytest.approx(watched.val_accuracy, abs=0.02)
     assert watched.train_loss == pytest.approx(plain.train_loss, rel=1e-4)
     assert watched.val_accuracy == plain.val_accuracy
@@ -224,8 +225,8 @@ def test_ctrl_c_while_watching_ends_training(model, toy):
 def test_an_error_while_watching_leaves_the_best_weights(model, toy):
     found = []
 
-    def failing(epoch, accuracy):
-        found.append(accuracy)
+    def failing(number, epoch):
+        found.append(epoch.val_accuracy)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -360,3 +361,40 @@ def test_a_card_that_is_too_old_is_not_used(monkeypatch):
     monkeypatch.setattr(torch, "ones", ones)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert train.pick_device() == torch.device("cpu")
+
+
+def test_the_last_epoch_can_be_kept_however_bad(model, toy):
+    def spoil(epoch, accuracy):
+        if epoch == 2:  # what the third epoch cannot mend
+            with torch.no_grad():
+                model.head.bias.copy_(torch.tensor([99.0, 0.0, 0.0]))
+
+    start = copy.deepcopy(model.state_dict())
+    kept = {}
+    for keep in ("best", "last"):
+        model.load_state_dict(start)
+        history = train.fit(model, toy, epochs=3, watch=spoil, keep=keep, progress=False)
+        kept[keep] = history.best_epoch
+        found = train.evaluate(model, toy.val)
+        assert found.accuracy == history.val_accuracy[history.best_epoch - 1]
+        assert history.val_accuracy[2] == pytest.approx(1 / 3) and not model.training
+    assert kept["best"] in (1, 2) and kept["last"] == 3 and found.accuracy == pytest.approx(1 / 3)
+
+
+def test_ctrl_c_keeps_the_last_epoch_that_ended(model, toy):
+    heads = []
+
+    def interrupting(epoch, accuracy):
+        heads.append(model.head.weight.detach().clone())
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    history = train.fit(model, toy, epochs=5, watch=interrupting, keep="last", progress=False)
+    assert history.best_epoch == len(history.val_accuracy) == 2
+    assert torch.equal(model.head.weight, heads[1]) and not torch.equal(*heads)
+
+
+@pytest.mark.parametrize("keep", ["first", "Last", None, 3])
+def test_fit_keeps_the_best_epoch_or_the_last(model, toy, keep):
+    with pytest.raises(store.BadInput, match='Pass "best" or "last"'):
+        train.fit(model, toy, keep=keep, progress=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
@@ -90,6 +90,15 @@ class History:
         return f"History({len(self.val_accuracy)} epochs, {best} at epoch {self.best_epoch}{early})"
 
 
+class Epoch(NamedTuple):
+    """What one epoch gave: entries of ``History``, in its order."""
+
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+
 def pick_device() -> torch.device:
     """The fastest device there is: CUDA, Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
@@ -127,7 +136,7 @@ def fit(
     weight_decay: float = 0.01,
     augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
     penalty: Callable[[nn.Module], torch.Tensor] | None = None,
-    watch: Callable[[int, float], None] | None = None,
+    watch: Callable[[int, Epoch], None] | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
@@ -140,7 +149,7 @@ def fit(
     ``keep="last"`` keeps the last epoch instead, however good or bad it is.
     AdamW, learning rate falling to zero along a cosine. ``lr`` is one rate or one for each stage
     name. ``augment`` maps uint8 pictures (N, 3, H, W) to the same. What ``penalty(model)`` gives,
-    a tensor of one number, is added to the loss of every step. ``watch(epoch, val_accuracy)`` is
+    a tensor of one number, is added to the loss of every step. ``watch(number, epoch)`` is
     called after every epoch. Frozen stages keep their
     BatchNorm statistics, and run once instead of every epoch unless ``augment`` forbids it.
     ``seed`` orders the batches; what ``augment`` draws follows torch's global generator, which
@@ -182,7 +191,7 @@ def fit(
     steps = -(-len(labels) // batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
     generator = torch.Generator().manual_seed(int(seed))
-    rows: list[tuple[float, float, float, float]] = []
+    rows: list[Epoch] = []
     best_key, best_epoch, stopped = None, 0, ""
     best_state = _weights(model)  # where the first epoch fails, the start
     title = progress if isinstance(progress, str) else "training"
@@ -214,13 +223,13 @@ def fit(
                 stopped = f"loss was not finite in epoch {epoch}"
                 warnings.warn(f"{stopped}; try a lower learning rate", stacklevel=2)
                 break
-            rows.append((train_loss, train_accuracy, val.loss, val.accuracy))
+            rows.append(Epoch(train_loss, train_accuracy, val.loss, val.accuracy))
             key = (val.accuracy, -val.loss) if keep == "best" else (epoch,)
             if best_key is None or key > best_key:
                 best_key, best_epoch = key, epoch
                 best_state = _weights(model)
             if watch is not None:
-                watch(epoch, val.accuracy)
+                watch(epoch, rows[-1])
             bar.update()
             bar.set_postfix(train=f"{train_accuracy:.2f}", val=f"{val.accuracy:.2f}")
     except KeyboardInterrupt:

@@ -331,9 +331,9 @@ def follow(lr):
     model = surgery.replace_head(copy.deepcopy(network), len(leaves.classes))
     kept, learnt = [], []
 
-    def ask(epoch, accuracy):  # train.fit calls it after every epoch
+    def ask(number, epoch):  # train.fit calls it after every epoch
         kept.append(old_job(model))
-        learnt.append(accuracy)
+        learnt.append(epoch.val_accuracy)
 
     train.fit(model, leaves, epochs=8, lr=lr, watch=ask, progress=f"leaves, {lr:g}")
     return {f"new job, rate {lr:g}": learnt, f"old job, rate {lr:g}": kept}

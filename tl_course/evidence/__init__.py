@@ -5,19 +5,26 @@ from tl_course.evidence.intervals import Interval, paired
 from tl_course.evidence.results import chosen, load, machine, means, save
 from tl_course.evidence.rules import settle, table
 from tl_course.evidence.rules.forgetting import at_rate, best_rate, tuned
+from tl_course.evidence.rules.freezing import found_by_experiment, sweet_spot
 from tl_course.evidence.runs import flip, repeat, sweep, tune
-from tl_course.evidence.verdicts import Verdict, compare, pooled
+from tl_course.evidence.verdicts import Verdict, compare, pooled, scores
+from tl_course.evidence.worth import Factor, epochs_needed, factor, labels_needed, times_the_labels
 
 __all__ = [
     "CLAIMS",
     "Claim",
+    "Factor",
     "Interval",
     "Verdict",
     "at_rate",
     "best_rate",
     "chosen",
     "compare",
+    "epochs_needed",
+    "factor",
     "flip",
+    "found_by_experiment",
+    "labels_needed",
     "load",
     "machine",
     "means",
@@ -25,9 +32,12 @@ __all__ = [
     "pooled",
     "repeat",
     "save",
+    "scores",
     "settle",
     "sweep",
+    "sweet_spot",
     "table",
+    "times_the_labels",
     "tune",
     "tuned",
 ]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from tl_course.tasks import Task
-    from tl_course.train import History
+    from tl_course.train import Epoch, History
 
 # all weights trained for long, a large head, nothing that restrains them, the last epoch kept
 RECIPE = {
@@ -61,12 +61,13 @@ def augmented(pictures: "torch.Tensor") -> "torch.Tensor":
     count, _, height, width = pictures.shape
     reach = height // 8
     padded = F.pad(flip(pictures).float(), [reach] * 4, mode="replicate")
-    tops, lefts = torch.randint(0, 2 * reach + 1, (2, count))
-    rows = (tops[:, None] + torch.arange(height)).view(count, 1, height, 1)
-    columns = (lefts[:, None] + torch.arange(width)).view(count, 1, 1, width)
-    each = torch.arange(count).view(count, 1, 1, 1)
-    shifted = padded[each, torch.arange(3).view(1, 3, 1, 1), rows, columns]
-    light = 0.8 + 0.4 * torch.rand(count, 1, 1, 1)
+    here = {"device": pictures.device}
+    tops, lefts = torch.randint(0, 2 * reach + 1, (2, count), **here)
+    rows = (tops[:, None] + torch.arange(height, **here)).view(count, 1, height, 1)
+    columns = (lefts[:, None] + torch.arange(width, **here)).view(count, 1, 1, width)
+    each = torch.arange(count, **here).view(count, 1, 1, 1)
+    shifted = padded[each, torch.arange(3, **here).view(1, 3, 1, 1), rows, columns]
+    light = 0.8 + 0.4 * torch.rand(count, 1, 1, 1, **here)
     return (shifted * light).round().clamp(0, 255).to(torch.uint8)
 
 
@@ -94,7 +95,7 @@ def build(classes: int, seed: int, frozen: str = "", hidden: int = 256, dropout:
 
 
 def learn(
-    task: "Task", seed: int, watch: Callable[[int, float], None] | None = None, **changes
+    task: "Task", seed: int, watch: "Callable[[int, Epoch], None] | None" = None, **changes
 ) -> "tuple[nn.Module, History]":
     """Train ``RECIPE`` with ``changes`` of its entries; gives the model and its history.
 

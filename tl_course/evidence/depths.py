@@ -24,7 +24,7 @@ PRETRAINED = tuple(FROZEN)[:5]
 # three learning rates for each strategy; a head alone bears larger ones
 RATES = {
     **dict.fromkeys(PRETRAINED, (3e-4, 1e-3, 3e-3)),
-    **dict.fromkeys(("head alone", "head on random backbone"), (3e-3, 1e-2, 3e-2)),
+    **dict.fromkeys(("head alone", "head on random backbone"), (1e-2, 3e-2, 1e-1)),
     "from scratch": (1e-3, 3e-3, 1e-2),
 }
 

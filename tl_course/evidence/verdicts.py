@@ -34,19 +34,25 @@ class Verdict:
         return Interval(self.effect, self.low, self.high, self.seeds)
 
 
-def compare(frame: "pandas.DataFrame", task: str, labels: int, first: str, second: str) -> Interval:
-    """Balanced test accuracy of strategy ``first`` minus ``second`` on one task, paired by seed."""
+def scores(frame: "pandas.DataFrame", task: str, labels: int, strategy: str) -> "pandas.Series":
+    """Balanced test accuracy of one strategy in one cell, by seed. Raises ``UnknownName``."""
     rows = chosen(frame)
     rows = rows[(rows.task == task) & (rows.labels == labels)]
-    by_seed = rows.pivot(index="seed", columns="strategy", values="test_balanced")
-    for strategy in (first, second):
-        if strategy not in by_seed:
-            raise store.UnknownName(
-                f"strategy {strategy!r} on {task!r} with {labels} labels",
-                "there is no stored run",
-                f"Stored are {', '.join(by_seed) or 'none'}",
-            )
-    return paired(by_seed[first], by_seed[second])
+    found = rows[rows.strategy == strategy]
+    if found.empty:
+        stored = ", ".join(dict.fromkeys(rows.strategy)) or "none"
+        raise store.UnknownName(
+            f"strategy {strategy!r} on {task!r} with {labels} labels",
+            "there is no stored run",
+            f"Stored are {stored}",
+        )
+    return found.set_index("seed").test_balanced.sort_index()
+
+
+def compare(frame: "pandas.DataFrame", task: str, labels: int, first: str, second: str) -> Interval:
+    """Balanced test accuracy of strategy ``first`` minus ``second`` on one task, paired by seed."""
+    one, other = (scores(frame, task, labels, strategy) for strategy in (first, second))
+    return paired(*one.align(other))
 
 
 def pooled(frame: "pandas.DataFrame", labels: int, first: str, second: str) -> Interval:

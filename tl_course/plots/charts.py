@@ -106,12 +106,16 @@ def label_curves(
     task: str,
     strategies: Mapping[str, str],
     title: str = "",
+    column: str = "test_accuracy",
+    named: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
     """Test accuracy by number of labels: the mean over seeds, and its 95 % interval as a band.
 
-    ``frame``: stored results with columns task, labels, strategy, seed, test_accuracy.
+    ``frame``: stored results with columns task, labels, strategy, seed, test_accuracy, and
+    ``column``, which is drawn.
     ``strategies``: name in the table to a key of ``COLOURS``; "four times as long" is dashed.
+    ``named``: whether each curve's name stands at its end.
     """
     ax = ax or axes(8.0, 4.4, title)
     rows = evidence.chosen(frame)
@@ -119,14 +123,14 @@ def label_curves(
     ends = []
     for strategy, key in strategies.items():
         here = rows[rows.strategy == strategy]
-        means = means_of(here, "labels", "test_accuracy")
+        means = means_of(here, "labels", column)
         style = "--" if "as long" in strategy else "-"
         band(ax, means, COLOURS[key], style)
         ends.append((float(means["mean"].iloc[-1]), means.index[-1], strategy, COLOURS[key]))
     last = rows.labels.max()
     heights = apart([end[0] for end in ends], 0.075)
     above = max([0.0, *(height - 1 for height in heights)])
-    for height, (value, label, name, colour) in zip(heights, ends, strict=True):
+    for height, (value, label, name, colour) in zip(heights, ends, strict=True) if named else ():
         ax.annotate(
             _words(name),
             (label, value),
@@ -143,7 +147,7 @@ def label_curves(
     ax.minorticks_off()
     ax.set_ylim(0, 1.02)
     ax.set_xlabel("labelled examples")
-    ax.set_ylabel("test accuracy")
+    ax.set_ylabel("balanced test accuracy" if column == "test_balanced" else "test accuracy")
     return ax
 
 
@@ -325,15 +329,19 @@ def rate_finder(
 
 
 def differences(
-    intervals: Mapping[str, evidence.Interval],
+    intervals: Mapping[str, evidence.Interval | None],
     gain: str,
     loss: str,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Paired differences with their intervals, in points; ``gain`` and ``loss`` name the sides."""
+    """Paired differences with their intervals, in points; ``gain`` and ``loss`` name the sides.
+
+    A name with ``None`` is the heading of those that follow.
+    """
     ax = ax or axes(8.0, 1.3 + 0.42 * len(intervals), title)
-    for y, found in enumerate(intervals.values()):
+    measured = {y: found for y, found in enumerate(intervals.values()) if found is not None}
+    for y, found in measured.items():
         colour = {1: COLOURS["pretrained"], -1: COLOURS["from scratch"], 0: "#555555"}[found.sign]
         low, effect, high = (100 * v for v in (found.low, found.effect, found.high))
         ax.plot([low, high], [y, y], color=colour, linewidth=3, solid_capstyle="round")
@@ -350,8 +358,11 @@ def differences(
     ax.axvline(0, color="black", linewidth=1)
     ax.set_yticks(range(len(intervals)), [*intervals])
     ax.set_ylim(len(intervals) - 0.5, -0.6)
-    least = min([0.0, *(100 * found.low for found in intervals.values())])
-    most = max([0.0, *(100 * found.high for found in intervals.values())])
+    for y, label in enumerate(ax.get_yticklabels()):
+        if y not in measured:
+            label.set_weight("bold")
+    least = min([0.0, *(100 * found.low for found in measured.values())])
+    most = max([0.0, *(100 * found.high for found in measured.values())])
     room = 0.1 * max(most - least, 10)
     ax.set_xlim(least - room, most + room)
     ax.set_xlabel(f"difference in points of accuracy (left of 0: {loss}; right: {gain})")

@@ -34,6 +34,16 @@ COLOURS = {
     "rehearsal": "#332288",
     "L2-SP": "#8C6D1F",
     "LoRA": "#E69F00",
+    "training": "#5B2A86",
+    "validation": "#148A99",
+    "test": "#A61E4D",
+    "confidence when right": "#5C5C5C",
+    "confidence when wrong": "#9A4F0B",
+    "frozen to layer1": "#1B2F73",  # between fine-tuning and head alone; they differ in grey too
+    "frozen to layer2": "#3FA9C9",
+    "frozen to layer3": "#0E5A54",
+    "head alone": "#009E73",
+    "head on random backbone": "#7A7A7A",
 }
 
 

@@ -5,7 +5,9 @@ Jackson et al., https://github.com/Jakobovski/free-spoken-digit-dataset.
 
 import io
 import re
+import wave
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -17,7 +19,18 @@ RATE = 8_000  # samples a second
 SECONDS = 1.0
 SIDE = 64  # bands and moments of a picture
 RANGE_DB = 80  # what is this much weaker than the loudest is black
+SILENCE = 1e-10  # power
 RECORDING = re.compile(r"(?:.*/)?recordings/(\d)_(\w+)_(\d+)\.wav")
+# what a damaged archive or recording raises
+UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    wave.Error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def load() -> Task:
@@ -35,13 +48,17 @@ def load() -> Task:
                 if match:
                     picture = spectrogram(_samples(archive.read(name)))
                     found[_part(int(match[3]))].append((picture, int(match[1])))
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise store.CorruptFile(
-            str(path), f"a recording cannot be read ({error})", "Get the data set again"
+            str(path),
+            f"a recording cannot be read ({str(error) or 'it is cut short'})",
+            "Get the data set again",
         ) from None
-    if {label for rows in found.values() for _, label in rows} != set(range(len(CLASSES))):
+    if any(len({label for _, label in rows}) < len(CLASSES) for rows in found.values()):
         raise store.CorruptFile(
-            str(path), "it does not hold recordings of all ten digits", "Get the data set again"
+            str(path),
+            "it does not hold recordings of all ten digits, numbered from 0 to 49",
+            "Get the data set again",
         )
     published = store.published()["spoken_digits"]
     return Task(
@@ -58,7 +75,8 @@ def load() -> Task:
 def spectrogram(samples: np.ndarray) -> np.ndarray:
     """Log-mel power of sound (N,) in [-1, 1] at 8 kHz: uint8 (64, 64), low pitch at the bottom.
 
-    One second, what is shorter stands in the middle of silence; 80 dB from black to white.
+    The middle second; what is shorter stands in the middle of silence. 80 dB from black to white,
+    which is the loudest; silence alone is black.
     """
     from transformers.audio_utils import mel_filter_bank, window_function
     from transformers.audio_utils import spectrogram as power_spectrogram
@@ -76,19 +94,24 @@ def spectrogram(samples: np.ndarray) -> np.ndarray:
         hop_length=length // SIDE,
         power=2.0,
         mel_filters=bands,
-        mel_floor=1e-10,
+        mel_floor=SILENCE,
     )[:, :SIDE]
+    if power.max() <= SILENCE:
+        return np.zeros((SIDE, SIDE), dtype=np.uint8)
     decibels = 10 * np.log10(power / power.max())
     scaled = np.clip(1 + decibels / RANGE_DB, 0, 1)
     return (255 * scaled[::-1]).round().astype(np.uint8)
 
 
 def _samples(wav: bytes) -> np.ndarray:
-    from scipy.io import wavfile
-
-    rate, samples = wavfile.read(io.BytesIO(wav))
-    if rate != RATE or samples.dtype != np.int16 or samples.ndim != 1 or not samples.any():
+    with wave.open(io.BytesIO(wav)) as file:
+        kind = file.getnchannels(), file.getsampwidth(), file.getframerate()
+        count = file.getnframes()
+        samples = np.frombuffer(file.readframes(count), dtype="<i2")
+    if kind != (1, 2, RATE) or not samples.any():
         raise ValueError(f"expected sound in one channel, 16 bits, {RATE} samples a second")
+    if len(samples) < count:
+        raise EOFError(f"it ends after {len(samples)} of {count} samples")
     return samples / 2**15
 
 

@@ -2,19 +2,26 @@
 
 from tl_course.widgets.experiment import Experiment, predict, rank
 from tl_course.widgets.forgetting import forgetting
+from tl_course.widgets.freezing import freeze_slider
 from tl_course.widgets.head import head_bench
+from tl_course.widgets.labels import label_exchange
 from tl_course.widgets.languages import letter_by_letter, teach_italian
 from tl_course.widgets.layers import explore_layers
+from tl_course.widgets.overfitting import overfitting_lab, which_is_overfitting
 from tl_course.widgets.pictures import two_opinions
 
 __all__ = [
     "Experiment",
     "explore_layers",
     "forgetting",
+    "freeze_slider",
     "head_bench",
+    "label_exchange",
     "letter_by_letter",
+    "overfitting_lab",
     "predict",
     "rank",
     "teach_italian",
     "two_opinions",
+    "which_is_overfitting",
 ]

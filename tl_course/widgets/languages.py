@@ -89,7 +89,7 @@ def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
                     few,
                     epochs=max(1, STEPS // -(-len(again) // 32)),
                     lr=lr,
-                    watch=lambda _, accuracy, to=accuracies[name]: (to.append(accuracy), draw()),
+                    watch=lambda _, now, to=accuracies[name]: (to.append(now.val_accuracy), draw()),
                     progress=False,
                 )
                 scores[name] = train.evaluate(model, check).accuracy

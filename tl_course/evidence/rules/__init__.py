@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 from tl_course import store
 from tl_course.evidence.claims import CLAIMS
-from tl_course.evidence.rules import analogy, forgetting, head, layers, small_sets
+from tl_course.evidence.rules import (
+    analogy,
+    forgetting,
+    freezing,
+    head,
+    labels,
+    layers,
+    overfitting,
+    small_sets,
+)
 from tl_course.evidence.verdicts import Verdict
 
 RULES: dict[str, Callable[[], Verdict]] = {
@@ -17,7 +26,21 @@ RULES: dict[str, Callable[[], Verdict]] = {
     "head-1": head.new_head_rule,
     "head-2": head.head_alone_rule,
     "zoo-1": head.families_rule,
+    "freeze-1": freezing.quick_features_rule,
+    "freeze-2": freezing.partial_rule,
+    "freeze-3": freezing.full_rule,
+    "freeze-4": freezing.sweet_spot_rule,
+    "freeze-5": freezing.policy_rule,
+    "freeze-6": overfitting.protection_rule,
     "why-1": small_sets.small_set_rule,
+    "why-2": labels.fraction_rule,
+    "why-3": labels.fewer_epochs_rule,
+    "why-4": labels.cheap_rule,
+    "why-5": labels.shrinking_rule,
+    "data-1": labels.hundred_rule,
+    "sim-1": labels.situations_rule,
+    "fit-1": overfitting.picture_rule,
+    "fit-2": overfitting.cure_rule,
     "rate-1": forgetting.low_rate_rule,
     "rate-2": forgetting.high_rate_rule,
 }

@@ -1,9 +1,14 @@
 """What rules have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from tl_course.evidence.intervals import Interval
+from tl_course import store
+from tl_course.evidence.intervals import Interval, paired
 from tl_course.evidence.verdicts import Verdict
+
+if TYPE_CHECKING:
+    import pandas
 
 
 def settled(claim: str, verdict: str, condition: str, found: Interval, lesson: str) -> Verdict:
@@ -20,3 +25,25 @@ def share(yes: Sequence, no: Sequence, when: str, unless: str) -> tuple[str, str
     if not yes:
         return "does-not-hold", f"not {when.format(', '.join(no))}"
     return "holds-when", f"{when.format(', '.join(yes))}; not shown {unless.format(', '.join(no))}"
+
+
+def by_task(cells: Iterable[tuple[str, int]]) -> list[str]:
+    """Cells of a task and a count of labels as one text a task: "leaves (25, 50)"."""
+    tasks: dict[str, list[str]] = {}
+    for task, labels in cells:
+        tasks.setdefault(task, []).append(f"{labels:,}")
+    return [f"{task} ({', '.join(counts)})" for task, counts in tasks.items()]
+
+
+def mean_paired(pairs: "Iterable[tuple[pandas.Series, pandas.Series]]") -> Interval:
+    """The mean over cells of first minus second, paired by seed; each series is indexed by seed.
+
+    Raises ``BadInput`` where there is no cell, or a seed is missing in one of them.
+    """
+    pairs = list(pairs)
+    if not pairs:
+        raise store.BadInput(
+            "a mean over cells", "no stored run is of the kind asked for", "Run the whole sweep"
+        )
+    firsts, seconds = (sum(part) / len(part) for part in zip(*pairs, strict=True))
+    return paired(*firsts.align(seconds))
