@@ -47,6 +47,7 @@ def search(targets: list[str]) -> list[dict]:
         {"task": name, "labels": labels, "strategy": strategy, "seed": seed, "lr": lr}
         for labels in SEARCHED
         for name in targets
+        if load(name, labels)
         for seed in SEARCH_SEEDS
         for strategy, rates in depths.RATES.items()
         for lr in rates
@@ -63,8 +64,9 @@ def main() -> None:
     args = parser.parse_args()
     whole = [*args.targets] == [*TARGETS] and args.most == LABELS[-1]
     for name in args.targets:
-        for labels in LABELS:
-            load(name, labels)  # draw or unpack once, before the workers start
+        for labels in (*SEARCHED, *LABELS):
+            if labels <= max(args.most, *SEARCHED):
+                load(name, labels)  # draw or unpack once, before the workers start
     found = evidence.sweep(
         run, search(args.targets), args.work.with_suffix(".rates.jsonl"), args.jobs, args.dask
     )

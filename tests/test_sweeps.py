@@ -129,8 +129,29 @@ def test_no_cluster_at_the_address(tmp_path, monkeypatch, address):
     with pytest.raises(store.NotAvailable) as found:
         evidence.sweep(simple(), CELLS, work, jobs=1, dask=address)
     assert waited == [10]  # seconds
-    assert address in found.value.thing and "does not answer" in str(found.value)
-    assert "scheduler" in found.value.cure
+    assert address in found.value.thing
+    assert "does not answer, or has no workers" in str(found.value)
+    assert "dask scheduler" in found.value.cure and "--dask" in found.value.cure
+    assert not work.exists() or work.read_text() == ""
+
+
+@localhost
+def test_a_cluster_without_workers(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="the package distributed is missing")
+    waited, wait = [], distributed.Client.wait_for_workers
+
+    def impatient(client, n_workers, timeout):
+        waited.append((n_workers, timeout))
+        return wait(client, n_workers, timeout=0.3)
+
+    monkeypatch.setattr(distributed.Client, "wait_for_workers", impatient)
+    work = tmp_path / "sweep.jsonl"
+    with distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as made:
+        address = made.scheduler_address
+        with pytest.raises(store.NotAvailable, match="or has no workers") as found:
+            evidence.sweep(simple(), CELLS, work, jobs=1, dask=address)
+    assert waited == [(1, 30)]  # one worker, seconds
+    assert address in found.value.thing and "dask worker" in found.value.cure
     assert not work.exists() or work.read_text() == ""
 
 
@@ -251,6 +272,16 @@ def test_the_search_tries_every_rate_with_labels_not_used_again(sweep_freezing):
     }
     served = [labels for counts in sweep_freezing.SEARCHED.values() for labels in counts]
     assert tuple(served) == sweep_freezing.LABELS
+
+
+def test_the_search_leaves_out_what_a_task_has_not(sweep_freezing, monkeypatch):
+    monkeypatch.setattr(
+        sweep_freezing, "load", lambda name, n: "a task" if (name, n) != ("few", 500) else None
+    )
+    cells = sweep_freezing.search(["many", "few"])
+    assert {(cell["task"], cell["labels"]) for cell in cells} == {
+        *(("many", 100), ("many", 500), ("few", 100)),
+    }
 
 
 def test_a_task_has_as_many_labels_as_it_has(sweep_freezing, monkeypatch, toy):

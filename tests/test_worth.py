@@ -198,10 +198,23 @@ def test_epochs_are_counted_to_the_first_that_is_as_good():
     assert not found.missed.any()
 
 
+def test_from_scratch_is_counted_to_within_one_point_and_fine_tuning_in_full():
+    found = evidence.epochs_needed(
+        epochs((0.595, 0.6, 0.7), (0.3, 0.589, 0.591, 0.595, 0.6), (2.0, 1.0)), "leaves"
+    )
+    assert found.wanted.tolist() == [0.6] * 5
+    assert found.ours.tolist() == [2] * 5 and found.theirs.tolist() == [3] * 5
+    assert found.times.tolist() == pytest.approx([3 / 2] * 5)
+    assert found.seconds_times.tolist() == pytest.approx([3 / 4] * 5)
+    assert not found.missed.any()
+
+
 def test_fine_tuning_that_is_never_as_good_is_marked():
-    found = evidence.epochs_needed(epochs((0.3, 0.59), (0.1, 0.3, 0.5, 0.6)), "leaves")
+    found = evidence.epochs_needed(epochs((0.3, 0.595), (0.1, 0.3, 0.6, 0.5), (5.0, 1.0)), "leaves")
     assert found.missed.all()
-    assert found.ours.tolist() == [4] * 5 and found.theirs.tolist() == [4] * 5
+    # as if it had taken all epochs from scratch, and their seconds
+    assert found.ours.tolist() == [4] * 5 and found.theirs.tolist() == [3] * 5
+    assert found.seconds_times.tolist() == pytest.approx([3 / 4] * 5)
 
 
 def test_epochs_that_were_not_run_are_named():

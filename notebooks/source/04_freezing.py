@@ -1,12 +1,12 @@
 # %% [markdown]
 # # How much of it should you freeze?
 #
-# All but the head, half of it, or nothing? Articles say: freeze more when you have little data, and
-# find the *sweet spot* by experiment. You will train the three classic ways, fall into a trap,
-# and read a map of more than a thousand runs.
+# Freeze all of a pretrained network but the head, half of it, or nothing? Articles say: freeze more
+# when you have little data; find the *sweet spot* between too much and too little by experiment.
+# You will train three ways, fall into a trap, and read a map.
 #
-# **After this lesson you can** choose a depth for your data, give each stage its own learning rate,
-# and prove that what is frozen stands still.
+# **After this lesson you can** choose how much to freeze, give each stage its own learning rate,
+# and prove that frozen stages stand still.
 
 # %%
 import copy
@@ -25,8 +25,11 @@ clinic
 # %% [markdown]
 # ## Predict first
 #
-# Suppose you had only 50 labelled leaves, ten of each condition. You can freeze nothing, the bottom
-# up to a stage, or all but the head. Which gets most new leaves right? Choose, then **Commit**.
+# Call the picture's end of a network its *bottom*, the head its *top*. Freezing starts at the
+# bottom; how far up it reaches is its *depth*.
+#
+# Suppose you had only 50 labelled leaves, ten of each condition. Which depth gets most new leaves
+# right? Choose, then **Commit**.
 
 # %% tags=["nbval-ignore-output"]
 CHOICES = ("nothing", "to layer1", "to layer2", "to layer3", "all but the head")
@@ -35,11 +38,13 @@ widgets.predict("04-depth", "With 50 leaves, it is best to freeze …", CHOICES)
 # %% [markdown]
 # ## Three ways
 #
-# - *Feature extraction*: the backbone is frozen, only the new head learns (lesson 03).
-# - *Partial fine-tuning*: the bottom is frozen; here stem, layer1 and layer2.
-# - *Full fine-tuning*: every weight learns.
+# - *Feature extraction*: the backbone is frozen, only the new head learns (lesson 03). The charts
+#   call it *head alone*.
+# - *Partial fine-tuning*: the bottom is frozen, here up to layer2.
+# - *Full fine-tuning*: every weight learns. In the charts: *fine-tuning*.
 #
-# They differ in a list of names, and in the learning rate: a head alone bears larger steps.
+# They differ in which stages learn, and in the learning rate: a head alone can take larger steps.
+# `requires_grad_(False)` stops the weights of a part from learning.
 
 # %%
 STAGES = ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
@@ -59,8 +64,8 @@ def network(trained):
 
 
 # %% [markdown]
-# One loop serves all three. The optimizer gets only what is to learn, and a frozen stage stays in
-# eval mode. Why, you will see below.
+# One loop serves all three. The optimizer gets only the weights that learn, and a frozen stage
+# stays in eval mode. You will see why below.
 
 
 # %%
@@ -69,7 +74,7 @@ def learn(model, lr, epochs=6):
     optimizer = torch.optim.AdamW(trained, lr=lr)
     for _ in range(epochs):
         for part in surgery.stages(model).values():
-            part.train(next(part.parameters()).requires_grad)
+            part.train(next(part.parameters()).requires_grad)  # eval mode where frozen
         for chosen in torch.randperm(len(clinic.train)).split(32):
             logits = model(model.preprocess(clinic.train.inputs[chosen]))
             loss = F.cross_entropy(logits, clinic.train.labels[chosen])
@@ -93,11 +98,11 @@ print(pandas.DataFrame(rows, columns=columns).round(2).to_string(index=False))
 
 # %% [markdown]
 # Read it from left to right. More weights take longer, and soon know the *training* leaves by
-# heart. What counts is the last column, and there one run on 200 leaves says little: another seed
-# may swap two neighbours.
+# heart. What counts is the last column, and there one run says little: another seed may change the
+# order.
 #
 # A frozen bottom gives the same features in every epoch, so it need not run again. `train.fit`
-# does it once:
+# runs it once:
 
 # %% tags=["nbval-ignore-output"]
 for way in ("feature extraction", "partial fine-tuning"):
@@ -109,10 +114,12 @@ for way in ("feature extraction", "partial fine-tuning"):
 # %% [markdown]
 # ## Is the head alone fast, and useful?
 #
-# Claim **freeze-1**: *feature extraction is fast and works with hundreds of examples*. Now the
-# stored runs: five depths, two controls, six targets, five seeds each. Every strategy had its
-# learning rate chosen among three on validation. The controls are *from scratch* and a head on a
-# *random* backbone: what pictures give away by themselves.
+# Claim **freeze-1**: *feature extraction is fast and works with hundreds of examples*.
+#
+# Now the stored runs, five seeds each, on six *targets*, the tasks that knowledge is carried over
+# to. One is sounds: a *spectrogram* draws a sound as a picture. Seven strategies: five depths and
+# two controls, *from scratch* and a head on a *random* backbone. Each had its learning rate chosen
+# among three on validation.
 
 # %%
 runs = evidence.load("sweep_freezing")
@@ -134,6 +141,14 @@ title = "The head alone and its rivals, with hundreds of labels (points: seeds)"
 chart = plots.by_group(hundreds, "task", "labels", WHO, names, title=title)
 plots.show(chart, alt="Six targets: where the head alone stands between scratch and fine-tuning.")
 
+# %% [markdown]
+# Look for targets where green (head alone) lies level with grey (random backbone). There,
+# pretraining has given the head nothing.
+#
+# *Works* (*useful*, says the verdict) means here: better than grey, and less than five points
+# behind a network trained from scratch. *Fast*: at most a fifth of the seconds of fine-tuning, on
+# every target. Seconds of training with 200 labels, and the verdict:
+
 # %%
 seconds = runs[runs.labels == 200].groupby(["task", "strategy"]).seconds.mean().unstack()
 print(seconds[["head alone", "fine-tuning"]].round(1).to_string())
@@ -142,16 +157,12 @@ print(f"freeze-1 {verdict.verdict}: {verdict.condition}")
 print("head alone minus from scratch, mean over targets:", verdict.interval)
 
 # %% [markdown]
-# The seconds settle *fast*. *Works* means here: better than a head on random features, and no more
-# than five points behind a network trained from scratch. Look for targets where the green points
-# lie on the grey ones. There, pretraining has given the head nothing.
-
-# %% [markdown]
 # ## Slow below, fast above
 #
 # Freezing is a switch. A *learning rate for each stage* is a dial: the bottom knows general things
 # and moves little, the head is new and moves fast. You built two groups by hand in lesson 03;
-# `param_groups` makes one a stage. A stage without a rate takes that of the nearest one above.
+# `param_groups` makes one for each stage. A stage without a rate takes that of the nearest one
+# above it.
 
 # %%
 RATES = {"layer2": 1e-4, "layer4": 5e-4, "head": 5e-3}
@@ -159,20 +170,19 @@ for group in surgery.param_groups(network(STAGES), RATES):
     print(f"{group['stage']:7} {group['lr']:g}")
 
 # %% tags=["nbval-ignore-output"]
-for title, lr in (("one rate", 1e-3), ("a rate a stage", RATES)):
+for title, lr in (("one rate", 1e-3), ("rate by stage", RATES)):
     history = train.fit(network(STAGES), clinic, epochs=6, lr=lr, progress=False)
     print(f"{title:14} {max(history.val_accuracy):.2f} right on validation")
 
 # %% [markdown]
-# `fit` takes the same dictionary. One run of each proves nothing, whichever is ahead: three rates
-# are also three more numbers to choose, and choosing well costs runs. Keep it in mind for networks
-# that are wrecked by one rate for all.
+# `fit` takes the same dictionary. One run of each proves nothing, whichever is ahead. And more
+# rates are more numbers to choose; choosing well costs runs.
 
 # %% [markdown]
 # ## The BatchNorm trap
 #
-# Give a network a job: to read handwritten *digits*, with 400 labels. Then freeze everything. No
-# weight can learn from now on.
+# Give a network a job: to read handwritten *digits*, with 400 labels. Then freeze everything, the
+# head too. No weight can learn from now on.
 
 # %% tags=["nbval-ignore-output"]
 digits = tasks.load("digits").few(400, seed=0)
@@ -184,8 +194,8 @@ print(f"digits: {train.evaluate(worker, digits.val).accuracy:.2f} right")
 
 
 # %% [markdown]
-# Show it leaves, 32 at a time. No loss, no gradient, no step: it only looks. Every four batches ask
-# it about digits again.
+# Show it leaves, 32 at a time. No loss, no gradient, no step: it only looks. After every four
+# batches it is tested on digits again. One copy looks in eval mode, the other in training mode.
 
 
 # %%
@@ -212,6 +222,9 @@ title = "A frozen network looks at leaves: what is left of its old job"
 chart = plots.batches_shown(curves, every=4, title=title)
 plots.show(chart, alt="Old job by batches shown: flat in eval mode, falling in training mode.")
 
+# %% [markdown]
+# Nothing was trained, and yet the dashed line falls. What has changed inside?
+
 # %%
 before, after = worker.state_dict(), drifted.state_dict()
 moved = [name for name in before if not torch.equal(before[name], after[name])]
@@ -220,12 +233,13 @@ print("weights that moved:", sum(name in weights for name in moved))
 print("other numbers that moved:", len(moved), "such as", ", ".join(moved[:3]))
 
 # %% [markdown]
-# In training mode a BatchNorm layer centres each *batch* by its own mean and spread, and adds them
-# to its notes. `requires_grad=False` does not stop that: notes are no weights. After some batches
-# they describe leaves.
+# In training mode a BatchNorm layer scales each *batch* by its own mean and spread, and adds them
+# to its notes, the *running statistics*. `requires_grad=False` does not stop that: notes are no
+# weights. After some batches they describe leaves.
 #
-# `model.eval()` stops it, but brings nothing back: load the network again. And `model.train()`
-# before each epoch undoes `eval()`. `fit` therefore calls `surgery.train_mode`:
+# `model.eval()` stops it, but does not bring the old notes back. And `model.train()` before each
+# epoch undoes `eval()`. So `fit` calls `surgery.train_mode`, which leaves frozen stages in eval
+# mode:
 
 # %%
 model = surgery.train_mode(surgery.freeze(network(STAGES), "stem", "layer1", "layer2"))
@@ -235,12 +249,12 @@ for name, part in surgery.stages(model).items():
 # %% [markdown]
 # ## A dispute
 #
-# Is drifting always bad? Perhaps the notes *should* fit the new pictures. fastai trains BatchNorm
-# in frozen layers unless told otherwise
+# Is it always bad when the notes *drift*? Perhaps they *should* fit the new pictures. fastai trains
+# BatchNorm in frozen layers unless told otherwise
 # ([`Learner(train_bn=True)`](https://docs.fast.ai/learner.html)). Keras'
 # [guide](https://keras.io/guides/transfer_learning/) keeps the notes fixed even when all weights
-# are trained. Both cannot be right everywhere, so: five policies, three batch sizes, a near and a
-# far target, 200 labels, five seeds.
+# are trained. The stored runs try five policies, three batch sizes, a target near to photographs
+# and one far from them, 200 labels, five seeds.
 
 # %%
 norms = evidence.load("sweep_batchnorm")
@@ -253,9 +267,11 @@ plots.show(chart, alt="Near and far: five BatchNorm policies at three batch size
 
 
 # %% [markdown]
-# Green: all but the head frozen. Blue: all weights trained. A filled sign is Keras' way, *fixed*;
-# an open one lets the notes move; the triangle is fastai's way and trains BatchNorm's own weights
-# too. Now the two questions as paired differences.
+# Green: all but the head frozen. Blue: all weights trained. Filled circles and squares are Keras'
+# way, notes *fixed*; the open ones let them move. The triangle is fastai's way: the notes move, and
+# BatchNorm's own weights are trained too. Look for places where filled and open differ.
+#
+# Now both questions as paired differences:
 
 
 # %%
@@ -282,31 +298,36 @@ plots.show(chart, alt="; ".join(f"{name}: {each}" for name, each in found.items(
 
 # %%
 means = norms.dropna(subset=["drift"]).groupby(["strategy", "batch"]).drift.mean().unstack()
-print("how far the notes moved, in their own spreads, by batch size")
+print("how far the noted means moved, in standard deviations, by batch size")
 print(means.round(2).to_string())
 
 # %% [markdown]
 # A line that crosses zero settles nothing. Where one does not, compare *near* with *far*, and small
-# batches with large: the notes of eight pictures are rough.
+# batches with large: the mean of eight pictures is a rough one.
 #
-# For the *old* job the answer is plain and needs no seeds: whatever moves, spoils it. For the new
-# job it is a setting like others, to be chosen on validation.
+# If you still need the *old* job, keep the notes fixed: you saw it spoiled above. For the new job
+# it is a setting like any other, to be chosen on validation.
 
 # %% [markdown]
 # ## The sweet-spot map
 #
-# Rows: how much is frozen. Columns: labels. In each column the best depth has a thick frame, and a
-# thin one says *could not be told from the best*. Follow the thick frames from left to right: if
-# the articles are right, they climb from the bottom row to the top. A column full of thin frames
-# says that five seeds see no difference: there, depth hardly matters.
+# Rows: how much is frozen. Columns: labels. In each column the best depth has a thick frame; a thin
+# one says that it *could not be told from the best*. Follow the thick frames from left to right: if
+# the articles are right, they climb from the bottom row to the top. In a column full of thin
+# frames, five seeds cannot tell the depths apart.
 
 # %%
 title = "Where is the sweet spot? Six targets, five seeds a cell"
 chart = plots.depth_maps(runs, TARGETS, title=title)
 table = pandas.concat([plots.standings(runs, name).assign(task=name) for name in TARGETS])
+# for the text alternative: the depth that is best in most columns
 best = table[table.best].groupby("task").strategy.agg(lambda s: s.value_counts().idxmax())
 alt = "; ".join(f"{name}: most often best {best[name]}" for name in TARGETS)
 plots.show(chart, alt=f"Accuracy by depth and labels. {alt}.")
+
+# %% [markdown]
+# Counted: in how many columns each depth is best or has a thin frame. *Fine-tuning* is the row
+# *nothing*, *head alone* the row *all but the head*.
 
 # %%
 for name in TARGETS:
@@ -314,12 +335,12 @@ for name in TARGETS:
     level = here[here.best | here.tied].groupby("strategy").size().reindex(depths.PRETRAINED)
     columns = here.labels.nunique()
     line = ", ".join(f"{s} {n}" for s, n in level.fillna(0).astype(int).items())
-    print(f"{name}, best or level in so many of {columns} columns:\n    {line}")
+    print(f"{name}, of {columns} columns:\n    {line}")
 
 # %% tags=["nbval-ignore-output"]
 few = table[(table.task == "leaves") & (table.labels == 50)].set_index("strategy")
 measured = CHOICES[depths.PRETRAINED.index(few["mean"].idxmax())]
-print("not told from it:", ", ".join(few.index[few.tied]) or "none")
+print("could not be told from the best:", ", ".join(few.index[few.tied]) or "none")
 print(practice.compare("04-depth", measured))
 
 # %% [markdown]
@@ -330,16 +351,16 @@ chart = plots.depth_lines(runs, "leaves", title="Leaves: how much to freeze, by 
 plots.show(chart, alt="Accuracy on leaves by labels, one line a depth, and from scratch dashed.")
 
 # %% [markdown]
-# Where lines cross, the advice changes. Where they run together, the depth hardly matters, and you
-# may take the one that is cheapest to train.
+# Where lines cross, the advice changes. Where they run together, take the depth that is cheapest to
+# train.
 
 # %% [markdown]
 # ## Too much, too little
 #
 # Claim **freeze-4**: *freezing too much cannot adapt, too little overfits, and a sweet spot lies
-# between*. It asks for a depth between the ends that beats both. That depth is chosen on
-# validation, never on the test: who picks the best of five on the test will always find a sweet
-# spot.
+# between*. Call a target with a number of labels a *cell*. A cell has a sweet spot if a depth
+# between the ends beats both ends. That depth is chosen on validation, never on the test: if you
+# pick the best of several on the test, luck alone will find you sweet spots.
 
 # %%
 verdict = evidence.settle("freeze-4")
@@ -347,13 +368,14 @@ print(f"freeze-4 {verdict.verdict}: {verdict.condition}")
 print("depth found by experiment minus nothing frozen, mean over cells:", verdict.interval)
 
 # %% [markdown]
-# The interval is what looking for the spot brings, if each seed trusts its own small validation
-# set and you compare with always training everything. It may be less than a map promises: a choice
-# between five on few pictures is a rough one.
+# The interval says what the search brings, compared with always training everything, if each seed
+# chooses on its own small validation set. It may be less than the map promises: with few pictures,
+# choosing between five depths is partly luck.
 
 # %% [markdown]
-# Claim **freeze-2**: *partial fine-tuning is more accurate, but wants thousands*. Here for
-# materials, where the head alone does well, from few labels to many:
+# Claim **freeze-2**: *partial fine-tuning is more accurate* than the head alone, *but needs
+# thousands* of labels. Here for materials, from few labels to many. From which count on is it
+# ahead?
 
 # %%
 counts = sorted(set(runs[runs.task == "materials"].labels))
@@ -370,15 +392,15 @@ print("partial minus head alone, most labels, mean over targets:", verdict.inter
 
 # %% [markdown]
 # Claim **freeze-3**: *full fine-tuning is often best with lots of data and overfits with little*.
-# Overfitting shows as a gap: right on the training pictures minus right on new ones. Here it is for
-# leaves; the darker, the wider.
+# Overfitting shows as a *gap*: accuracy on the training pictures minus accuracy on new ones. Here
+# it is for leaves; the darker, the wider.
 
 # %%
 leaves = runs[runs.task == "leaves"].assign(gap=runs.train_accuracy - runs.test_accuracy)
 gap = leaves.groupby(["strategy", "labels"]).gap.mean().unstack().loc[[*depths.PRETRAINED]]
 gap.columns = [f"{count:,}" for count in gap.columns]
 chart = plots.heat_map(gap, title="Leaves: training minus test accuracy, by labels")
-plots.show(chart, alt="The gap by depth and labels: widest with few labels and little frozen.")
+plots.show(chart, alt="The gap between training and test accuracy on leaves, by depth and labels.")
 
 # %%
 verdict = evidence.settle("freeze-3")
@@ -386,15 +408,15 @@ print(f"freeze-3 {verdict.verdict}: {verdict.condition}")
 print("all weights minus frozen to layer3, 25 labels, mean over targets:", verdict.interval)
 
 # %% [markdown]
-# A wide gap is no loss by itself. What hurts is when a frozen network, with a smaller gap, does
-# better on *new* pictures; that is what the verdict asks. Compare the gaps above with the leaves'
-# map, column by column. More on this in lesson 06.
+# A wide gap alone does no harm. What matters is whether a frozen network does better on *new*
+# pictures; that is what the verdict asks. Compare the gaps above with the map of the leaves, column
+# by column. More on this in lesson 06.
 
 # %% [markdown]
 # ## Start with features?
 #
 # Claim **freeze-5**: *start with feature extraction; fine-tune only when it has stopped improving*.
-# Train the head until it has stopped, then open everything, at a low rate:
+# Train the head until it stops improving, then unfreeze everything, at a low rate:
 
 # %% tags=["nbval-ignore-output"]
 model = network(["head"])
@@ -407,9 +429,10 @@ for name, history in (("features", first), ("then all", then)):
     print(f", {history.seconds:.1f} s")
 
 # %% [markdown]
-# The better start of the head costs next to nothing, for stored features are cheap. But is it worth
-# anything in the end? The stored runs give every policy the same compute. Storing all features
-# costs a third of an epoch of full fine-tuning, so who begins with them fine-tunes one epoch less.
+# A trained head costs next to nothing, for stored features are cheap. But is it worth anything in
+# the end? The stored runs compare five policies. *From the top* opens one stage at a time, layer4
+# first. All but *features only* get about the same compute: storing all features costs a third of
+# an epoch of full fine-tuning, so whoever begins with them fine-tunes one epoch less.
 
 # %%
 policies = evidence.load("sweep_policies")
@@ -418,6 +441,9 @@ ORDER = [*dict.fromkeys(policies.strategy)]
 title = "When to fine-tune, at equal compute (points: seeds)"
 chart = plots.by_group(policies, "task", "labels", ORDER, names, title=title)
 plots.show(chart, alt="Five policies on three targets with 50 and 200 labels, with intervals.")
+
+# %% [markdown]
+# Compare the circle, fine-tuning at once, with the filled square, features first:
 
 # %%
 cells = [*policies[["task", "labels"]].drop_duplicates().itertuples(index=False, name=None)]
@@ -433,17 +459,16 @@ print(f"freeze-5 {verdict.verdict}: {verdict.condition}")
 print("features first minus at once, mean over cells:", verdict.interval)
 
 # %% [markdown]
-# Two questions are mixed in that advice. Does waiting help? The chart above answers. Is it useful
-# to *look* at the features first? Always: after a second of computing you know what to beat, and
-# whether the rest is worth the time.
+# Two questions are mixed in that advice. Does it help to wait? The chart above answers. Is it
+# useful to *look* at the features first? Yes: after seconds of computing you know what to beat.
 
 # %% [markdown]
 # ## The freeze slider
 #
 # Choose a target, labels and a depth. Means and intervals come from the stored runs, the small dots
-# are the five seeds of the depth you chose, the dashed lines the controls. The button trains this
-# very cell on your machine and puts a black diamond beside the dots. Can you find a cell where
-# freezing more is better?
+# are the five seeds of the depth you chose, the dashed lines the controls. The button trains what
+# you chose on your machine and puts a black diamond beside the dots. Can you find a target and a
+# number of labels where freezing more is better?
 
 # %% tags=["nbval-ignore-output"]
 widgets.freeze_slider()
@@ -451,9 +476,9 @@ widgets.freeze_slider()
 # %% [markdown]
 # ## Break it
 #
-# Everyone freezes from the bottom. Freeze the *wrong end*: keep the top as it is and train the
-# bottom below it. Predict which does better, then try other stages, or your own pictures:
-# `task = tasks.folder("my_photos")`.
+# Usually the bottom is frozen. Now freeze the *wrong end*: hold layer3 and layer4, and train the
+# stages below them and the head. Predict which does better, then try other stages, or your own
+# pictures: `task = tasks.folder("my_photos")`.
 
 # %% tags=["nbval-ignore-output"]
 task, ENDS = clinic, {"bottom": ("stem", "layer1", "layer2"), "top": ("layer3", "layer4")}
@@ -469,12 +494,13 @@ for end, held in ENDS.items():
 # %% [markdown]
 # ## Exercise 1: stand still
 #
-# Write ten steps or more that train layer3, layer4 and the head, while stem, layer1 and layer2 do
-# not move: neither weights nor BatchNorm's notes, not even for a moment. The network comes in
-# training mode, nothing frozen. Use no `fit`.
+# `learn_top` gets a network in training mode, nothing frozen, and a task. Write a loop of at least
+# ten steps that trains layer3, layer4 and the head. Stem, layer1 and layer2 must not move, neither
+# weights nor BatchNorm's notes; the check looks at every step. Everything in `surgery` is allowed,
+# `fit` is not.
 #
-# <details><summary>Hint</summary>Two things must be told: the optimizer, what to move; each frozen
-# stage, in which mode to pass pictures.</details>
+# <details><summary>Hint</summary>The optimizer must know what to move, and each frozen stage must
+# be in the right mode.</details>
 
 
 # %% tags=["exercise"]
@@ -496,8 +522,8 @@ print(practice.check_held(learn_top))
 # %% [markdown]
 # ## Exercise 2: a ladder of rates
 #
-# Give every stage of `resnet10` its own learning rate: 0.01 in the head, and in each stage a third
-# of the one above it.
+# Complete the dictionary `ladder`, stage to learning rate, for all stages of `resnet10`: 0.01 in
+# the head, and in each stage a third of the rate of the one above it.
 
 # %% tags=["exercise"]
 ladder = {"head": 1e-2}
@@ -513,12 +539,11 @@ print(practice.check_ladder(ladder))
 # ## Exercise 3: the exam
 #
 # Write `learn_hundred(task)`: it gets a task with 100 labelled leaves and returns a trained
-# network. Freeze what you like. The check draws the hundred, so try it on `clinic` first. The bar
-# is five points above the head alone, mean of the stored runs. The test set is taboo; the check
-# notices.
+# network. Freeze what you like, choose on `task.val`, leave `task.test` alone. The check draws its
+# own hundred. You pass with five points more than the head alone in the stored runs.
 #
 # <details><summary>Hint</summary>The map has a column for 100 labels. Mirrored leaves are leaves
-# too: <code>augment=evidence.flip</code>.</details>
+# too: <code>augment=evidence.flip</code>. Try on <code>clinic</code> first.</details>
 
 
 # %% tags=["exercise", "nbval-ignore-output"]
@@ -537,13 +562,13 @@ print(practice.check_hundred(learn_hundred))
 # %% [markdown]
 # ## What you measured
 #
-# How much to freeze is a number to try, not a law: the map shows where it matters and where all
-# depths are level. A head alone takes a second and tells what to beat. What is frozen must be in
-# eval mode, or it moves. And whoever chooses a depth chooses on validation.
+# How much to freeze is a setting to try, not a law: the map shows where it matters and where depths
+# cannot be told apart. A head alone takes seconds and tells what to beat. A frozen stage must be in
+# eval mode, or BatchNorm's notes move. And a depth is chosen on validation.
 
 # %% [markdown]
 # ## Go further
 #
 # Put `models.load("resnet18")` into *Break it* (`tl-course prefetch resnet18`), with your own
-# pictures: a backbone that has seen a million photographs may like to be frozen deeper. The whole
-# map can be made again with `python data_scripts/sweep_freezing.py`.
+# pictures: does a backbone that has seen a million photographs do better with more of it frozen?
+# The whole map can be made again with `python data_scripts/sweep_freezing.py`.

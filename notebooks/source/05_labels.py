@@ -2,11 +2,11 @@
 # # How many labels, how much time does it save?
 #
 # Labels cost money, and training costs time. Articles promise that a pretrained network needs a
-# *fraction* of both. Which fraction? Here you turn *better* into numbers: so many labels, so many
-# epochs, so much computing.
+# *fraction* of both. Which fraction? Here you turn *better* into numbers: how many labels, how many
+# epochs, how much computing.
 #
 # **After this lesson you can** draw a learning curve, read off what pretraining is worth in labels,
-# compare two starts fairly, and plan a budget.
+# compare two *starts* (pretrained, from scratch) fairly, and plan a budget.
 
 # %%
 import re
@@ -38,9 +38,10 @@ widgets.predict("05-worth", "From scratch, the same accuracy needs …", CHOICES
 # %% [markdown]
 # ## A learning curve
 #
-# Until now a curve went along the epochs. Here it goes along the *number of labels*: every point is
-# a network of its own, trained to its end and tested once. Six of them, on handwritten digits. Few
-# labels get more epochs, so that both starts have enough steps.
+# Curves over epochs follow one network while it learns. A *learning curve* over the *number of
+# labels* asks what more labels would bring: every point is a network of its own, trained to the end
+# and tested once. Here are six, on handwritten digits. Fewer labels get more epochs, so that every
+# network takes enough steps.
 
 
 # %%
@@ -83,16 +84,16 @@ ax.minorticks_off()
 plots.show(ax, alt="Balanced test accuracy on digits with 25, 50 and 100 labels, both starts.")
 
 # %% [markdown]
-# The lower axis is *logarithmic*: equal steps to the right multiply the labels by the same number.
-# Twice as many labels is always the same distance, and that is how labels count: the first hundred
-# teach more than the tenth.
+# Compare the two starts with 25 labels, then with 100. The lower axis is *logarithmic*: equal steps
+# to the right multiply the labels by the same number. Twice as many labels is always the same
+# distance. That suits labels, for the first hundred teach more than the tenth hundred.
 
 # %% [markdown]
 # ## Six targets, five seeds
 #
-# The course drew such curves for six targets. Learning rates were searched for every start and
-# target alike. Green is the head alone, grey the *control*: a head on a backbone that never
-# learned. The dotted line is guessing. Look where blue and orange meet, and where they do not.
+# The stored runs of lesson 04 give such curves for six targets. Learning rates were searched for
+# every start and target alike. Green is the head alone, grey the *control*: a head on a random
+# backbone. The dotted line is guessing. Look where blue and orange meet, and where they do not.
 
 # %%
 stored = evidence.load("sweep_freezing")
@@ -103,33 +104,32 @@ STARTS = ("fine-tuning", "head alone", "from scratch", "head on random backbone"
 guess = {task: 1 / count for task, count in CLASSES.items()}
 title = "Balanced test accuracy by number of labels"
 chart = plots.by_target(stored, TARGETS, dict(zip(STARTS, STARTS, strict=True)), guess, title)
+# for the text alternative: the means with 50 labels
 at_50 = evidence.means(stored).xs(50, level="labels").loc[[*TARGETS], [*STARTS]].round(2)
 plots.show(chart, alt=f"Learning curves of six targets. With 50 labels: {at_50.to_dict('index')}")
 
 # %% [markdown]
-# Spoken digits are sounds drawn as pictures. Bands are 95 % intervals of the mean. Some targets end
-# at 500 labels because they have fewer than 1,000; only leaves and materials, which the course
-# draws itself, have 10,000.
+# Bands are 95 % intervals of the mean. Some targets end at 500 labels because they have fewer than
+# 1,000; only leaves and materials, which the course draws itself, have 10,000.
 #
-# You met claim **why-1** in lesson 00: *with a small labelled set, pretrained beats from scratch*.
-# The left ends of the panels are the small sets.
+# Claim **why-1**, *with a small labelled set, pretrained beats from scratch*, was settled in lesson
+# 00 with 200 labels. Here is the difference with 50:
 
 # %%
-verdict = evidence.settle("why-1")
-print(f"why-1 {verdict.verdict}: {verdict.condition}")
 for task in TARGETS:
     print(f"{task:14}", evidence.compare(stored, task, 50, "fine-tuning", "from scratch"))
 
 # %% [markdown]
 # ## Worth so many labels
 #
-# Do not compare heights; go sideways. Start at fine-tuning with 50 labels and walk right, at the
-# same height, until you meet the curve from scratch. Between two measured points, read the straight
-# line that joins them. The axis is logarithmic, so the line runs over the logarithm of the labels.
+# Do not compare heights; go sideways. Start at fine-tuning with 50 labels and go right, at the same
+# height, until you meet the curve from scratch. Between two measured points, read the straight line
+# that joins them. The axis is logarithmic, so the line runs over the logarithm of the labels.
+# `np.interp(height, heights, places)` reads it.
 
 # %%
 leaves = evidence.means(stored).loc["leaves"]
-alone = leaves["from scratch"].cummax()  # best so far: more labels need not be worse
+alone = leaves["from scratch"].cummax()  # the best so far: labels can be left unused
 wanted = leaves.loc[50, "fine-tuning"]
 needed = np.exp(np.interp(wanted, alone, np.log(alone.index)))
 print(f"fine-tuning, 50 labels: {wanted:.2f} right")
@@ -141,9 +141,11 @@ chart = plots.worth_in_labels(stored, "leaves", 50, title="Leaves: what pretrain
 plots.show(chart, alt=f"An arrow from fine-tuning, 50 labels, to from scratch, {needed:.0f}.")
 
 # %% [markdown]
-# That was the mean curve. `evidence.times_the_labels` does the same for every seed. Where from
-# scratch never gets there, `needed` is the most labels measured and `beyond` is true: the number is
-# a *lower bound*, and the honest word is *more than*.
+# The arrow is what pretraining is worth. That was the mean curve; `evidence.times_the_labels` does
+# the same for every seed. Where from scratch never gets there, `needed` is the most labels measured
+# and `beyond` is true: the number is a *lower bound*, and the honest word is *more than*.
+#
+# `evidence.factor` takes the mean over seeds: of the logarithms, because factors multiply.
 
 # %%
 table = evidence.times_the_labels(stored, "leaves", 50)
@@ -157,12 +159,12 @@ measured = CHOICES[sum(worth["leaves"].times > edge for edge in (1.5, 4, 10))]
 print(practice.compare("05-worth", measured))
 
 # %% [markdown]
-# Factors multiply, so their mean is taken of the logarithms. An interval that contains 1 says that
-# pretraining may be worth no label at all. Below 1, from scratch needs *fewer*; 0.5 is the least
-# this table can say, for fewer than 25 labels were not measured. All of it depends on the count
-# you start from: try 25 or 200.
+# An interval that contains 1 says that pretraining may be worth no label at all. Below 1, from
+# scratch needs *fewer*; 0.5 is the least this table can say, for fewer than 25 labels were not
+# measured. All of it depends on the count you start from: try 25 or 200.
 #
-# Claim **why-2**: *it needs a fraction of the labels for the same accuracy.*
+# Claim **why-2**: *it needs a fraction of the labels for the same accuracy.* It is confirmed on a
+# target if the whole interval lies above 1.
 
 # %%
 verdict = evidence.settle("why-2")
@@ -172,8 +174,8 @@ print("fine-tuning, 100 labels, minus from scratch, 200:", verdict.interval)
 # %% [markdown]
 # ## How many epochs?
 #
-# Now the labels stay, and time runs. From scratch gets four times the epochs. `watch` is called
-# after every epoch, and writes down when and how good.
+# Now the labels stay the same, and you measure time. From scratch gets four times the epochs. `fit`
+# calls `watch` after every epoch; here it notes the validation accuracy and the seconds so far.
 
 
 # %%
@@ -195,8 +197,8 @@ chart = plots.learning_curves(curves, chance=0.1, title="Digits, 100 labels, whi
 plots.show(chart, alt="Validation accuracy by epoch, fine-tuning for 6 and from scratch for 24.")
 
 # %% [markdown]
-# Which epoch of fine-tuning is as good as the *best* of all epochs from scratch? Looking for the
-# best of many helps whoever has more tries, so this favours from scratch.
+# Which epoch of fine-tuning is as good as the *best* of all epochs from scratch? The best of many
+# tries is partly luck, so this favours from scratch, which has more of them.
 
 # %% tags=["nbval-ignore-output"]
 best = scratch.max()
@@ -210,9 +212,9 @@ else:
     print(f"fine-tuning: never; its best was {tuned.max():.2f}")
 
 # %% [markdown]
-# One run again. The stored ones have 200 labels, five seeds and four targets. The dotted line is
-# the best from scratch, the mean of the seeds' best epochs. It lies above the orange curve, for
-# every seed has its best in another epoch.
+# That was one run. The stored ones have 200 labels, five seeds and four targets. The dotted line is
+# the best from scratch, the mean of the seeds' best epochs. It lies above the orange curve because
+# each seed has its best in another epoch. Where does blue cross the dotted line, if it does?
 
 # %%
 epochs = evidence.load("sweep_epochs")
@@ -223,15 +225,17 @@ plots.show(chart, alt="Four panels by epoch: fine-tuning for 12 epochs, from scr
 # %%
 for task in shown:
     table = evidence.epochs_needed(epochs, task)
+    # factor reads the columns times and beyond
     seconds = evidence.factor(table.assign(times=table.seconds_times, beyond=False))
     fewer = evidence.factor(table.assign(beyond=False))
     print(f"{task:14} epochs: {fewer}; never there: {table.missed.sum()}")
     print(f"{'':14} seconds: {seconds}")
 
 # %% [markdown]
-# *4 times* means that from scratch took four times as many. *Never there* counts seeds in which
-# fine-tuning did not reach it in its own, fewer, epochs; they count as if it had taken all the
-# epochs from scratch. An epoch costs the same from both starts, so seconds follow epochs.
+# *4 times* means that from scratch took four times as many. To be fair, from scratch counts as
+# there once it is within one point of its best. *Never there* counts seeds in which fine-tuning,
+# with its fewer epochs, did not reach that best; they count as if it had taken all those from
+# scratch. An epoch costs both starts the same, so seconds follow epochs.
 #
 # Claim **why-3**: *it needs fewer epochs and less time to converge.*
 
@@ -245,7 +249,8 @@ print("validation accuracy after three epochs, difference:", verdict.interval)
 #
 # Someone trained the source network first. Count its work in *multiply-adds*: one multiplication
 # and one addition, what a layer does for each of its weights at each place. PyTorch can count them
-# while a network runs. *Backward* finds how to change the weights.
+# while a network runs: *forward*, from picture to answer, and *backward*, to find how the weights
+# must change.
 
 
 # %%
@@ -264,12 +269,14 @@ print(f"a picture forward: {forward / 1e6:.0f} million; and backward: {both / 1e
 
 # %% [markdown]
 # How many pictures went through? The package keeps the command that made `resnet10`; it says how
-# many epochs. Of each of the 200 classes 390 pictures were trained on. Adapting shows each of your
-# labelled pictures once an epoch. A frozen backbone sees them only once, and never backward.
+# many epochs. Each of the 200 classes had 390 training pictures. Adapting shows each of your
+# labelled pictures once an epoch; `pace` gives the epochs of the stored runs for a number of
+# labels. A frozen backbone sees each picture only once, and never backward.
 
 # %%
 recipe = store.manifest()["resnet10"]["recipe"]
 print(recipe)
+# the number after --epochs
 passes = 390 * len(network.classes) * int(re.search(r"--epochs (\d+)", recipe)[1])
 head = 2 * network.head.in_features * 10  # forward, and backward to its weights; ten classes
 bill = {
@@ -287,10 +294,11 @@ print(f"{bill['pretraining, once'] / bill['fine-tuning, 200 labels']:,.0f} fine-
 print(f"paid back after {bill['pretraining, once'] / saved:,.0f} uses, in computing alone")
 
 # %% [markdown]
-# `pace` gives the epochs of the stored runs. If each use replaces a training from scratch on 10,000
-# labels, so many uses pay for the source. If you count computing alone, few people ever get there;
-# but the source is trained once, by someone else, for everybody, and your 9,800 labels were not
-# counted. In hours, at the speed of your own run above:
+# If each use replaces a training from scratch
+# on 10,000 labels, that many uses pay for the source. Computing alone is counted here, not the
+# labels you save; and the source is trained once, for everybody.
+#
+# In hours, at the speed of your own run above:
 
 # %% tags=["nbval-ignore-output"]
 pace_now = 6 * 100 / tuned_seconds[-1]  # pictures a second, validation included
@@ -310,13 +318,14 @@ print("what adapting brings for its price, 200 labels:", verdict.interval)
 # %% [markdown]
 # ## When does from scratch catch up?
 #
-# Subtract, seed by seed, for every count of labels. Follow each panel from left to right. Blue:
-# pretraining is ahead. Hollow: the interval meets zero, the two cannot be told apart. Orange: from
+# Subtract, seed by seed, for every count of labels, and follow each panel from left to right. Blue:
+# fine-tuning is ahead. Hollow: the interval meets zero, the two cannot be told apart. Orange: from
 # scratch is ahead.
 
 # %%
 title = "Fine-tuning minus from scratch, by number of labels"
 chart = plots.gains_by_labels(stored, TARGETS, title=title)
+# for the text alternative: the difference with the most labels
 last = stored[stored.labels == stored.groupby("task").labels.transform("max")]
 ends = evidence.means(last)["fine-tuning"] - evidence.means(last)["from scratch"]
 plots.show(chart, alt=f"Differences by labels. With the most: {ends.round(2).to_dict()}")
@@ -330,9 +339,9 @@ for task in TARGETS:
     print(f"{'':14} not ahead with: {', '.join(met) or 'none of the counts measured'}")
 
 # %% [markdown]
-# A difference can be small on both ends: with few labels because nobody has learnt much, with many
-# because both have. Both starts had the same epochs, with 10,000 labels only two. From scratch
-# might catch up with more of them; *Break it* lets you try.
+# A difference can be small at both ends: with few labels because neither start has learned much,
+# with many because both have. Both starts had the same epochs, with 10,000 labels only two. From
+# scratch might catch up with more of them; *Break it* lets you try.
 #
 # Claim **why-5**: *with abundant labels the advantage shrinks; from scratch can catch up.*
 
@@ -344,8 +353,10 @@ print("advantage with 50 labels minus that with the most:", verdict.interval)
 # %% [markdown]
 # ## Are 100 enough?
 #
+# Claim **data-1**: *sometimes 100 examples are enough; 1,000 or more is a usual aim.*
+#
 # *Enough* needs a measure. Take the way from guessing to what fine-tuning reaches with the most
-# labels measured: how much of it is behind you with 100, with 1,000? At 90 %, the dotted line, we
+# labels measured: what share of it have you gone with 100, with 1,000? At 90 %, the dotted line, we
 # say enough. More labels than we have would move the goal.
 
 
@@ -373,30 +384,30 @@ print(f"data-1 {verdict.verdict}: {verdict.condition}")
 print("1,000 labels minus 100:", verdict.interval)
 
 # %% [markdown]
-# Claim **data-1**: *sometimes 100 examples are enough; 1,000 or more is a usual aim.* What decides
-# is less the number than the target: how near its pictures are to photographs, how fine the
-# differences, how good is good enough for you. A learning curve of your own data answers it.
+# One number does not fit all targets: compare the longest way gone with 100 labels and the
+# shortest. For your own data, draw the learning curve, and say how good is good enough.
 
 # %% [markdown]
 # ## The five rows
 #
-# One article ends in a table: five situations, and whether borrowing helps. Claim **sim-1** is that
-# table. Here it is again with measured differences under each heading. Materials stand for a
-# similar domain, sounds for an unrelated one; you may see it otherwise.
+# One article ends in a table: five situations, and whether pretraining helps. Claim **sim-1** is
+# that table. Here it is with the measured differences, fine-tuning minus from scratch, under each
+# heading. Materials stand for a similar *domain* (kind of data), sounds for an unrelated one; you
+# may see it otherwise.
 
 # %%
 ROWS = {
-    "few labels: helps a lot": {},
+    "limited data: helps a lot": {},
     "similar domain: helps a lot": {"materials": 200},
     "different domain: maybe": dict.fromkeys(("satellite", "leaves", "digits", "pneumonia"), 200),
-    "many labels: helps less": {t: stored[stored.task == t].labels.max() for t in sorted(larger)},
+    "abundant data: helps less": {t: stored[stored.task == t].labels.max() for t in sorted(larger)},
     "unrelated: may not help, or hurt": {"spoken_digits": 200},
 }
 
 # %%
 rows = {}
 for heading, cells in ROWS.items():
-    rows[heading] = None
+    rows[heading] = None  # a heading in the chart
     for task, n in cells.items():
         found = evidence.compare(stored, task, n, "fine-tuning", "from scratch")
         rows[f"{TARGETS[task]}, {n:,}"] = found
@@ -412,15 +423,17 @@ print(f"sim-1 {verdict.verdict}: {verdict.condition}")
 print("few labels, mean over targets:", verdict.interval)
 
 # %% [markdown]
-# The rule reads the rows one by one: *a lot* is an interval above five points; *maybe* wants
-# targets of both kinds; *less* wants less than the same targets gain with 200. A row that is named
-# after *not shown* came out otherwise than the table says. Lesson 08 looks for cases that hurt.
+# The rule takes the rows one by one. *Helps a lot*: an interval above five points. *Maybe*: some
+# targets gain, some do not. *Helps less*: less than the same targets gain with 200 labels. *May not
+# help*: the interval is not above zero. Rows named after *not shown* came out otherwise than the
+# table says. Lesson 08 looks for cases that hurt.
 
 # %% [markdown]
 # ## Label exchange
 #
-# Choose a target and the accuracy you want. The diamonds mark how many labels each start needs.
-# Then find an accuracy that only one start reaches, and a target where the exchange rate is near 1.
+# Choose a target and the accuracy you want. The diamonds mark how many labels each strategy needs.
+# Find an accuracy that fine-tuning reaches and from scratch does not, and a target where both need
+# about as many labels.
 
 # %% tags=["nbval-ignore-output"]
 widgets.label_exchange()
@@ -428,7 +441,7 @@ widgets.label_exchange()
 # %% [markdown]
 # ## Break it
 #
-# Another target (`leaves`, `materials`, `digits`), other labels, other epochs. Can you find a
+# Try another target (`leaves`, `materials`, `digits`), other labels, other epochs. Can you find a
 # setting in which from scratch wins? Give it more epochs than fine-tuning; is that fair?
 
 # %% tags=["nbval-ignore-output"]
@@ -442,12 +455,12 @@ for name, epochs_now in EPOCHS.items():
 # %% [markdown]
 # ## Exercise 1: read the curve
 #
-# Write `labels_needed`: counts (rising) and accuracies are arrays, wanted an accuracy. It gives
-# the labels at which the curve reaches it: on a log axis, the best so far, the first count where
-# that is enough, and `None` where it is never reached.
+# With how many labels does a curve reach the accuracy `wanted`? `counts` (rising) and `accuracies`
+# are arrays. Read as above: the best so far, straight lines over the logarithm of the labels. If
+# the first point is enough, return its count; if none is, `None`.
 #
-# <details><summary>Hint</summary>The cell under <em>Worth so many labels</em> does all but
-# one. Which end of the curve does <code>np.interp</code> hide from you?</details>
+# <details><summary>Hint</summary>One cell under <em>Worth so many labels</em> does nearly all.
+# What does <code>np.interp</code> say beyond the last point?</details>
 
 
 # %% tags=["exercise"]
@@ -466,10 +479,14 @@ print(practice.check_labels_needed(labels_needed))
 # %% [markdown]
 # ## Exercise 2: plan a budget
 #
-# Promise a customer 60 % of their leaves right (balanced). A label costs 50 cents, and validation
-# needs as many again (at least 50, at most 500). Choose a start and a count of labels so that the
-# whole 95 % interval of the stored runs keeps the promise, as cheaply as possible.
-# `practice.plan_cost(labels)` gives the price, `set(stored.strategy)` the starts.
+# Promise a customer 60 % balanced accuracy on leaves. A label costs 50 cents, and validation
+# needs as many again (50 to 500): `practice.plan_cost(labels)`. Find the cheapest plan, a start
+# from `set(stored.strategy)` and a measured count, whose whole 95 % interval keeps the promise. The
+# check shows the interval.
+#
+# <details><summary>Hint</summary>Or loop: <code>values = evidence.scores(stored, "leaves", labels,
+# start)</code>; the interval begins at <code>evidence.paired(values, np.zeros(5)).low</code>.
+# </details>
 
 # %% tags=["exercise"]
 plan = {"start": "from scratch", "labels": 100}
@@ -485,8 +502,9 @@ print(practice.check_plan(plan))
 # %% [markdown]
 # ## Exercise 3: mend the comparison
 #
-# `duel` says how much better fine-tuning is. It is unfair in several ways. `train_it(start, task,
-# epochs, lr)` gives the validation accuracy and the model; `test(model)` its test accuracy.
+# `duel` says how much better fine-tuning is than from scratch, and is unfair in several ways.
+# `train_it(start, task, epochs, lr)` gives the validation accuracy and the model; `test(model)`
+# gives its test accuracy. `replace` copies a task with another validation set.
 
 
 # %%
@@ -499,8 +517,9 @@ def duel(task, train_it, test):
 
 
 # %% [markdown]
-# Write `fair`: both starts alike in all but the start. Rates may differ, the number of tries may
-# not. The check trains nothing; it writes down what you ask for.
+# Write `fair`, a function of the same three arguments that returns the same difference, with both
+# starts treated alike. Their learning rates may differ, the number of rates tried may not. The
+# check trains nothing: it gives you a `train_it` and a `test` that note what you ask for.
 
 # %% tags=["exercise"]
 fair = duel  # replace it by a function of your own
@@ -522,16 +541,16 @@ print(practice.check_fair(fair))
 # %% [markdown]
 # ## What you measured
 #
-# You went sideways: pretraining is worth so many times the labels, target by target, with *more
-# than* where the curve ends. You timed it, paid its bill, and saw where more labels of your own
-# make it matter less.
+# You read learning curves sideways: how many times the labels pretraining is worth, target by
+# target, with *more than* where the curve ends. You timed it, added up its bill, and saw where more
+# labels make it matter less.
 
 # %% [markdown]
 # ## Go further
 #
 # - Hernandez and others (2021, arXiv:2102.01293) call it *effective data transferred*, and find
 #   laws for it in large language models.
-# - He and others (2018, arXiv:1811.08883) let from scratch train for long enough: on object
-#   detection it catches up.
+# - He and others (2018, arXiv:1811.08883) train from scratch for longer: on object detection it
+#   catches up.
 # - Draw the learning curve of your own pictures: `tasks.folder("my_photos").few(50, seed=0)`, then
 #   twice as many. Would you pay for the next doubling?

@@ -85,9 +85,12 @@ def _on_cluster(run: Callable[..., list[dict]], cells: Sequence[Mapping], addres
         ) from None
     try:
         client = Client(address, timeout=10)
+        client.wait_for_workers(1, timeout=30)
     except (OSError, ValueError) as error:  # a timeout is an OSError
         raise store.NotAvailable(
-            f"the Dask cluster at {address}", f"it does not answer ({error})", "Start a scheduler"
+            f"the Dask cluster at {address}",
+            f"it does not answer, or has no workers ({error})",
+            "Start it with `dask scheduler` and `dask worker ADDRESS`, or leave out --dask",
         ) from None
     with client:
         # not pure: two cells that look alike are still two runs

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     import pandas
 
 
+CLOSE = 0.01  # accuracy
+
+
 @dataclass(frozen=True)
 class Factor:
     """How many times the labels: the geometric mean over seeds, with its 95 % interval.
 
     ``beyond`` counts the seeds in which even the most labels measured were not enough; where it
-    is not 0, all three numbers are lower bounds.
+    is not 0, ``times`` is a lower bound, and the interval is that of the bound alone.
     """
 
     times: float
@@ -105,9 +108,11 @@ def epochs_needed(frame: "pandas.DataFrame", task: str) -> "pandas.DataFrame":
     """Epochs and seconds until fine-tuning is as good as from scratch ever gets; one row a seed.
 
     ``frame`` has a row an epoch. Columns ``seed``, ``wanted`` (the best validation accuracy from
-    scratch), ``ours`` and ``theirs`` (the first epoch that reaches it), ``times`` (theirs / ours),
-    ``seconds_times``, and ``missed``: true where fine-tuning never reaches it, and ``ours`` is its
-    last epoch, as if it had. Raises ``UnknownName`` for a task or a strategy without runs.
+    scratch), ``ours`` (the first epoch that reaches it), ``theirs`` (the first that comes within
+    one point, for the best of many epochs comes late by chance), ``times`` (theirs / ours),
+    ``seconds_times``, and ``missed``: true where fine-tuning never reaches it; then ``ours`` is
+    the last epoch from scratch, as if it had taken all of that time. Raises ``UnknownName`` for a
+    task or a strategy without runs.
     """
     import pandas
 
@@ -125,7 +130,7 @@ def epochs_needed(frame: "pandas.DataFrame", task: str) -> "pandas.DataFrame":
                 f"Stored are {', '.join(dict.fromkeys(rows.strategy))}",
             )
         wanted = alone.val_accuracy.max()
-        theirs = alone[alone.val_accuracy >= wanted].iloc[0]
+        theirs = alone[alone.val_accuracy >= wanted - CLOSE].iloc[0]
         good = tuned[tuned.val_accuracy >= wanted]
         ours = alone.iloc[-1] if good.empty else good.iloc[0]
         times = theirs.epoch / ours.epoch, theirs.seconds / ours.seconds

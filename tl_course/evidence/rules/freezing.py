@@ -1,5 +1,6 @@
 """The rules of lesson 04."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tl_course import store
@@ -91,8 +92,9 @@ def partial_rule() -> Verdict:
 def full_rule() -> Verdict:
     """freeze-3: is training all weights best with many labels, and overfit with 25?
 
-    Best with the most labels measured where no frozen depth is ahead by its interval. Overfit with
-    25 labels where freezing up to layer3 is ahead by its interval. Holds where both are so on all
+    Many are the most labels measured, on targets that have a thousand or more: best where the
+    frozen depth that leads on validation is not ahead in the test by its interval. Overfit with 25
+    labels where freezing up to layer3 is ahead by its interval. Holds where both are so on all
     targets, does not where neither is on any. The effect is all weights minus frozen to layer3
     with 25 labels, the mean over targets.
     """
@@ -100,10 +102,10 @@ def full_rule() -> Verdict:
     best, beaten, over, fine, pairs = [], [], [], [], []
     for task in dict.fromkeys(frame.task):
         most = counts(frame, task)[-1]
-        behind = [
-            s for s in PRETRAINED[1:] if compare(frame, task, most, s, "fine-tuning").sign > 0
-        ]
-        (beaten if behind else best).append(f"{task} ({most:,})")
+        if most >= THOUSANDS:
+            rival = leader(frame, task, most, PRETRAINED[1:])
+            ahead = compare(frame, task, most, rival, "fine-tuning").sign > 0
+            (beaten if ahead else best).append(f"{task} ({most:,})")
         found = compare(frame, task, FEW, "fine-tuning", MOST)
         (over if found.sign < 0 else fine).append(task)
         pairs.append([scores(frame, task, FEW, s) for s in ("fine-tuning", MOST)])
@@ -119,11 +121,16 @@ def full_rule() -> Verdict:
     return settled("freeze-3", verdict, condition, mean_paired(pairs), LESSON)
 
 
-def sweet_spot(frame: "pandas.DataFrame", task: str, labels: int) -> str:
-    """The depth between the ends that is best on validation, by its mean over seeds."""
+def leader(frame: "pandas.DataFrame", task: str, labels: int, among: Sequence[str]) -> str:
+    """The strategy among some that is best on validation, by its mean over seeds."""
     rows = frame[(frame.task == task) & (frame.labels == labels)]
     means = rows.groupby("strategy").val_accuracy.mean()
-    return max(BETWEEN, key=lambda depth: means[store.choose("stored depth", depth, means.index)])
+    return max(among, key=lambda depth: means[store.choose("stored depth", depth, means.index)])
+
+
+def sweet_spot(frame: "pandas.DataFrame", task: str, labels: int) -> str:
+    """The depth between the ends that is best on validation, by its mean over seeds."""
+    return leader(frame, task, labels, BETWEEN)
 
 
 def found_by_experiment(frame: "pandas.DataFrame", task: str, labels: int) -> "pandas.Series":
