@@ -438,9 +438,9 @@ def test_waiting_that_may_bring_nothing_is_not_better(settled):
         ),
         (
             (0.1, 0.1, -0.3),
-            (0.1, 0, -0.1),
+            (0.1, -0.02, -0.1),
             "does-not-hold",
-            "not on leaves, digits over 25 to 100 labels; better in 3, worse in 2",
+            "not on leaves, digits over 25 to 100 labels; better in 3, worse in 3",
         ),
         (
             (0, 0, 0),

@@ -252,26 +252,24 @@ for name, part in surgery.stages(model).items():
 # Is it always bad when the notes *drift*? Perhaps they *should* fit the new pictures. fastai trains
 # BatchNorm in frozen layers unless told otherwise
 # ([`Learner(train_bn=True)`](https://docs.fast.ai/learner.html)). Keras'
-# [guide](https://keras.io/guides/transfer_learning/) keeps the notes fixed even when all weights
-# are trained. The stored runs try five policies, three batch sizes, a target near to photographs
-# and one far from them, 200 labels, five seeds.
+# [guide](https://keras.io/guides/transfer_learning/) says to keep frozen layers in inference mode,
+# notes fixed. The stored runs try three policies with all but the head frozen, three batch sizes, a
+# target near to photographs and one far from them, 200 labels, five seeds.
 
 # %%
 norms = evidence.load("sweep_batchnorm")
 names = {"materials": "materials (near)", "spoken_digits": "spoken digits (far)"}
 names |= {size: f"batches of {size}" for size in (8, 32, 128)}
 POLICIES = [*dict.fromkeys(norms.strategy)]
-title = "What BatchNorm does, by batch size (points: seeds)"
+title = "Frozen backbone: what BatchNorm does, by batch size (points: seeds)"
 chart = plots.by_group(norms, "batch", "task", POLICIES, names, title=title)
-plots.show(chart, alt="Near and far: five BatchNorm policies at three batch sizes, with intervals.")
+plots.show(chart, alt="Near and far: three BatchNorm policies, three batch sizes, with intervals.")
 
 
 # %% [markdown]
-# Green: all but the head frozen. Blue: all weights trained. Filled circles and squares are Keras'
-# way, notes *fixed*; the open ones let them move. The triangle is fastai's way: the notes move, and
-# BatchNorm's own weights are trained too. Look for places where filled and open differ.
-#
-# Now both questions as paired differences:
+# Filled circles are Keras' way, notes *fixed*; open ones let them move. The triangle is fastai's
+# way: the notes move, and BatchNorm's own weights are trained too. Now each against *fixed*, as
+# paired differences:
 
 
 # %%
@@ -287,13 +285,13 @@ def gain(first, second):
 # %%
 found = gain("frozen, BatchNorm trained", "frozen, fixed")
 sides = {"gain": "fastai's way better", "loss": "Keras' way better"}
-chart = plots.differences(found, **sides, title="Body frozen: train BatchNorm, or fix it?")
+chart = plots.differences(found, **sides, title="Train BatchNorm, or fix it?")
 plots.show(chart, alt="; ".join(f"{name}: {each}" for name, each in found.items()))
 
 # %%
-found = gain("fine-tuning, statistics move", "fine-tuning, fixed")
+found = gain("frozen, statistics move", "frozen, fixed")
 sides = {"gain": "moving better", "loss": "fixed better"}
-chart = plots.differences(found, **sides, title="All weights trained: let the notes move, or fix?")
+chart = plots.differences(found, **sides, title="Let only the notes move, or fix them?")
 plots.show(chart, alt="; ".join(f"{name}: {each}" for name, each in found.items()))
 
 # %%
@@ -438,7 +436,7 @@ for name, history in (("features", first), ("then all", then)):
 policies = evidence.load("sweep_policies")
 names = {"spoken_digits": "spoken digits", 50: "50 labels", 200: "200 labels"}
 ORDER = [*dict.fromkeys(policies.strategy)]
-title = "When to fine-tune, at equal compute (points: seeds)"
+title = "When to fine-tune, with the same budget (points: seeds)"
 chart = plots.by_group(policies, "task", "labels", ORDER, names, title=title)
 plots.show(chart, alt="Five policies on three targets with 50 and 200 labels, with intervals.")
 

@@ -37,8 +37,6 @@ LOOKS = {
     "frozen, fixed": ("frozen", "o", FILLED),
     "frozen, statistics move": ("frozen", "o", OPEN),
     "frozen, BatchNorm trained": ("frozen", "^", FILLED),
-    "fine-tuning, fixed": ("fine-tuning", "s", FILLED),
-    "fine-tuning, statistics move": ("fine-tuning", "s", OPEN),
     "features only": ("head alone", "D", FILLED),
     "fine-tune at once": ("fine-tuning", "o", FILLED),
     "features until they stop, then all": ("frozen to layer1", "s", FILLED),
