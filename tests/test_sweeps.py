@@ -115,6 +115,27 @@ def test_what_was_finished_on_a_cluster_stays_when_a_cell_fails(cluster, tmp_pat
 
 
 @localhost
+def test_a_cluster_without_enough_workers(cluster, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="the package distributed is missing")
+    waited, wait = [], distributed.Client.wait_for_workers
+
+    def impatient(client, n_workers, timeout):
+        waited.append((n_workers, timeout))
+        try:
+            return wait(client, 3, timeout=0.3)  # there are two
+        finally:
+            client.close()
+
+    monkeypatch.setattr(distributed.Client, "wait_for_workers", impatient)
+    work = tmp_path / "sweep.jsonl"
+    with pytest.raises(store.NotAvailable, match="or has no workers") as found:
+        evidence.sweep(simple(), CELLS, work, jobs=1, dask=cluster)
+    assert waited == [(1, 30)]  # one worker, seconds
+    assert cluster in found.value.thing and "dask worker" in found.value.cure
+    assert not work.exists() or work.read_text() == ""
+
+
+@localhost
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no address at all", "tcp://[::"])
 def test_no_cluster_at_the_address(tmp_path, monkeypatch, address):
     distributed = pytest.importorskip("distributed", reason="the package distributed is missing")
@@ -132,26 +153,6 @@ def test_no_cluster_at_the_address(tmp_path, monkeypatch, address):
     assert address in found.value.thing
     assert "does not answer, or has no workers" in str(found.value)
     assert "dask scheduler" in found.value.cure and "--dask" in found.value.cure
-    assert not work.exists() or work.read_text() == ""
-
-
-@localhost
-def test_a_cluster_without_workers(tmp_path, monkeypatch):
-    distributed = pytest.importorskip("distributed", reason="the package distributed is missing")
-    waited, wait = [], distributed.Client.wait_for_workers
-
-    def impatient(client, n_workers, timeout):
-        waited.append((n_workers, timeout))
-        return wait(client, n_workers, timeout=0.3)
-
-    monkeypatch.setattr(distributed.Client, "wait_for_workers", impatient)
-    work = tmp_path / "sweep.jsonl"
-    with distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as made:
-        address = made.scheduler_address
-        with pytest.raises(store.NotAvailable, match="or has no workers") as found:
-            evidence.sweep(simple(), CELLS, work, jobs=1, dask=address)
-    assert waited == [(1, 30)]  # one worker, seconds
-    assert address in found.value.thing and "dask worker" in found.value.cure
     assert not work.exists() or work.read_text() == ""
 
 

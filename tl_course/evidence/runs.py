@@ -85,18 +85,25 @@ def _on_cluster(run: Callable[..., list[dict]], cells: Sequence[Mapping], addres
         ) from None
     try:
         client = Client(address, timeout=10)
-        client.wait_for_workers(1, timeout=30)
     except (OSError, ValueError) as error:  # a timeout is an OSError
-        raise store.NotAvailable(
-            f"the Dask cluster at {address}",
-            f"it does not answer, or has no workers ({error})",
-            "Start it with `dask scheduler` and `dask worker ADDRESS`, or leave out --dask",
-        ) from None
+        raise _no_cluster(address, error) from None
     with client:
+        try:
+            client.wait_for_workers(1, timeout=30)
+        except OSError as error:
+            raise _no_cluster(address, error) from None
         # not pure: two cells that look alike are still two runs
         futures = [client.submit(_labelled, run, cell, pure=False) for cell in cells]
         for future in as_completed(futures):
             yield future.result()
+
+
+def _no_cluster(address: str, error: Exception) -> store.NotAvailable:
+    return store.NotAvailable(
+        f"the Dask cluster at {address}",
+        f"it does not answer, or has no workers ({error})",
+        "Start it with `dask scheduler` and `dask worker ADDRESS`, or leave out --dask",
+    )
 
 
 def _labelled(run: Callable[..., list[dict]], cell: Mapping) -> list[dict]:

@@ -130,7 +130,7 @@ def epochs_needed(frame: "pandas.DataFrame", task: str) -> "pandas.DataFrame":
                 f"Stored are {', '.join(dict.fromkeys(rows.strategy))}",
             )
         wanted = alone.val_accuracy.max()
-        theirs = alone[alone.val_accuracy >= wanted - CLOSE].iloc[0]
+        theirs = alone[alone.val_accuracy >= wanted - CLOSE - 1e-9].iloc[0]
         good = tuned[tuned.val_accuracy >= wanted]
         ours = alone.iloc[-1] if good.empty else good.iloc[0]
         times = theirs.epoch / ours.epoch, theirs.seconds / ours.seconds
