@@ -110,7 +110,7 @@ plots.show(chart, alt=f"Learning curves of six targets. With 50 labels: {at_50.t
 
 # %% [markdown]
 # Bands are 95 % intervals of the mean. Some targets end at 500 labels because they have fewer than
-# 1,000; only leaves and materials, which the course draws itself, have 10,000.
+# 1,000 training pictures.
 #
 # Claim **why-1**, *with a small labelled set, pretrained beats from scratch*, was settled in lesson
 # 00 with 200 labels. Here is the difference with 50:
