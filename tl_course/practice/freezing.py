@@ -201,7 +201,7 @@ def check_hundred(learn: Callable) -> str:
         )
     known = train.evaluate(model, task.train).accuracy
     where = (
-        f"It has all of its {LABELS} by heart: freeze more, or train less."
+        f"It has all of its {LABELS} by heart: try another depth or rate, or vary the pictures."
         if known > 0.98
         else f"It has {known:.0%} of its own {LABELS} right: freeze less, or train more."
     )
