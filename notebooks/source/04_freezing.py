@@ -300,9 +300,9 @@ print("how far the noted means moved, in standard deviations, by batch size")
 print(means.round(2).to_string())
 
 # %% [markdown]
-# A line that crosses zero settles nothing. Elsewhere compare *near* with *far*: what is far asks most
-# for new notes and scales. Compare large batches with small ones, too: an epoch of 200 pictures is
-# two steps with batches of 128, and 25 with batches of 8.
+# A line that crosses zero settles nothing. Elsewhere compare *near* with *far*: what is far asks
+# most for new notes and scales. Compare large batches with small ones, too: an epoch of 200
+# pictures is two steps with batches of 128, and 25 with batches of 8.
 #
 # If you still need the *old* job, keep the notes fixed: you saw it spoiled above. For the new job
 # it is a setting like any other, to be chosen on validation.
