@@ -562,8 +562,8 @@ print(practice.check_hundred(learn_hundred))
 # ## What you measured
 #
 # How much to freeze is a setting to try, not a law: the map shows where it matters and where depths
-# cannot be told apart. A head alone takes seconds and tells what to beat. A frozen stage must be in
-# eval mode, or BatchNorm's notes move. And a depth is chosen on validation.
+# cannot be told apart. A head alone takes seconds and tells what to beat. Whether BatchNorm's notes
+# move in a frozen stage is yours to choose, not to overlook. And a depth is chosen on validation.
 
 # %% [markdown]
 # ## Go further
