@@ -9,6 +9,7 @@ from tl_course import evidence, plots, store, tasks
 from tl_course.evidence import depths
 from tl_course.plots.depths import CONTROLS, FROZEN
 from tl_course.plots.lines import means_of
+from tl_course.plots.worth import Still
 from tl_course.widgets.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def freeze_slider() -> Experiment:
     button = ipywidgets.Button(button_style="primary", layout={"width": "max-content"})
     picture, said = ipywidgets.Image(format="png"), ipywidgets.HTML()
     live: dict[tuple[str, int, str], float] = {}
+    drawn: dict[tuple, bytes] = {}  # pictures shown before
 
     def here() -> "tuple[str, int, str, pandas.DataFrame]":
         task, count, strategy = target.value, labels.value, DEPTHS[depth.value]
@@ -60,11 +62,13 @@ def freeze_slider() -> Experiment:
         task, count, strategy, rows = here()
         mine = {s: found for (t, n, s), found in live.items() if (t, n) == (task, count)}
         title = f"{target.label[0].upper()}{target.label[1:]}, {count:,} labels"
-        chart = plots.depth_profile(rows, strategy, mine, title=title)
-        figure = chart.get_figure()
-        figure.set_layout_engine("none")  # to find the places anew would take half the time
-        chart.set_position(PLACE)
-        picture.value = plots.png(figure)
+        key = (task, count, strategy, tuple(mine.items()))
+        if key not in drawn:
+            chart = plots.depth_profile(rows, strategy, mine, title=title)
+            chart.get_figure().set_layout_engine("none")  # finding the places takes half the time
+            chart.set_position(PLACE)
+            drawn[key] = Still(chart).png(())
+        picture.value = drawn[key]
         said.value = _sentence(rows, strategy, depth.value, mine.get(strategy))
         offer()
 
