@@ -6,6 +6,7 @@ Spoken digits need their file: TL_COURSE_DATA, the cache or a download.
 """
 
 import argparse
+import copy
 from pathlib import Path
 
 import joblib
@@ -35,7 +36,7 @@ def norms(model: nn.Module) -> list[nn.BatchNorm2d]:
 
 
 def learn(task: tasks.Task, affine: bool, moving: bool, batch: int, lr: float, seed: int):
-    """A resnet10 trained under one policy: the best epoch on validation, and its accuracy there."""
+    """A resnet10 trained under one policy, as it was in the best epoch on validation; its row."""
     manual_seed(seed)
     model = surgery.replace_head(models.load("resnet10"), len(task.classes))
     surgery.freeze(model)
@@ -57,9 +58,9 @@ def learn(task: tasks.Task, affine: bool, moving: bool, batch: int, lr: float, s
         found = train.evaluate(model, task.val).accuracy
         if found > best:
             best = found
-            state = {name: value.clone() for name, value in model.state_dict().items()}
+            state = copy.deepcopy(model.state_dict())
     model.load_state_dict(state)
-    return model.eval(), best
+    return model.eval(), {"val_accuracy": best}
 
 
 def drift(model: nn.Module) -> float:
@@ -76,15 +77,9 @@ def run(task: str, labels: int, strategy: str, batch: int, seed: int) -> list[di
     """Train once for each learning rate; the best on validation alone is tested."""
     set_num_threads(1)
     few = tasks.load(task).few(labels, seed)
-    rows, best = [], None
-    for lr in RATES:
-        model, found = learn(few, **POLICIES[strategy], batch=batch, lr=lr, seed=seed)
-        rows.append({"lr": lr, "val_accuracy": found})
-        if best is None or found > best[0]["val_accuracy"]:
-            best = (rows[-1], model)
-    scores = train.evaluate(best[1], few.test)
-    best[0].update(test_accuracy=scores.accuracy, test_balanced=scores.balanced_accuracy)
-    best[0]["drift"] = drift(best[1])
+    options = {**POLICIES[strategy], "batch": batch, "seed": seed}
+    rows, best, model = evidence.tested_best(lambda lr: learn(few, lr=lr, **options), RATES, few)
+    best["drift"] = drift(model)
     return rows
 
 

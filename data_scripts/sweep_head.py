@@ -100,8 +100,7 @@ def main() -> None:
     done = pandas.concat([done, known]).sort_values([*keys, "lr"], ignore_index=True)
     path = evidence.save(done, "sweep_head", "python data_scripts/sweep_head.py")
     frame = evidence.load("sweep_head")
-    means = evidence.chosen(frame).groupby(["task", "labels", "strategy"]).test_balanced.mean()
-    print(means.unstack().round(3).to_string())
+    print(evidence.means(frame).round(3).to_string())
     print(f"wrote {path}\nexpect, linear probe minus fine-tuning:")
     for name in TASKS:
         for labels in LABELS:

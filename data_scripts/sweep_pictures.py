@@ -85,8 +85,7 @@ def main() -> None:
         pandas.DataFrame(done), "sweep_pictures", "python data_scripts/sweep_pictures.py"
     )
     frame = evidence.load("sweep_pictures")
-    means = evidence.chosen(frame).groupby(["task", "labels", "strategy"]).test_balanced.mean()
-    print(means.unstack().round(3).to_string())
+    print(evidence.means(frame).round(3).to_string())
     print(f"wrote {path}\nexpect, fine-tuning minus from scratch:")
     for name, labels in dict.fromkeys((r["task"], r["labels"]) for r in done):
         found = evidence.compare(frame, name, labels, "fine-tuning", "from scratch")

@@ -10,6 +10,7 @@ their files.
 """
 
 import argparse
+import copy
 from pathlib import Path
 
 import joblib
@@ -42,8 +43,8 @@ def fit_head(model: nn.Module, task: tasks.Task, epochs: int, seed: int) -> trai
     return train.fit(model, task, epochs, lr=HEAD_RATE, seed=seed, progress=False)
 
 
-def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Module, float, float]:
-    """A model trained by ``policy``, its accuracy on validation, and the epochs' worth it took."""
+def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Module, dict]:
+    """A model trained by ``policy``, and its row: validation, and the epochs' worth it took."""
     epochs, batch = depths.pace(len(task.train))
     model = depths.build("fine-tuning", len(task.classes), seed)
     settings = {"lr": lr, "batch": batch, "seed": seed, "progress": False}
@@ -53,42 +54,30 @@ def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Modul
         history = fit_head(model, task, 1 if briefly else HEAD_EPOCHS, seed)
         spent = 1 / 3
     if policy == "features until they stop, then from the top":
-        best = (max(history.val_accuracy), weights(model))
+        best = (max(history.val_accuracy), copy.deepcopy(model.state_dict()))
         for stage, cost in TOP.items():
             surgery.unfreeze(model, stage)
             share = max(1, round((epochs - 1) / len(TOP) / cost))
             history = train.fit(model, task, share, **settings)
             spent += share * cost + (1 - cost) / 3
             if max(history.val_accuracy) >= best[0]:
-                best = (max(history.val_accuracy), weights(model))
+                best = (max(history.val_accuracy), copy.deepcopy(model.state_dict()))
         model.load_state_dict(best[1])
-        return model, best[0], spent
+        return model, {"val_accuracy": best[0], "epochs": round(spent, 2)}
     if policy != "features only":
         rest = epochs if policy == "fine-tune at once" else epochs - 1
         surgery.unfreeze(model)
         history = train.fit(model, task, rest, **settings)
         spent += rest
-    return model, max(history.val_accuracy), spent
-
-
-def weights(model: nn.Module) -> dict:
-    """A copy of all weights."""
-    return {name: value.clone() for name, value in model.state_dict().items()}
+    return model, {"val_accuracy": max(history.val_accuracy), "epochs": round(spent, 2)}
 
 
 def run(task: str, labels: int, strategy: str, seed: int) -> list[dict]:
     """Train once for each learning rate; the best on validation alone is tested."""
     set_num_threads(1)
     few = tasks.load(task).few(labels, seed)
-    rows, best = [], None
-    for lr in RATES[:1] if strategy == "features only" else RATES:
-        model, found, spent = learn(few, strategy, lr, seed)
-        rows.append({"lr": lr, "val_accuracy": found, "epochs": round(spent, 2)})
-        if best is None or found > best[0]["val_accuracy"]:
-            best = (rows[-1], model)
-    scores = train.evaluate(best[1], few.test)
-    best[0].update(test_accuracy=scores.accuracy, test_balanced=scores.balanced_accuracy)
-    return rows
+    rates = RATES[:1] if strategy == "features only" else RATES  # its head has a rate of its own
+    return evidence.tested_best(lambda lr: learn(few, strategy, lr, seed), rates, few)[0]
 
 
 def main() -> None:

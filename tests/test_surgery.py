@@ -61,6 +61,14 @@ def test_freeze_by_name_and_back(model):
     assert surgery.frozen(model) == ()
 
 
+def test_freezing_up_to_a_stage_is_freezing_all_that_come_before():
+    model = models.load("resnet10", pretrained=False)
+    assert surgery.freeze_to(model, "layer2") is model
+    assert surgery.frozen(model) == ("stem", "layer1", "layer2")
+    with pytest.raises(store.UnknownName, match="layer9"):
+        surgery.freeze_to(model, "layer9")
+
+
 def test_unknown_stage_lists_the_known_ones_and_changes_nothing(model):
     with pytest.raises(store.UnknownName, match="layer3, layer4, head"):
         surgery.freeze(model, "stem", "layer9")

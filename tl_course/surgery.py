@@ -19,6 +19,7 @@ __all__ = [
     "add_lora",
     "classifier",
     "freeze",
+    "freeze_to",
     "frozen",
     "merge_lora",
     "param_groups",
@@ -58,6 +59,12 @@ def freeze(model: nn.Module, *names: str) -> nn.Module:
     Raises ``UnknownName`` for a stage the model does not have; then nothing is changed.
     """
     return _set_trainable(model, names or [*stages(model)][:-1], False)
+
+
+def freeze_to(model: nn.Module, last: str) -> nn.Module:
+    """Stop training from the bottom up to and with the stage ``last``; as ``freeze``."""
+    names = [*stages(model)]
+    return freeze(model, *names[: names.index(store.choose("stage", last, names)) + 1])
 
 
 def unfreeze(model: nn.Module, *names: str) -> nn.Module:

@@ -6,7 +6,7 @@ from tl_course.evidence.results import chosen, load, machine, means, save
 from tl_course.evidence.rules import settle, table
 from tl_course.evidence.rules.forgetting import at_rate, best_rate, tuned
 from tl_course.evidence.rules.freezing import found_by_experiment, sweet_spot
-from tl_course.evidence.runs import flip, repeat, sweep, tune
+from tl_course.evidence.runs import flip, repeat, sweep, tested_best, tune
 from tl_course.evidence.verdicts import Verdict, compare, pooled, scores
 from tl_course.evidence.worth import Factor, epochs_needed, factor, labels_needed, times_the_labels
 
@@ -37,6 +37,7 @@ __all__ = [
     "sweep",
     "sweet_spot",
     "table",
+    "tested_best",
     "times_the_labels",
     "tune",
     "tuned",

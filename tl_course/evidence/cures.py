@@ -84,9 +84,8 @@ def build(classes: int, seed: int, frozen: str = "", hidden: int = 256, dropout:
 
     torch.manual_seed(int(seed))
     model = models.load("resnet10")
-    names = [*surgery.stages(model)]
     if frozen:
-        surgery.freeze(model, *names[: names.index(store.choose("stage", frozen, names)) + 1])
+        surgery.freeze_to(model, frozen)
     width = model.head.in_features
     layers = [nn.Linear(width, hidden), nn.ReLU()] if hidden else []
     model.head = nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(hidden or width, classes))

@@ -27,6 +27,11 @@ RATES = {
     **dict.fromkeys(("head alone", "head on random backbone"), (1e-2, 3e-2, 1e-1)),
     "from scratch": (1e-3, 3e-3, 1e-2),
 }
+# labels at most, epochs, pictures a batch
+PACE = (
+    *((25, 40, 32), (50, 24, 32), (100, 16, 32), (200, 12, 32)),
+    *((500, 8, 64), (1000, 5, 64), (2000, 4, 64)),
+)
 
 
 def build(strategy: str, classes: int, seed: int) -> "nn.Module":
@@ -42,20 +47,14 @@ def build(strategy: str, classes: int, seed: int) -> "nn.Module":
     torch.manual_seed(int(seed))
     model = models.load("resnet10", pretrained=strategy in PRETRAINED)
     surgery.replace_head(model, classes)
-    names = [*surgery.stages(model)]
-    if top is not None:
-        surgery.freeze(model, *names[: names.index(top) + 1])
-    return model
+    return model if top is None else surgery.freeze_to(model, top)
 
 
 def pace(labels: int) -> tuple[int, int]:
     """Epochs and batch size for a number of training labels: more passes over fewer pictures."""
-    for most, epochs, batch in ((25, 40, 32), (50, 24, 32), (100, 16, 32), (200, 12, 32)):
+    for most, epochs, batch in PACE:
         if labels <= most:
             return epochs, batch
-    for most, epochs in ((500, 8), (1000, 5), (2000, 4)):
-        if labels <= most:
-            return epochs, 64
     return 2, 64
 
 

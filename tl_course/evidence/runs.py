@@ -130,33 +130,51 @@ def tune(
 
     if not len(rates):
         raise store.BadInput("tune(rates=[])", "there is no rate to try", "Pass [1e-3, 3e-3]")
-    rows, best = [], None
-    for rate in rates:
+    made = []
+
+    def learn(rate: float) -> "tuple[nn.Module, dict]":
         torch.manual_seed(int(seed))
         model = build()
-        if best is not None and model is best[1]:
+        if any(model is other for other in made):
             raise store.BadInput(
                 "tune(build, …)",
                 "build returned the same model twice, so the rates would not start alike",
                 "Load or make the model inside build",
             )
+        made.append(model)
         history = train.fit(
             model, task, epochs=epochs, lr=rate, seed=seed, augment=augment, progress=False
         )
         if history.stopped.startswith("interrupted"):
             raise KeyboardInterrupt
-        row = {
-            "lr": rate,
+        return model, {
             "epochs": epochs,
             "val_accuracy": max(history.val_accuracy, default=0.0),
             "seconds": round(history.seconds, 2),
         }
-        rows.append(row)
-        if best is None or row["val_accuracy"] > best[0]["val_accuracy"]:
-            best = (row, model)
-    scores = train.evaluate(best[1], task.test)
-    best[0].update(test_accuracy=scores.accuracy, test_balanced=scores.balanced_accuracy)
-    return rows
+
+    return tested_best(learn, rates, task)[0]
+
+
+def tested_best(
+    learn: "Callable[[float], tuple[nn.Module, dict]]", rates: Sequence[float], task: "Task"
+) -> "tuple[list[dict], dict, nn.Module]":
+    """What ``learn(rate)`` gives for each rate; the best on validation alone is tested, once.
+
+    ``learn`` returns a model and its row, which holds ``val_accuracy``. Returns one row a rate,
+    with ``lr``; the best of them, with ``test_accuracy`` and ``test_balanced`` too; its model.
+    """
+    from tl_course import train
+
+    rows, best, kept = [], None, None
+    for rate in rates:
+        model, row = learn(rate)
+        rows.append({"lr": rate, **row})
+        if best is None or row["val_accuracy"] > best["val_accuracy"]:
+            best, kept = rows[-1], model
+    scores = train.evaluate(kept, task.test)
+    best.update(test_accuracy=scores.accuracy, test_balanced=scores.balanced_accuracy)
+    return rows, best, kept
 
 
 def flip(pictures: "torch.Tensor") -> "torch.Tensor":

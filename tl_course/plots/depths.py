@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from tl_course import evidence, store
 from tl_course.evidence import depths
 from tl_course.plots.lines import apart, label_ends, means_of
-from tl_course.plots.style import COLOURS, DPI, STYLE, axes, colour_of
+from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of
 
 if TYPE_CHECKING:
     import pandas
@@ -299,8 +298,7 @@ def batches_shown(
 def _panels(rows: int, columns: int, size: tuple[float, float], title: str):
     """A figure in the course's style and its axes (rows, columns), all with the same heights."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = blank(*size)
         panels = figure.subplots(rows, columns, squeeze=False, sharey=rows == 1)
         figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
         return figure, panels

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tl_course import evidence
 from tl_course.plots.lines import label_ends
-from tl_course.plots.style import COLOURS, DPI, STYLE, axes, colour_of
+from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of
 
 if TYPE_CHECKING:
     import pandas
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
 LOSSES = ("train_loss", "val_loss")
 SPLITS = {"training": "train", "validation": "val"}
 LARGEST_LOSS = 3.5  # nats; what lies above is cut off, so that the rest can be read
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def _column(curves: "Curves", name: str) -> Sequence[float]:
@@ -52,7 +45,7 @@ def fit_curves(
     at least, while a run is still going on.
     """
     with mpl.rc_context(STYLE):
-        figure = figure or _figure(9.0, 3.5)
+        figure = figure or blank(9.0, 3.5)
         figure.clear()
         left, right = figure.subplots(1, 2)
         figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
@@ -171,7 +164,7 @@ def nearest(
     Both: captions to pictures, uint8 (3, H, W), as many in both and in the same order.
     """
     with mpl.rc_context(STYLE):
-        figure = _figure(1.55 * len(asked) + 0.2, 4.3)
+        figure = blank(1.55 * len(asked) + 0.2, 4.3)
         figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
         rows = figure.subplots(2, len(asked), squeeze=False)
         for row, shown in zip(rows, (asked, found), strict=True):
@@ -192,7 +185,7 @@ def cures(frame: "pandas.DataFrame", base: str = "no cure", title: str = "") -> 
     cells = [*frame[["task", "labels"]].drop_duplicates().itertuples(index=False, name=None)]
     names = [name for name in dict.fromkeys(frame.strategy) if name != base]
     with mpl.rc_context(STYLE):
-        figure = _figure(3.0 + 2.5 * len(cells), 1.3 + 0.36 * len(names))
+        figure = blank(3.0 + 2.5 * len(cells), 1.3 + 0.36 * len(names))
         figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
         panels = figure.subplots(1, len(cells), sharex=True, sharey=True, squeeze=False)[0]
         for ax, (task, labels) in zip(panels, cells, strict=True):
@@ -263,7 +256,7 @@ def curve_cases(cases: Mapping[str, "Curves"]) -> Figure:
     columns = min(3, len(cases))
     blocks = -(-len(cases) // columns)
     with mpl.rc_context(STYLE):
-        figure = _figure(9.2, 3.9 * blocks)
+        figure = blank(9.2, 3.9 * blocks)
         grid = figure.subplots(2 * blocks, columns, squeeze=False)
         for ax in grid.flat:
             ax.set_axis_off()

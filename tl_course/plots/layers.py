@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tl_course import store
-from tl_course.plots.style import DPI, STYLE, axes, colour_of
+from tl_course.plots.style import DPI, STYLE, axes, blank, colour_of
 
 if TYPE_CHECKING:
     import torch
@@ -34,8 +34,7 @@ def filters(networks: "Mapping[str, nn.Module]") -> Figure:
     if not networks:
         raise store.BadInput("plots.filters", "it has no networks to show", "Pass one at least")
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2 * len(networks), 2.9), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = blank(4.2 * len(networks), 2.9)
         spots = figure.subplots(1, len(networks), squeeze=False)[0]
         for ax, (name, network) in zip(spots, networks.items(), strict=True):
             ordered, alive = _ordered(_first_layer(name, network))
@@ -92,9 +91,8 @@ def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     if not columns:
         raise store.BadInput("a row of pictures", "it has none to show", "Pass one at least")
     with mpl.rc_context(PANELS):
-        figure = Figure(figsize=(2.0 * columns, 2.0 * rows + 0.4), dpi=DPI, layout="constrained")
+        figure = blank(2.0 * columns, 2.0 * rows + 0.4)
         figure.get_layout_engine().set(h_pad=0.06, w_pad=0.04)
-        FigureCanvasAgg(figure)
         return figure, figure.subplots(rows, columns, squeeze=False)
 
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tl_course import store
-from tl_course.plots.style import COLOURS, DPI, STYLE, axes
+from tl_course.plots.style import COLOURS, DPI, STYLE, axes, blank
 
 if TYPE_CHECKING:
     import torch
@@ -72,8 +71,7 @@ def answers(
     """
     with mpl.rc_context(STYLE):
         if figure is None:
-            figure = Figure(figsize=(8.4, 2.9), dpi=DPI, layout="constrained")
-            FigureCanvasAgg(figure)
+            figure = blank(8.4, 2.9)
         figure.clear()
         widths = [1.1, *[1] * len(probabilities)]
         spots = figure.subplots(1, 1 + len(probabilities), width_ratios=widths)

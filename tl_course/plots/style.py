@@ -65,21 +65,24 @@ STYLE = {
 }
 
 
+def blank(width: float, height: float) -> Figure:
+    """An empty figure at the course's resolution that lays itself out; sizes in inches."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def axes(width: float = 8.0, height: float = 4.0, title: str = "") -> Axes:
     """Empty axes in the course's style on a new figure; sizes in inches. No window opens."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
-        ax = figure.add_subplot()
+        ax = blank(width, height).add_subplot()
         ax.set_title(title)
         return ax
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
-    return buffer.getvalue()
+    """The figure as PNG. Drawn once, where ``savefig`` draws twice: sliders need it soon."""
+    return _encoded(figure, "RGB", "PNG")
 
 
 def jpeg(figure: Figure) -> bytes:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
@@ -15,7 +14,7 @@ from PIL import Image
 from tl_course import evidence
 from tl_course.plots.charts import label_curves
 from tl_course.plots.lines import apart, band, means_of
-from tl_course.plots.style import COLOURS, DPI, STYLE, axes, colour_of
+from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of
 
 if TYPE_CHECKING:
     import pandas
@@ -116,8 +115,7 @@ def _panels(
     columns = min(3, len(targets)) if len(targets) != 4 else 2
     rows = -(-len(targets) // columns)
     with mpl.rc_context({**STYLE, "axes.titlesize": 11, "axes.titlepad": 6}):
-        figure = Figure(figsize=(8.0, 1.0 + 2.15 * rows), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = blank(8.0, 1.0 + 2.15 * rows)
         grid = figure.subplots(rows, columns, squeeze=False).flat
         panels = dict(zip(targets, grid, strict=False))
         for task, ax in panels.items():

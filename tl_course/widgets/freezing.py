@@ -9,7 +9,6 @@ from tl_course import evidence, plots, store, tasks
 from tl_course.evidence import depths
 from tl_course.plots.depths import CONTROLS, FROZEN
 from tl_course.plots.lines import means_of
-from tl_course.plots.worth import Still
 from tl_course.widgets.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def freeze_slider() -> Experiment:
             chart = plots.depth_profile(rows, strategy, mine, title=title)
             chart.get_figure().set_layout_engine("none")  # finding the places takes half the time
             chart.set_position(PLACE)
-            drawn[key] = Still(chart).png(())
+            drawn[key] = plots.png(chart.get_figure())
         picture.value = drawn[key]
         said.value = _sentence(rows, strategy, depth.value, mine.get(strategy))
         offer()
