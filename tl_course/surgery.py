@@ -25,8 +25,10 @@ __all__ = [
     "param_groups",
     "replace_head",
     "stages",
+    "shrink",
     "summary",
     "train_mode",
+    "transplant",
     "unfreeze",
 ]
 
@@ -49,6 +51,50 @@ def replace_head(model: nn.Module, classes: int) -> nn.Module:
     new = nn.Linear(old.in_features, count, bias=old.bias is not None)
     set_classifier(model, new.to(old.weight.device, old.weight.dtype))
     model.classes = ()
+    return model
+
+
+def transplant(donor: nn.Module, model: nn.Module, *names: str) -> nn.Module:
+    """Copy the stages ``names`` of ``donor`` into ``model``: weights and BatchNorm statistics.
+
+    Changes ``model`` and returns it. Raises ``UnknownName`` for a stage that either lacks, and
+    ``BadInput`` where the tensors differ in shape; then nothing is changed.
+    """
+    given, taken = stages(donor), stages(model)
+    pairs = [
+        (given[store.choose("stage", name, given)], taken[store.choose("stage", name, taken)])
+        for name in names
+    ]
+    for name, (source, target) in zip(names, pairs, strict=True):
+        shapes = [{k: v.shape for k, v in part.state_dict().items()} for part in (source, target)]
+        if shapes[0] != shapes[1]:
+            raise store.BadInput(
+                f"the stage {name!r} of the donor",
+                "its tensors have other shapes than the model's",
+                "Take both networks from the same family, with as many classes",
+            )
+    for source, target in pairs:
+        target.load_state_dict(source.state_dict())
+    return model
+
+
+def shrink(model: nn.Module, fresh: nn.Module, keep: float) -> nn.Module:
+    """Mix weights: ``keep`` of ``model``'s and the rest of ``fresh``'s, a network not yet trained.
+
+    Shrink and perturb (Ash and Adams 2020, arXiv:1910.08475): it forgets in part what a start
+    knows. BatchNorm statistics stay. Changes ``model`` and returns it. Raises ``BadInput`` for a
+    share outside [0, 1] or networks of different shapes.
+    """
+    ours, theirs = dict(model.named_parameters()), dict(fresh.named_parameters())
+    if not isinstance(keep, Real) or not 0 <= keep <= 1:
+        raise store.BadInput(f"shrink(keep={keep!r})", "it must lie in [0, 1]", "Try 0.5")
+    if {n: p.shape for n, p in ours.items()} != {n: p.shape for n, p in theirs.items()}:
+        raise store.BadInput(
+            "two networks to mix", "their weights differ in name or shape", "Load the same one"
+        )
+    with torch.no_grad():
+        for name, weight in ours.items():
+            weight.mul_(keep).add_(theirs[name].to(weight), alpha=1 - keep)
     return model
 
 

@@ -65,14 +65,18 @@ def best_rates(search: "pandas.DataFrame") -> dict[tuple[str, str, int], float]:
 
 
 def train_cell(task: "Task", strategy: str, lr: float, seed: int, cache: bool = True) -> dict:
-    """Train ``strategy`` on all of ``task.train``, choose the epoch on validation, test once.
+    """``learned`` from where ``strategy`` starts, on all of ``task.train``."""
+    return learned(build(strategy, len(task.classes), seed), task, lr, seed, cache)
+
+
+def learned(model: "nn.Module", task: "Task", lr: float, seed: int, cache: bool = True) -> dict:
+    """Train ``model`` at the pace of the labels, choose the epoch on validation, test once.
 
     Returns ``train_accuracy`` (of the chosen epoch, while it trained), ``val_accuracy``,
     ``test_accuracy``, ``test_balanced`` (all in [0, 1]), ``epochs``, ``best_epoch``, ``seconds``.
     """
     from tl_course import train
 
-    model = build(strategy, len(task.classes), seed)
     epochs, batch = pace(len(task.train))
     history = train.fit(
         model, task, epochs, lr=lr, batch=batch, seed=seed, cache=cache, progress=False

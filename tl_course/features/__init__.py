@@ -17,8 +17,17 @@ from tl_course.features.prefix import Prefix, split_prefix
 from tl_course.features.probes import Probe, every_stage, probe, probe_features, probe_task
 from tl_course.features.similarity import cka
 from tl_course.features.tap import Tap
+from tl_course.features.transferability import (
+    SCORES,
+    alignment,
+    h_score,
+    logme,
+    nearest,
+    transfer_scores,
+)
 
 __all__ = [
+    "SCORES",
     "Field",
     "Preferred",
     "Prefix",
@@ -26,10 +35,14 @@ __all__ = [
     "Responses",
     "Strongest",
     "Tap",
+    "alignment",
     "cka",
     "every_stage",
     "extract",
     "grad_cam",
+    "h_score",
+    "logme",
+    "nearest",
     "preferred_picture",
     "preferred_pictures",
     "probe",
@@ -41,4 +54,5 @@ __all__ = [
     "split_prefix",
     "stored_preferred",
     "strongest",
+    "transfer_scores",
 ]

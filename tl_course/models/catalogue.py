@@ -24,6 +24,9 @@ SOURCES = (
     "spanish_false_friends",
 )
 
+# what copies of resnet10 have learned that lesson 08 suspects of doing harm
+SUSPECTS = ("colours", "random_labels", "too_long", "noise")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -55,6 +58,18 @@ _ENTRIES = (
     Entry(
         "resnet10", "ResNet", "pictures", 1_281_640, 0, "MIT; trained on Tiny ImageNet", "head",
         COURSE + "pretrain_resnet10.py",
+    ),
+    Entry(
+        "leaf_doctor", "ResNet", "pictures", 1_231_525, 0, "MIT; trained on Tiny ImageNet", "head",
+        COURSE + "pretrain_leaf_doctor.py",
+    ),
+    *(
+        Entry(
+            f"resnet10_{lesson}", "ResNet", "pictures", parameters, 0, "MIT", "head",
+            COURSE + "pretrain_suspects.py",
+        )
+        for lesson, parameters in zip(SUSPECTS, (1_231_782, 1_232_810, 1_232_553, 1_232_296),
+                                      strict=True)
     ),
     Entry("resnet18", "ResNet", "pictures", 11_689_512, 47, _BSD, "fc", VISION),
     Entry("vgg16", "VGG", "pictures", 138_357_544, 553, _BSD, "classifier.6", VISION),

@@ -36,6 +36,18 @@ def _leaves(training: int = 1500) -> Task:
     )
 
 
+def _large_leaves() -> Task:
+    from tl_course.tasks import generated, leaves
+
+    return generated.make(
+        leaves,
+        "Leaf clinic, larger originals",
+        (500, 200, 500),
+        overlap="slight: plants are in the background of source pictures, no class is a leaf",
+        side=128,
+    )
+
+
 def _materials(training: int = 800) -> Task:
     from tl_course.tasks import generated, materials
 
@@ -44,6 +56,23 @@ def _materials(training: int = 800) -> Task:
         "Materials",
         (training, 200, 800),
         overlap="large: such surfaces are part of everyday photographs, though no class is one",
+    )
+
+
+def _letters() -> Task:
+    from tl_course.tasks import text_pictures
+
+    return text_pictures.letters()
+
+
+def _noise() -> Task:
+    from tl_course.tasks import generated, noise
+
+    return generated.make(
+        noise,
+        "Noise textures",
+        (2000, 200, 400),
+        overlap="of textures alone: no photograph is noise",
     )
 
 
@@ -73,12 +102,15 @@ MANY = 10_000  # training labels of the generated tasks whose names end in "_man
 CONCEPTS = ("edges", "corners", "parts", "objects")
 _LOADERS: dict[str, Callable[[], Task]] = {
     "leaves": _leaves,
+    "leaves_128": _large_leaves,
     "materials": _materials,
     "leaves_many": partial(_leaves, MANY),
     "materials_many": partial(_materials, MANY),
+    "noise": _noise,
+    "text_letters": _letters,
     **{f"concepts_{kind}": partial(_concept, kind) for kind in CONCEPTS},
     **{name: _file(name) for name in ("digits", "satellite", "pneumonia", "hymenoptera")},
-    **{name: _file(name) for name in ("docstrings", "sounds", "spoken_digits")},
+    **{name: _file(name) for name in ("docstrings", "text_pictures", "sounds", "spoken_digits")},
     "tiny_imagenet": _file("tiny_imagenet"),
     **{f"pacs_{style}": partial(_pacs, style) for style in ("photo", "art", "cartoon", "sketch")},
     **{f"numbers_{language}": partial(number_words.load, language) for language in LANGUAGES},

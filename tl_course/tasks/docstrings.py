@@ -36,19 +36,22 @@ def sentences(module: str) -> list[str]:
     return [*dict.fromkeys(t for t in firsts if len(t.split()) > 3 and not SIGNATURE.match(t))]
 
 
-def load() -> Task:
-    """Half to train, a seventh to choose, the rest to test; inputs are code points (N, 160)."""
+def load(name: str = "docstrings", most: int = MOST) -> Task:
+    """At most ``most`` sentences a topic: half to train, a seventh to choose, the rest to test.
+
+    Inputs are code points (N, 160).
+    """
     import torch
 
     rng = np.random.default_rng(0)
     inputs, labels = [], []
     for label, module in enumerate(MODULES.values()):
         found = sentences(module)
-        for index in rng.permutation(len(found))[:MOST]:
+        for index in rng.permutation(len(found))[:most]:
             inputs.append(found[index])
             labels.append(label)
     return Task(
-        "docstrings",
+        name,
         "Topics of documentation",
         (*MODULES,),
         *divide(Split(codes(inputs, LETTERS), torch.tensor(labels)), shares=(0.15, 0.35)),

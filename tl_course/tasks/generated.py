@@ -22,10 +22,12 @@ def make(
     sizes: tuple[int, int, int],
     overlap: str,
     kind: str | None = None,
+    side: int = 64,
 ) -> Task:
     """A task drawn by ``module.pictures``; ``sizes`` are those of train, val and test.
 
-    ``kind`` is one of several that the module draws: the first argument of its ``pictures``.
+    ``kind`` is one of several that the module draws: the first argument of its ``pictures``;
+    ``side`` is that of a picture, in pixels.
     """
     import torch
 
@@ -33,11 +35,13 @@ def make(
     classes, draw = module.CLASSES, module.pictures
     if kind is not None:
         name, classes, draw = f"{name}_{kind}", classes[kind], partial(draw, kind)
+    if side != 64:
+        name, draw = f"{name}_{side}", partial(draw, size=side)
     recipe = inspect.getsource(module)
     splits = []
     for index, size in enumerate(sizes):
         labels = np.arange(size) % len(classes)
-        pictures = _cached(draw, recipe, name, labels, SEED + index)
+        pictures = _cached(draw, recipe, name, labels, SEED + index, side)
         splits.append(Split(torch.from_numpy(pictures), torch.from_numpy(labels.astype(np.int64))))
     return Task(
         name,
@@ -51,7 +55,12 @@ def make(
 
 
 def _cached(
-    draw: Callable[..., np.ndarray], recipe: str, name: str, labels: np.ndarray, seed: int
+    draw: Callable[..., np.ndarray],
+    recipe: str,
+    name: str,
+    labels: np.ndarray,
+    seed: int,
+    side: int,
 ) -> np.ndarray:
     """What ``draw`` makes, kept in the cache under a key of ``recipe``, its source code."""
     recipe += f"{len(labels)} {seed} {np.__version__}"
@@ -59,7 +68,7 @@ def _cached(
     path = store.cache_dir() / "generated" / f"{name}-{key}.npy"
     try:
         pictures = np.load(path)
-        if pictures.shape == (len(labels), 3, 64, 64) and pictures.dtype == np.uint8:
+        if pictures.shape == (len(labels), 3, side, side) and pictures.dtype == np.uint8:
             return pictures
     except Exception:  # noqa: BLE001, S110 - numpy raises many kinds for a damaged file
         pass  # not there yet, or damaged: draw it again

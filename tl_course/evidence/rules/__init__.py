@@ -6,6 +6,7 @@ from tl_course import store
 from tl_course.evidence.claims import CLAIMS
 from tl_course.evidence.rules import (
     analogy,
+    feeding,
     forgetting,
     freezing,
     head,
@@ -13,6 +14,7 @@ from tl_course.evidence.rules import (
     layers,
     overfitting,
     small_sets,
+    suspects,
 )
 from tl_course.evidence.verdicts import Verdict
 
@@ -41,6 +43,11 @@ RULES: dict[str, Callable[[], Verdict]] = {
     "sim-1": labels.situations_rule,
     "fit-1": overfitting.picture_rule,
     "fit-2": overfitting.cure_rule,
+    "neg-1": suspects.hurt_rule,
+    "neg-2": suspects.fading_rule,
+    "neg-3": suspects.xray_rule,
+    "neg-4": suspects.audio_and_text_rule,
+    "prep-1": feeding.prepared_rule,
     "rate-1": forgetting.low_rate_rule,
     "rate-2": forgetting.high_rate_rule,
 }

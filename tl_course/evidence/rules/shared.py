@@ -27,11 +27,11 @@ def share(yes: Sequence, no: Sequence, when: str, unless: str) -> tuple[str, str
     return "holds-when", f"{when.format(', '.join(yes))}; not shown {unless.format(', '.join(no))}"
 
 
-def by_task(cells: Iterable[tuple[str, int]]) -> list[str]:
-    """Cells of a task and a count of labels as one text a task: "leaves (25, 50)"."""
+def by_task(cells: Iterable[tuple[str, int | str]]) -> list[str]:
+    """Cells of a task and a count of labels, or a name, as one text a task: "leaves (25, 50)"."""
     tasks: dict[str, list[str]] = {}
-    for task, labels in cells:
-        tasks.setdefault(task, []).append(f"{labels:,}")
+    for task, each in cells:
+        tasks.setdefault(task, []).append(each if isinstance(each, str) else f"{each:,}")
     return [f"{task} ({', '.join(counts)})" for task, counts in tasks.items()]
 
 

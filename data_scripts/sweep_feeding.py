@@ -1,0 +1,75 @@
+"""Thirteen ways to feed a network wrongly: what each costs, and what training on it repairs.
+
+    python data_scripts/sweep_feeding.py    # about 20 minutes on 2 cores; goes on if stopped
+
+A resnet10 that was trained rightly is tested wrongly; and one is trained and tested on pictures
+that are fed wrongly in the same way, all of it or its head alone.
+"""
+
+import argparse
+from pathlib import Path
+
+import joblib
+import pandas
+from torch import set_num_threads
+
+from tl_course import evidence, tasks
+from tl_course.evidence import depths, feeding
+
+TARGETS = ("leaves_128", "satellite", "pneumonia")
+LABELS, SEEDS = 200, range(5)
+KEYS = ["task", "labels", "fault", "strategy", "seed"]
+
+
+def run(task: str, fault: str, seed: int) -> list[dict]:
+    """The rows of one fault: trained on, in two ways; ``right`` adds all that go wrong after."""
+    set_num_threads(1)
+    few, rows = tasks.load(task).few(LABELS, seed), []
+    if fault != feeding.RIGHT:
+        for strategy in feeding.RATES:
+            rows.append({"strategy": strategy, **feeding.repaired(few, fault, strategy, seed)})
+        return [{"labels": LABELS, **row} for row in rows]
+    for strategy, lr in feeding.RATES.items():
+        model = feeding.build(fault, strategy, len(few.classes), seed)
+        rows.append({"strategy": strategy, **depths.learned(model, few, lr, seed)})
+        model.classes = few.classes
+        if strategy != "fine-tuned":
+            continue
+        for wrong in (feeding.RIGHT, *feeding.FAULTS):
+            if wrong in feeding.FAULTS and not feeding.applies(wrong, few.test.inputs, 64):
+                continue
+            scores = feeding.fed_wrongly(model, few.test, wrong)
+            rows.append({
+                "strategy": "fed wrongly", "fed": wrong, "test_accuracy": scores.accuracy,
+                "test_balanced": scores.balanced_accuracy, "test_loss": scores.loss,
+                "confidence": feeding.confidence(model, few.test.inputs, wrong),
+            })  # fmt: skip
+    return [{"labels": LABELS, **row} for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
+    parser.add_argument("--work", type=Path, default=Path("sweep_feeding.jsonl"))
+    args = parser.parse_args()
+    inputs = [name for name, fault in feeding.FAULTS.items() if fault.part == "inputs"]
+    cells = [
+        {"task": name, "fault": fault, "seed": seed}
+        for name in TARGETS
+        for seed in SEEDS
+        for fault in (feeding.RIGHT, *inputs)
+        if fault == feeding.RIGHT or feeding.applies(fault, tasks.load(name).test.inputs, 64)
+    ]
+    done = evidence.sweep(run, cells, args.work, args.jobs)
+    frame = pandas.DataFrame(done)
+    frame["fault"] = frame.fed.fillna(frame.fault)  # one cell holds all that went wrong after it
+    columns = [*KEYS, "val_accuracy", "test_accuracy", "test_balanced", "test_loss", "confidence"]
+    frame = frame[columns].sort_values(KEYS, ignore_index=True)
+    path = evidence.save(frame, "sweep_feeding", "python data_scripts/sweep_feeding.py")
+    print(f"wrote {path}: {len(frame)} runs\nexpect, mean balanced accuracy:")
+    means = frame.groupby(["task", "fault", "strategy"]).test_balanced.mean()
+    print(means.unstack().round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""First sentences of documentation, drawn as pictures: can a network for photographs read?"""
+
+import textwrap
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from tl_course.tasks import docstrings
+from tl_course.tasks.task import Split, Task
+
+SIDE, POINTS = 64, 8  # pixels of a picture; size of the letters
+COLUMNS, ROWS = 12, 8  # letters that fit
+MOST = 250  # of each topic, so that they are about as frequent
+
+
+def load() -> Task:
+    """What ``letters`` gives, each sentence as ``drawn``: the same examples in the same order."""
+    import torch
+
+    task = letters()
+    parts = {}
+    for name in ("train", "val", "test"):
+        split = getattr(task, name)
+        pages = np.stack([drawn("".join(map(chr, row)).rstrip("\0")) for row in split.inputs])
+        grey = torch.from_numpy(pages).unsqueeze(1)
+        parts[name] = Split(grey.expand(-1, 3, -1, -1).contiguous(), split.labels)
+    return replace(
+        task,
+        name="text_pictures",
+        title="Topics of documentation, as pictures of text",
+        overlap="slight: some everyday photographs show writing, no class is text",
+        **parts,
+    )
+
+
+def letters() -> Task:
+    """The sentences as code points (N, 160): half to train, a seventh to choose, the rest to test.
+
+    Which sentences there are depends a little on the installed versions.
+    """
+    return docstrings.load("text_letters", MOST)
+
+
+def drawn(text: str) -> np.ndarray:
+    """``text`` in black on white, eight lines of twelve letters: uint8 (64, 64).
+
+    What does not fit is cut off.
+    """
+    from PIL import Image, ImageDraw
+
+    page = Image.new("L", (SIDE, SIDE), 255)
+    pen = ImageDraw.Draw(page)
+    for row, line in enumerate(textwrap.wrap(text, COLUMNS)[:ROWS]):
+        pen.text((2, row * SIDE // ROWS - 1), line, fill=0, font=_font())
+    return np.asarray(page)
+
+
+@lru_cache(maxsize=1)
+def _font():
+    import matplotlib
+    from PIL import ImageFont
+
+    # matplotlib brings its own, so that the pictures are the same on every machine
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    return ImageFont.truetype(str(folder / "DejaVuSansMono.ttf"), POINTS)
