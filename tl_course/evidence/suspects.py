@@ -156,7 +156,7 @@ def gains(frame: "pandas.DataFrame", confidence: float = 0.95) -> "pandas.DataFr
     import pandas
 
     keys = ["task", "labels", "source", "strategy"]
-    table = frame.set_index([*keys, "seed"]).test_balanced
+    table = frame.set_index([*keys, "seed"]).test_balanced.sort_index()
     rows = []
     for key in frame[keys].drop_duplicates().itertuples(index=False, name=None):
         scratch = (*key[:2], "nothing", "fine-tuned")
