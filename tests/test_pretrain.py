@@ -1,7 +1,8 @@
 """The pretraining scripts: that of pictures on a handful of them, where it resumes and two
-processes share a run; that of readers for one language.
+processes share a run; that of readers for one language; those of lessons 08 and 09, hastily.
 """
 
+import importlib.util
 import io
 import json
 import os
@@ -16,7 +17,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tl_course import models, store, tasks
+from tl_course import models, store, surgery, tasks, train
+from tl_course.evidence import suspects
 
 SCRIPT = Path(__file__).resolve().parent.parent / "data_scripts" / "pretrain_resnet10.py"
 READERS = SCRIPT.with_name("pretrain_readers.py")
@@ -150,3 +152,81 @@ def test_a_reader_is_trained_as_the_script_promises(tmp_path):
     assert set(weights) == set(models.load("reader_spanish").state_dict())
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["reader_spanish"]["recipe"] == "python data_scripts/pretrain_readers.py"
+
+
+def opened(name: str):
+    """A pretraining script as a module."""
+    spec = importlib.util.spec_from_file_location(f"{name}_under_test", SCRIPT.with_name(name))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_suspects_are_trained_and_written(tmp_path, monkeypatch, capsys):
+    hasty = {
+        name: (max(count // 25, 9), 1 if chosen else 2, chosen)
+        for name, (count, _, chosen) in suspects.RECIPES.items()
+    }
+    assert {*opened("pretrain_suspects.py").EXPECT} == {*hasty}
+    monkeypatch.setattr(suspects, "RECIPES", hasty)
+    out = tmp_path / "new"
+    monkeypatch.setattr(sys, "argv", ["pretrain_suspects.py", "--jobs", "1", "--out", str(out)])
+    opened("pretrain_suspects.py").main()
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [*hasty]
+    for line, (_, _, chosen) in zip(lines, hasty.values(), strict=True):
+        assert ("new pictures" if chosen else "its training pictures") in line
+    assert last.startswith("expect at least colours 0.9")
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert {*manifest} == {suspects.PICTURES[name] for name in hasty}
+    for source, (count, _, _) in hasty.items():
+        name, task = suspects.PICTURES[source], suspects.lesson(source, 0)
+        path = out / f"{name}.safetensors"
+        assert path.stat().st_size < 3e6
+        model = models.load(name, weights=path)
+        assert model.classes == task.classes and models.outputs(model) == len(task.classes)
+        expected, _ = suspects.pretrain(source, 0)
+        for key, value in expected.state_dict().items():  # stored with half of the digits
+            torch.testing.assert_close(model.state_dict()[key], value, rtol=1e-3, atol=1e-6)
+        assert manifest[name]["recipe"] == "python data_scripts/pretrain_suspects.py"
+        assert (
+            manifest[name]["licence"] == "MIT" and f"{count} pictures" in manifest[name]["source"]
+        )
+
+
+@pytest.mark.parametrize("source", suspects.RECIPES)
+def test_the_shipped_suspects_know_their_lessons(source):
+    least = opened("pretrain_suspects.py").EXPECT[source]
+    model, task = models.load(suspects.PICTURES[source]), suspects.lesson(source, 0)
+    assert model.classes == task.classes
+    asked = task.val if suspects.RECIPES[source][2] else task.train
+    assert train.evaluate(model, asked).accuracy >= least
+
+
+def test_the_leaf_doctor_is_trained_and_written(tmp_path, monkeypatch, capsys):
+    leaves = tasks.load("leaves")
+    some = {"leaves_many": leaves.few(60, 0), "leaves": leaves.few(10, 0)}
+    some["leaves"] = type(leaves)(**{**vars(leaves), "test": leaves.test.take(range(40))})
+    some["leaves_128"] = some["leaves"]
+    monkeypatch.setattr(tasks, "load", some.__getitem__)
+    options = ["pretrain_leaf_doctor.py", "--epochs", "1", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", options)
+    opened("pretrain_leaf_doctor.py").main()
+    out = capsys.readouterr().out
+    for name in ("leaves", "leaves_128"):
+        assert f"{name}: 0." in out and "of 40 new leaves right" in out
+    assert "expect 0.85 or more for both" in out
+    doctor = models.load("leaf_doctor", weights=tmp_path / "leaf_doctor.safetensors")
+    assert doctor.classes == leaves.classes and surgery.frozen(doctor) == ()
+    plain = models.load("resnet10").state_dict()
+    assert not torch.equal(doctor.stem[0].weight, plain["stem.0.weight"])  # all of it has learned
+    entry = json.loads((tmp_path / "manifest.json").read_text())["leaf_doctor"]
+    assert entry["recipe"] == "python data_scripts/pretrain_leaf_doctor.py"
+    assert "60 drawn leaves" in entry["source"] and "Tiny ImageNet" in entry["licence"]
+
+
+@pytest.mark.parametrize("name", ["leaves", "leaves_128"])
+def test_the_shipped_leaf_doctor_knows_leaves(name):
+    doctor, task = models.load("leaf_doctor"), tasks.load(name)
+    assert doctor.classes == task.classes
+    assert train.evaluate(doctor, task.test.take(range(300))).accuracy >= 0.85

@@ -296,3 +296,129 @@ def test_lora_agrees_with_the_library_peft():
         torch.testing.assert_close(scale * change.b.grad, layer.lora_B["default"].weight.grad)
     count = sum(p.requires_grad for p in theirs.parameters())
     assert count == sum(p.requires_grad for p in mine.parameters()) == 4
+
+
+def spoiled(model: nn.Module) -> nn.Module:
+    """Every number of a network changed, statistics too, so that copies can be told."""
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            value.add_(1 if value.is_floating_point() else 7)
+    return model
+
+
+def state(model: nn.Module) -> dict[str, torch.Tensor]:
+    return copy.deepcopy(model.state_dict())
+
+
+@pytest.mark.parametrize("names", [("layer2",), ("stem", "layer1", "head"), ()])
+def test_transplant_copies_a_stage_with_its_batchnorm_statistics(model, names):
+    donor = spoiled(copy.deepcopy(model))
+    given, before = state(donor), state(model)
+    assert surgery.transplant(donor, model, *names) is model
+    moved = 0
+    for name, value in model.state_dict().items():
+        chosen = name.split(".")[0] in names
+        assert torch.equal(value, (given if chosen else before)[name]), name
+        moved += chosen and "running" in name
+    assert moved == {("layer2",): 6, ("stem", "layer1", "head"): 6, (): 0}[names]
+    assert all(torch.equal(value, given[name]) for name, value in donor.state_dict().items())
+
+
+def test_what_is_transplanted_is_a_copy(model):
+    donor = spoiled(copy.deepcopy(model))
+    given = state(donor)
+    surgery.transplant(donor, model, "layer3")
+    spoiled(model)
+    assert all(torch.equal(value, given[name]) for name, value in donor.state_dict().items())
+
+
+def test_transplant_keeps_what_is_frozen(model):
+    donor = surgery.freeze(copy.deepcopy(model), "layer1")
+    surgery.transplant(donor, surgery.freeze(model, "layer2"), "layer1", "layer2")
+    assert surgery.frozen(model) == ("layer2",)
+
+
+def test_a_transplant_of_all_stages_says_what_the_donor_says(model, toy):
+    donor = models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
+    surgery.transplant(donor, model, *surgery.stages(donor))
+    assert torch.equal(
+        logits(model.eval(), toy.val.inputs[:4]), logits(donor.eval(), toy.val.inputs[:4])
+    )
+
+
+def test_transplants_between_readers():
+    donor, fresh = models.load("reader_spanish"), models.load("reader_spanish", pretrained=False)
+    before = state(fresh)
+    surgery.transplant(donor, fresh, "memory")
+    for name, value in fresh.state_dict().items():
+        expected = donor.state_dict() if name.startswith("memory") else before
+        assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("layer1", "layer9"), "no stage of this name"),
+        (("layer1", 3), "stage"),
+        (("layer1", "head"), "'head' of the donor"),
+        (("layer1", "letters"), "no stage of this name"),
+    ],
+)
+def test_a_transplant_that_is_refused_changes_nothing(model, names, message):
+    donor = surgery.replace_head(spoiled(copy.deepcopy(model)), 5)
+    before = state(model)
+    with pytest.raises(store.CourseError, match=message):
+        surgery.transplant(donor, model, *names)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_no_transplant_between_families(model):
+    before = state(model)
+    with pytest.raises(store.UnknownName, match="letters"):
+        surgery.transplant(models.load("reader_spanish"), model, "stem")
+    with pytest.raises(store.UnknownName, match="stem"):
+        surgery.transplant(models.load("reader_spanish"), model, "letters")
+    with pytest.raises(store.BadInput, match="other shapes"):
+        surgery.transplant(models.load("reader_spanish"), model, "head")
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("keep", [0, 0.5, 0.2, 1])
+def test_shrink_mixes_weights_and_leaves_statistics(model, keep):
+    fresh = models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
+    spoiled(model)
+    before, other = state(model), state(fresh)
+    assert surgery.shrink(model, fresh, keep) is model
+    weights = dict(model.named_parameters())
+    assert len(weights) < len(before)
+    for name, value in model.state_dict().items():
+        mixed = keep * before[name] + (1 - keep) * other[name]
+        torch.testing.assert_close(value, mixed if name in weights else before[name], msg=name)
+    assert all(torch.equal(value, other[name]) for name, value in fresh.state_dict().items())
+    assert all(weight.requires_grad and weight.is_leaf for weight in weights.values())
+
+
+def test_shrink_with_all_or_nothing_is_exact(model):
+    fresh = models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
+    before = state(model)
+    surgery.shrink(model, fresh, 1)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    surgery.shrink(model, fresh, 0)
+    other = dict(fresh.named_parameters())
+    assert all(torch.equal(value, other[name]) for name, value in model.named_parameters())
+
+
+@pytest.mark.parametrize("keep", [-0.1, 1.01, float("nan"), float("inf"), "0.5", None])
+def test_shrink_refuses_a_share(model, keep):
+    before = state(model)
+    with pytest.raises(store.BadInput, match=r"must lie in \[0, 1\]"):
+        surgery.shrink(model, copy.deepcopy(model), keep)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("other", ["reader_spanish", "resnet10"])
+def test_shrink_refuses_another_network(model, other):
+    before = state(model)
+    with pytest.raises(store.BadInput, match="Load the same one"):
+        surgery.shrink(model, models.load(other, pretrained=False), 0.5)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -8,7 +8,7 @@ from tl_course.tasks.task import divide, stratified
 from tl_course.tasks.text import codes
 
 DRAWN = ("leaves", "materials", "digits", *(f"concepts_{k}" for k in tasks.CONCEPTS))
-OTHERS = ("docstrings", "sounds")
+OTHERS = ("docstrings", "sounds", "leaves_128", "noise", "text_letters", "text_pictures")
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -175,7 +175,8 @@ def test_generated_pictures_come_from_the_cache_and_survive_its_damage(tmp_path,
     from tl_course.tasks import generated, materials
 
     monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
-    recipe = materials.pictures, "recipe", "materials", np.arange(6) % len(materials.CLASSES), 1
+    labels = np.arange(6) % len(materials.CLASSES)
+    recipe = materials.pictures, "recipe", "materials", labels, 1, 64
     first = generated._cached(*recipe)
     (path,) = (tmp_path / "generated").iterdir()
     stamp = path.stat().st_mtime_ns
@@ -196,13 +197,50 @@ def test_many_pictures_are_drawn_side_by_side_and_are_the_same(monkeypatch):
     )
 
 
+def test_generated_pictures_of_another_side_are_drawn_and_kept_apart(tmp_path, monkeypatch):
+    from tl_course.tasks import materials
+
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
+    large = generated.make(materials, "Large", (4, 2, 2), "none", side=96)
+    small = generated.make(materials, "Small", (4, 2, 2), "none")
+    assert (large.name, small.name) == ("materials_96", "materials")
+    assert large.train.inputs.shape == (4, 3, 96, 96) and small.train.inputs.shape == (4, 3, 64, 64)
+    stored = {path.name.split("-")[0] for path in (tmp_path / "generated").iterdir()}
+    assert stored == {"materials_96", "materials"}
+    # a file of the wrong side under the right name is drawn again
+    labels = np.zeros(2, int)
+    recipe = materials.pictures, "recipe", "materials", labels, 1
+    assert generated._cached(*recipe, 64).shape[-1] == 64
+    (path,) = (p for p in (tmp_path / "generated").iterdir() if np.load(p).shape[0] == 2
+               and p.name.startswith("materials-") and (np.load(p) == materials.pictures(
+                   labels, 1)).all())  # fmt: skip
+    np.save(path, np.zeros((2, 3, 96, 96), np.uint8))
+    assert generated._cached(*recipe, 64).shape[-1] == 64
+
+
+def test_larger_leaves_are_the_leaf_clinic_at_another_size():
+    large, leaves = tasks.load("leaves_128"), tasks.load("leaves")
+    assert large.name == "leaves_128" and large.classes == leaves.classes
+    assert [len(s) for s in (large.train, large.val, large.test)] == [500, 200, 500]
+    for split, twin in ((large.train, leaves.train), (large.test, leaves.test)):
+        assert split.inputs.shape[1:] == (3, 128, 128) and split.inputs.dtype == torch.uint8
+        assert (split.labels.bincount() == len(split) // 5).all()
+        assert torch.equal(split.labels[:50], twin.labels[:50])
+        halved = torch.nn.functional.avg_pool2d(split.inputs[:50].float(), 2)
+        colours = [p.float().mean((2, 3)).flatten() for p in (halved, twin.inputs[:50])]
+        assert torch.corrcoef(torch.stack(colours))[0, 1] > 0.9  # leaf by leaf the same
+    every = {p.numpy().tobytes() for s in (large.train, large.val, large.test) for p in s.inputs}
+    assert len(every) == 1200
+    assert large.title != leaves.title and large.licence and large.overlap
+
+
 def test_generated_pictures_need_no_writable_cache(tmp_path, monkeypatch):
     from tl_course.tasks import generated, materials
 
     blocked = tmp_path / "a file"
     blocked.write_text("no folder here")
     monkeypatch.setenv("TL_COURSE_CACHE", str(blocked))
-    found = generated._cached(materials.pictures, "recipe", "materials", np.zeros(2, int), 1)
+    found = generated._cached(materials.pictures, "recipe", "materials", np.zeros(2, int), 1, 64)
     assert found.shape == (2, 3, 64, 64)
 
 
@@ -475,8 +513,10 @@ def test_many_labels_begin_with_the_few_and_share_their_test(monkeypatch, name):
     assert loader.args == (tasks.MANY,) and tasks.MANY == 10_000
     few, stored = tasks.load(name), generated._cached
 
-    def fresh(draw, recipe, name, labels, seed):
-        return draw(labels, seed) if len(labels) == 30 else stored(draw, recipe, name, labels, seed)
+    def fresh(draw, recipe, name, labels, seed, side):
+        if len(labels) == 30:
+            return draw(labels, seed)
+        return stored(draw, recipe, name, labels, seed, side)
 
     monkeypatch.setattr(generated, "_cached", fresh)
     many = loader.func(30)  # drawn again with another count

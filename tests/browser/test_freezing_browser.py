@@ -2,21 +2,10 @@
 
 import re
 
-import pytest
-
-pytest.importorskip("playwright.sync_api")
-from test_lab_browser import (  # noqa: F401
-    STOPWATCH,
-    browser,
-    lab,
-    pytestmark,
-    run,
-    seconds_until,
-    shot,
-)
+from pages import STOPWATCH, seconds_until, shot
 
 
-def test_freeze_slider(run, lab):  # noqa: F811
+def test_freeze_slider(run, lab):
     page = run("04_freezing")
     box = page.locator(".widget-vbox", has_text="frozen").last
     target, (labels, depth) = box.locator("select"), box.locator("[role=slider]").all()

@@ -1,17 +1,9 @@
 """The widget of lesson 05 in a real JupyterLab: `pytest tests/browser`."""
 
-from test_lab_browser import (  # noqa: F401 - fixtures and marks are used by name
-    STOPWATCH,
-    browser,
-    lab,
-    pytestmark,
-    run,
-    seconds_until,
-    shot,
-)
+from pages import STOPWATCH, seconds_until, shot
 
 
-def test_label_exchange(run):  # noqa: F811
+def test_label_exchange(run):
     page = run("05_labels")
     box = page.locator(".widget-vbox", has_text="accuracy wanted").last
     slider = box.locator("[role=slider]")

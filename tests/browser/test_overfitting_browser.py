@@ -6,14 +6,7 @@ pytest tests/browser/test_overfitting_browser.py
 import re
 import time
 
-from test_lab_browser import (  # noqa: F401 - fixtures and marks are used by name
-    browser,
-    lab,
-    pytestmark,
-    run,
-    seconds_until,
-    shot,
-)
+from pages import seconds_until, shot
 
 LONGEST = 25  # seconds a run may take where something else uses the cores too; alone it is 10
 
@@ -26,7 +19,7 @@ def wait_until_trained(page, box) -> float:
     return time.perf_counter() - began
 
 
-def test_lab_and_quiz(run):  # noqa: F811 - the fixture
+def test_lab_and_quiz(run):
     page = run("06_overfitting")
     box = page.locator(".widget-vbox", has_text="weight decay").last
     train, stop, opened = (

@@ -12,6 +12,7 @@ from tl_course.tasks.task import Split, Task
 
 SIDE, POINTS = 64, 8  # pixels of a picture; size of the letters
 COLUMNS, ROWS = 12, 8  # letters that fit
+ADVANCE = 4.8125  # pixels from letter to letter
 MOST = 250  # of each topic, so that they are about as frequent
 
 
@@ -53,7 +54,10 @@ def drawn(text: str) -> np.ndarray:
     page = Image.new("L", (SIDE, SIDE), 255)
     pen = ImageDraw.Draw(page)
     for row, line in enumerate(textwrap.wrap(text, COLUMNS)[:ROWS]):
-        pen.text((2, row * SIDE // ROWS - 1), line, fill=0, font=_font())
+        for column, letter in enumerate(line):
+            # one by one: how a line is laid out differs with the libraries a machine has
+            place = 2 + int(ADVANCE * column + 0.5), row * SIDE // ROWS - 1
+            pen.text(place, letter, fill=0, font=_font())
     return np.asarray(page)
 
 
@@ -64,4 +68,5 @@ def _font():
 
     # matplotlib brings its own, so that the pictures are the same on every machine
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    return ImageFont.truetype(str(folder / "DejaVuSansMono.ttf"), POINTS)
+    path = str(folder / "DejaVuSansMono.ttf")
+    return ImageFont.truetype(path, POINTS, layout_engine=ImageFont.Layout.BASIC)
