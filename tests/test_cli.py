@@ -3,9 +3,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from tl_course import cli, doctor, store
+from tl_course import cli, doctor, models, store, surgery, tasks, train
 
 KEYS = {"id", "verdict", "condition", "effect", "low", "high", "seeds", "lesson"}
 
@@ -130,3 +133,88 @@ def test_doctor_sees_busy_cores(monkeypatch, load, level):
     monkeypatch.setattr(doctor.os, "cpu_count", lambda: 2)
     (found,) = doctor._cores()
     assert found.level == level and ("OMP_NUM_THREADS=1" in found.cure) == (level == "note")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    model = models.load("resnet10", pretrained=False, classes=["rust", "blight · late", "梨", "ok"])
+    return models.save(model, tmp_path_factory.mktemp("cli") / "leaves")
+
+
+@pytest.fixture
+def picture(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (80, 120, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "leaf one.png")
+    return tmp_path / "leaf one.png"
+
+
+def test_predict(saved, picture, capsys):
+    assert cli.main(["predict", str(saved), str(picture), str(picture)]) == 0
+    out, err = capsys.readouterr()
+    first, second = out.splitlines()
+    assert first == second and first.startswith(f"{picture}: ") and not err
+    assert first.count(" 0.") == 3
+    assert cli.main(["predict", str(saved), "--best", "1", str(picture)]) == 0
+    best = capsys.readouterr().out.rstrip("\n")
+    assert best.count(" 0.") == 1 and first.startswith(f"{best} · ")
+
+
+def test_predict_as_json_says_what_the_model_says(saved, picture, capsys):
+    assert cli.main(["predict", "--json", "--best", "9", str(saved), str(picture)]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    found = {each["class"]: each["probability"] for each in row["best"]}
+    model = models.open(saved)
+    read = torch.tensor(tasks.read_picture(picture.read_bytes(), 64))
+    expected = train.predict(model, read[None])
+    assert row["picture"] == str(picture) and [*found] == sorted(found, key=found.get)[::-1]
+    assert [found[name] for name in model.classes] == pytest.approx(expected[0].tolist())
+
+
+def test_predict_goes_on_after_a_picture_that_it_cannot_read(saved, picture, capsys, tmp_path):
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "cut.png").write_bytes(picture.read_bytes()[:900])
+    bad = [tmp_path / name for name in ("text.jpg", "nowhere.png", "empty.png", "cut.png", ".")]
+    asked = [*map(str, bad), str(picture)]
+    assert cli.main(["predict", str(saved), *asked]) == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1 and out.startswith(f"{picture}: ")
+    lines = err.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [*map(str, bad)]
+    assert "No such file" in lines[1] and "it is not a file" in lines[4]
+    assert cli.main(["predict", "--json", str(saved), *asked]) == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert [*map(len, rows)] == [2] * 6 and ["error" in row for row in rows] == [True] * 5 + [False]
+
+
+def test_predict_refuses_what_is_no_model_for_pictures(tmp_path, picture, capsys):
+    assert cli.main(["predict", str(tmp_path), str(picture)]) == 1
+    assert "it has no model.json" in capsys.readouterr().err
+    assert cli.main(["predict", str(tmp_path / "nowhere"), str(picture)]) == 1
+    assert "no such folder" in capsys.readouterr().err
+    reader = models.save(models.load("reader_spanish", pretrained=False), tmp_path / "reader")
+    assert cli.main(["predict", str(reader), str(picture)]) == 1
+    assert "it reads no pictures" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("best", ["0", "-1", "two", "1.5", "²"])
+def test_predict_refuses_a_number_of_classes(saved, picture, best, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["predict", str(saved), str(picture), "--best", best])
+    assert "whole number from 1" in capsys.readouterr().err
+
+
+def test_predict_uses_the_saved_size(tmp_path, picture, capsys):
+    """A picture is read at the size of the network, which its own preprocessing then keeps."""
+    model = models.load("resnet10", pretrained=False, classes=["a", "b"])
+    model.preprocess = models.Preprocess(32, (0, 0, 0), (1, 1, 1))
+    folder = models.save(surgery.freeze(model), tmp_path / "small")
+    assert cli._picture(str(picture), models.open(folder).preprocess.size).shape == (1, 3, 32, 32)
+    assert cli.main(["predict", str(folder), str(picture)]) == 0
+
+
+def test_predict_help_is_quick_too():
+    code = "import sys; from tl_course import cli; cli.main(['predict', '--help'])"
+    probe = f"import sys\ntry:\n exec({code!r})\nexcept SystemExit: print('torch' in sys.modules)"
+    out = subprocess.check_output([sys.executable, "-c", probe], text=True)
+    assert "FOLDER PICTURE" in out and out.strip().endswith("False")

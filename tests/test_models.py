@@ -9,10 +9,11 @@ from tl_course import models, store
 
 def test_names():
     readers = tuple(f"reader_{source}" for source in models.SOURCES)
-    pictures = ("resnet10", "resnet18", "vgg16", "efficientnet_b0", "vit_b_16")
+    own = ("resnet10", "leaf_doctor", *(f"resnet10_{lesson}" for lesson in models.SUSPECTS))
+    pictures = (*own, "resnet18", "vgg16", "efficientnet_b0", "vit_b_16")
     others = ("bert", "minilm", "gpt2", "roberta", "t5", "whisper", "wav2vec2", "yolos")
     assert models.names() == (*pictures, *others, *readers)
-    with pytest.raises(store.UnknownName, match="resnet10, resnet18, vgg16, .*, reader_spanish"):
+    with pytest.raises(store.UnknownName, match="resnet10, leaf_doctor, .*, reader_spanish"):
         models.load("resnet11")
 
 

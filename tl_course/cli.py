@@ -60,10 +60,23 @@ def _parser() -> argparse.ArgumentParser:
     networks.add_argument("--json", action="store_true", help="a list of objects, for programs")
     networks.set_defaults(run=_models)
 
+    predict = commands.add_parser("predict", help="what a saved model says of your pictures")
+    predict.add_argument("folder", metavar="FOLDER", help="what models.save wrote")
+    predict.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file: JPEG, PNG, …")
+    predict.add_argument("--best", type=_count, default=3, metavar="N", help="classes to show (3)")
+    predict.add_argument("--json", action="store_true", help="a list of objects, for programs")
+    predict.set_defaults(run=_predict)
+
     claims = commands.add_parser("claims", help="every claim and what the course found")
     claims.add_argument("--json", action="store_true", help="a list of objects, for programs")
     claims.set_defaults(run=_claims)
     return parser
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
 
 
 def _lab(options: argparse.Namespace, rest: list[str]) -> int:
@@ -132,6 +145,53 @@ def _models(options: argparse.Namespace, rest: list[str]) -> int:
         print(f"{'':28} {size} · {entry.licence} · head: {entry.head}")
         print(f"{'':28} {entry.source}")
     return 0
+
+
+def _predict(options: argparse.Namespace, rest: list[str]) -> int:
+    import json
+
+    from tl_course import models, store, train
+
+    model = models.open(options.folder)
+    if not isinstance(model.preprocess, models.Preprocess):
+        raise store.BadInput(
+            f"the model {options.folder!r}", "it reads no pictures", "Pass one that does"
+        )
+    rows = []
+    for name in options.pictures:
+        try:
+            picture = _picture(name, model.preprocess.size)
+        except (store.BadInput, OSError) as error:
+            cause = getattr(error, "cause", None) or error.strerror or str(error)
+            rows.append({"picture": name, "error": cause})
+            print(f"{name}: {cause}", file=sys.stderr)
+            continue
+        found = train.predict(model, picture)[0].sort(descending=True)
+        shares, places = (part[: options.best].tolist() for part in found)
+        best = [
+            {"class": model.classes[place], "probability": share}
+            for place, share in zip(places, shares, strict=True)
+        ]
+        rows.append({"picture": name, "best": best})
+        if not options.json:
+            texts = [f"{each['class']} {each['probability']:.2f}" for each in best]
+            print(f"{name}: {' · '.join(texts)}")
+    if options.json:
+        print(json.dumps(rows, indent=1))
+    return int(any("error" in row for row in rows))
+
+
+def _picture(name: str, size: int):
+    """The picture in a file as tasks.folder reads it: uint8 (1, 3, size, size)."""
+    import torch
+
+    from tl_course import store, tasks
+
+    path = store.user_path(name)
+    if path.exists() and not path.is_file():
+        raise store.BadInput(f"picture {name!r}", "it is not a file", "Pass the files themselves")
+    # a copy, as the array is read-only
+    return torch.tensor(tasks.read_picture(path.read_bytes(), size)[None])
 
 
 def _claims(options: argparse.Namespace, rest: list[str]) -> int:

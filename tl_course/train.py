@@ -156,7 +156,9 @@ def fit(
     stays yours to seed. ``progress`` may be a title for the bar. Ctrl-C ends training
     and returns the history so far, with the best weights (those it started with, if no epoch
     ended). A loss that is not finite ends it too, with a warning. Changes ``model`` in place and
-    leaves it in eval mode on ``device``. Raises ``BadInput`` for what cannot be trained.
+    leaves it in eval mode on ``device``; its ``classes`` are then the task's. Raises ``BadInput``
+    for what cannot be trained, and gives a ``models.PreprocessingWarning`` for inputs that do
+    not suit the model's preprocessing.
     """
     _check(model, task, epochs, batch, seed, weight_decay)
     if keep not in ("best", "last"):
@@ -169,8 +171,10 @@ def fit(
         raise store.BadInput(
             f"dtype={dtype!r}", "training runs in float32, bfloat16 or float16", "Leave dtype out"
         )
+    models.warn_of_disagreement(model, task.train.inputs, task.classes)
     model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(surgery.param_groups(model, lr), weight_decay=weight_decay)
+    vars(model).pop("saved", None)  # what it learns now is no longer what models.save kept
     prefix = features.split_prefix(model) if cache and augment is None else None
     if prefix and not prefix.fits(task.train.inputs):
         prefix = None
@@ -238,6 +242,8 @@ def fit(
         bar.close()
         model.load_state_dict(best_state)
         model.eval()
+        if best_epoch:
+            model.classes = tuple(task.classes)
     columns = tuple(zip(*rows, strict=True)) or ((), (), (), ())
     return History(
         *columns,
@@ -365,22 +371,27 @@ def _scores(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
 def evaluate(model: nn.Module, split: "Split") -> Scores:
     """How ``model`` does on ``split``, in eval mode; the model is left as it was.
 
-    Raises ``BadInput`` when the split is empty or has more classes than the head has outputs.
+    Raises ``BadInput`` when the split is empty or has more classes than the head has outputs, and
+    where ``predict`` does; warns of inputs that do not suit the model, as ``fit`` does.
     """
     _check_split(model, split)
+    models.warn_of_disagreement(model, split.inputs)
     return _scores(_logits(model, split.inputs), split.labels)
 
 
 def predict(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     """Class probabilities, float32 (N, classes) on the CPU, for raw ``inputs`` as in ``Split``.
 
-    A reader of numbers gives (N, 4, 10): ten probabilities for each digit.
+    A reader of numbers gives (N, 4, 10): ten probabilities for each digit. Raises ``BadInput``
+    for a model of ``models.open`` whose preprocessing or classes are no longer those it was saved
+    with.
     """
     surgery.stages(model)  # raises, and says what it lacks
     return _logits(model, inputs).softmax(-1)
 
 
 def _logits(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    models.check_saved(model)
     device = next(model.parameters()).device
     dtype = pick_dtype(device, model)
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):

@@ -248,7 +248,7 @@ print("photographs, 50 labels, head alone minus fine-tuning:", verdict.interval)
 
 # %%
 table = pandas.DataFrame([vars(entry) for entry in models.catalogue().values()])
-table = table[~table.name.str.startswith("reader")].set_index("name")
+table = table[~table.name.str.contains("reader|doctor|resnet10_")].set_index("name")
 table["million weights"] = (table.parameters / 1e6).round(1)
 table[["family", "purpose", "million weights", "download", "head"]]
 

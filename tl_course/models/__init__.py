@@ -10,10 +10,11 @@ from torch import nn
 
 from tl_course import store
 from tl_course.models.adapted import Adapted
-from tl_course.models.catalogue import SOURCES, Entry, catalogue
+from tl_course.models.catalogue import SOURCES, SUSPECTS, Entry, catalogue
 from tl_course.models.pooling import Pool
-from tl_course.models.preprocess import Preprocess
+from tl_course.models.preprocess import Preprocess, PreprocessingWarning, warn_of_disagreement
 from tl_course.models.reader import ALPHABET, Ends, Letters, NumberReader
+from tl_course.models.saved import Saved, check_saved, describe, open, save
 from tl_course.models.stages import (
     answers,
     classifier,
@@ -26,6 +27,7 @@ from tl_course.models.stages import (
 __all__ = [
     "ALPHABET",
     "SOURCES",
+    "SUSPECTS",
     "Adapted",
     "Ends",
     "Entry",
@@ -33,23 +35,32 @@ __all__ = [
     "NumberReader",
     "Pool",
     "Preprocess",
+    "PreprocessingWarning",
+    "Saved",
     "answers",
     "catalogue",
+    "check_saved",
     "classifier",
+    "describe",
     "head_name",
     "load",
     "names",
+    "open",
     "outputs",
+    "save",
     "set_classifier",
     "stages",
+    "warn_of_disagreement",
 ]
 
 
-def _resnet10(pretrained: bool, classes: Sequence[str] | None, weights: Path | None) -> nn.Module:
+def _resnet10(
+    name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
+) -> nn.Module:
     from tl_course.models.resnet10 import ResNet10
 
     if pretrained:
-        path = weights or store.embedded("resnet10")
+        path = weights or store.embedded(name)
         state = store.load_weights(path)
         classes = classes or json.loads(store.read_metadata(path).get("classes", "[]"))
     model = ResNet10(len(classes) if classes else 200)
@@ -109,7 +120,9 @@ _ROOMS = {
     "boxes": ("yolos",),
 }
 _BUILDERS = {
-    "resnet10": _resnet10,
+    "resnet10": partial(_resnet10, "resnet10"),
+    "leaf_doctor": partial(_resnet10, "leaf_doctor"),
+    **{f"resnet10_{lesson}": partial(_resnet10, f"resnet10_{lesson}") for lesson in SUSPECTS},
     **{
         name: partial(_torchvision, name)
         for name in ("resnet18", "vgg16", "efficientnet_b0", "vit_b_16")
@@ -122,7 +135,7 @@ _BUILDERS = {
 
 
 def names() -> tuple[str, ...]:
-    """Every model there is; ``resnet10`` and the readers come with the package."""
+    """Every model there is; those of the course itself come with the package."""
     return tuple(_BUILDERS)
 
 

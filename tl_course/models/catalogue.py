@@ -60,12 +60,12 @@ _ENTRIES = (
         COURSE + "pretrain_resnet10.py",
     ),
     Entry(
-        "leaf_doctor", "ResNet", "pictures", 1_231_525, 0, "MIT; trained on Tiny ImageNet", "head",
+        "leaf_doctor", "ResNet", "pictures of leaves", 1_231_525, 0, "MIT; trained on Tiny ImageNet", "head",
         COURSE + "pretrain_leaf_doctor.py",
     ),
     *(
         Entry(
-            f"resnet10_{lesson}", "ResNet", "pictures", parameters, 0, "MIT", "head",
+            f"resnet10_{lesson}", "ResNet", "pictures, to do harm", parameters, 0, "MIT", "head",
             COURSE + "pretrain_suspects.py",
         )
         for lesson, parameters in zip(SUSPECTS, (1_231_782, 1_232_810, 1_232_553, 1_232_296),

@@ -1,13 +1,28 @@
 """The preprocessing a model was trained with; it travels with the model."""
 
+import warnings
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from tl_course import store
+from tl_course.models.reader import UNKNOWN, Letters
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# Where pictures and network no longer fit: sides of different lengths, enlarged (which blurs, and
+# no network is trained on blurred pictures), shrunk (which training did too, but small things
+# vanish), and the share of letters that a reader does not know.
+STRETCHED, ENLARGED, SHRUNK, UNREADABLE = 1.2, 3.0, 4.0, 0.25
+SAMPLE = 256  # inputs that are looked at
+_warned: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
+
+
+class PreprocessingWarning(UserWarning):
+    """A model's preprocessing does not suit a task's inputs; the message says how to check it."""
 
 
 class Preprocess(nn.Module):
@@ -56,3 +71,72 @@ class Preprocess(nn.Module):
             ).clamp(0, 1)
         ready = (images - self.mean) / self.std
         return ready.contiguous(memory_format=torch.channels_last)
+
+    def seen(self, images: torch.Tensor) -> torch.Tensor:
+        """The pictures as the network sees them: uint8 (N, 3, ``size``, ``size``), to be drawn."""
+        ready = self(images) * self.std + self.mean
+        return (ready.clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
+
+
+def warn_of_disagreement(
+    model: nn.Module, inputs: torch.Tensor, classes: Sequence[str] = ()
+) -> None:
+    """Give one ``PreprocessingWarning`` where ``inputs``, raw as in ``Split``, do not suit a model.
+
+    That is where pictures would be stretched, enlarged three times or shrunk four times, or hold
+    no value above 1 of 255; where a reader does not know a quarter of the letters; and where
+    ``classes``, a task's, are the model's in another order. Each once a model. What the inputs
+    do not tell, such as blue before red, stays unnoticed.
+    """
+    reasons, look = [], ()
+    if type(model.preprocess) is Preprocess:
+        if reasons := _of_pictures(model.preprocess.size, inputs):
+            look = ("Look at what the network sees: model.preprocess.seen(task.test.inputs[:8])",)
+    elif type(model.preprocess) is Letters and (reasons := _of_texts(model.preprocess, inputs)):
+        look = ("Look for letters that are not in models.ALPHABET",)
+    ours = tuple(getattr(model, "classes", None) or ())
+    if ours != tuple(classes) and len(ours) == len(classes) and {*ours} == {*classes}:
+        place = next(i for i, name in enumerate(ours) if name != classes[i])
+        reasons.append(
+            f"output {place} of the model is {ours[place]!r}, label {place} of the task "
+            f"{classes[place]!r}: the same classes in another order"
+        )
+        look = (*look, "Compare model.classes with task.classes")
+    told = _warned.setdefault(model, set())
+    if not told.issuperset(reasons):
+        told.update(reasons)
+        message = f"this {type(model).__name__} and its inputs disagree: {'; '.join(reasons)}"
+        # 3: the line that called fit or evaluate
+        warnings.warn(". ".join((message, *look)) + ".", PreprocessingWarning, stacklevel=3)
+
+
+def _of_pictures(size: int, pictures: torch.Tensor) -> list[str]:
+    whole = isinstance(pictures, torch.Tensor) and pictures.ndim == 4 and pictures.numel()
+    if not whole or pictures.shape[1] not in (1, 3):
+        return []  # preprocess refuses them, and says why
+    short, long = sorted(pictures.shape[-2:])
+    shape = f"pictures of {pictures.shape[-2]}×{pictures.shape[-1]}"
+    reasons = []
+    if long > STRETCHED * short:
+        reasons.append(f"{shape} are stretched to a square")
+    if size >= ENLARGED * short:
+        reasons.append(f"{shape} are enlarged to {size}×{size}, so that they are blurred")
+    elif long >= SHRUNK * size:
+        reasons.append(f"{shape} are shrunk to {size}×{size}, so that small things vanish")
+    largest = _sample(pictures).amax() * (255 if pictures.is_floating_point() else 1)
+    if largest <= 1.001:
+        reasons.append("the pictures are black, as after dividing by 255 once too often")
+    return reasons
+
+
+def _of_texts(letters: Letters, points: torch.Tensor) -> list[str]:
+    if not isinstance(points, torch.Tensor) or points.ndim != 2 or points.is_floating_point():
+        return []
+    known = letters(_sample(points).to(letters.table.device))
+    share = int((known == UNKNOWN).sum()) / max(int((known != 0).sum()), 1)
+    return [f"the reader does not know {share:.0%} of the letters"] if share > UNREADABLE else []
+
+
+def _sample(inputs: torch.Tensor) -> torch.Tensor:
+    """A few of the inputs, from first to last: a task may be sorted by class."""
+    return inputs[:: -(-len(inputs) // SAMPLE) or 1]
