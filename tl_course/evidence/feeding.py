@@ -114,13 +114,18 @@ def compressed(pictures: torch.Tensor, quality: int = QUALITY) -> torch.Tensor:
     return torch.from_numpy(np.stack(read)).permute(0, 3, 1, 2).to(pictures.device)
 
 
-def applies(fault: str, pictures: torch.Tensor, size: int) -> bool:
-    """Whether ``fault`` changes anything for such pictures: where they have the network's own
-    ``size`` already, nothing is resized or cropped.
+def applies(fault: str, split: "Split", model: nn.Module) -> bool:
+    """Whether ``fault`` can change anything for the pictures and labels of ``split``.
+
+    Pictures of the network's own size are not resized or cropped, and classes that are in the
+    order of their names already cannot be sorted into another.
     """
-    store.choose("fault", fault, FAULTS)
-    resizing = fault in ("not resized", "corner crop", "another filter")
-    return not resizing or tuple(pictures.shape[-2:]) != (size, size)
+    if store.choose("fault", fault, [RIGHT, *FAULTS]) in ("not resized", "corner crop",
+                                                         "another filter"):  # fmt: skip
+        return tuple(split.inputs.shape[-2:]) != (model.preprocess.size,) * 2
+    if fault == "classes in another order":
+        return not torch.equal(renamed(split, fault, _names(model)).labels, split.labels)
+    return True
 
 
 def renamed(split: "Split", fault: str, classes: tuple[str, ...]) -> "Split":
@@ -133,16 +138,24 @@ def renamed(split: "Split", fault: str, classes: tuple[str, ...]) -> "Split":
     return replace(split, labels=places[split.labels])
 
 
+def preparation(model: nn.Module, fault: str = RIGHT) -> nn.Module:
+    """What stands between pictures and ``model`` when it is fed so: its own ``preprocess``, or
+    ``Fed`` where the inputs are at fault. Raises ``UnknownName``.
+    """
+    store.choose("fault", fault, [RIGHT, *FAULTS])
+    if fault in FAULTS and FAULTS[fault].part == "inputs":
+        return Fed(model.preprocess, fault)
+    return model.preprocess
+
+
 def logits(model: nn.Module, pictures: torch.Tensor, fault: str = RIGHT) -> torch.Tensor:
     """What ``model`` answers, float32 (N, classes), when it is fed so; it is left as it was.
 
     ``training mode`` takes ``BATCH`` pictures at a time, in the order given.
     """
-    store.choose("fault", fault, [RIGHT, *FAULTS])
     device = next(model.parameters()).device
-    prepare, modes = model.preprocess, [(part, part.training) for part in model.modules()]
-    if fault in FAULTS and FAULTS[fault].part == "inputs":
-        prepare = Fed(model.preprocess, fault).to(device)
+    prepare = preparation(model, fault).to(device)
+    modes = [(part, part.training) for part in model.modules()]
     training = fault == "training mode"
     statistics = {name: value.clone() for name, value in model.named_buffers()} if training else {}
     model.train(training)
@@ -159,35 +172,37 @@ def logits(model: nn.Module, pictures: torch.Tensor, fault: str = RIGHT) -> torc
     return torch.cat(found)
 
 
-def fed_wrongly(model: nn.Module, split: "Split", fault: str = RIGHT) -> "Scores":
-    """How ``model`` does on ``split`` when it is fed so; ``RIGHT`` is without a fault.
+def asked(
+    model: nn.Module, split: "Split", fault: str = RIGHT
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits, float32 (N, classes), and labels, int64 (N,), in the order of ``split``.
 
     With faults of the answers, the labels are wrong, not the network; with ``training mode`` the
-    pictures come sorted by class, as from folders.
+    network gets the pictures sorted by class, as from folders.
     """
+    if fault in FAULTS and FAULTS[fault].part == "answers":
+        split = renamed(split, fault, _names(model))
+    if fault != "training mode":
+        return logits(model, split.inputs, fault), split.labels
+    order = split.labels.argsort(stable=True)
+    return logits(model, split.inputs[order], fault)[order.argsort()], split.labels
+
+
+def scored(logits: torch.Tensor, labels: torch.Tensor) -> "Scores":
+    """Scores of what ``asked`` gives: logits (N, classes) and labels, int64 (N,)."""
     from tl_course.train import Scores
 
-    if fault in FAULTS and FAULTS[fault].part == "answers":
-        split = renamed(split, fault, _names(model, split))
-    if fault == "training mode":
-        split = split.take(split.labels.argsort(stable=True))
-    found = logits(model, split.inputs, fault)
-    answers = found.argmax(1)
+    answers = logits.argmax(1)
     return Scores(
-        accuracy=float((answers == split.labels).float().mean()),
-        loss=float(F.cross_entropy(found, split.labels)),
+        accuracy=float((answers == labels).float().mean()),
+        loss=float(F.cross_entropy(logits, labels)),
         answers=answers,
-        labels=split.labels,
+        labels=labels,
     )
 
 
-def _names(model: nn.Module, split: "Split") -> tuple[str, ...]:
+def _names(model: nn.Module) -> tuple[str, ...]:
     return model.classes or tuple(map(str, range(models.outputs(model))))
-
-
-def confidence(model: nn.Module, pictures: torch.Tensor, fault: str = RIGHT) -> float:
-    """Mean probability, in [0, 1], of the class that ``model`` answers when it is fed so."""
-    return float(logits(model, pictures, fault).softmax(1).amax(1).mean())
 
 
 def build(fault: str, strategy: str, classes: int, seed: int) -> nn.Module:

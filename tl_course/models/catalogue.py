@@ -60,8 +60,8 @@ _ENTRIES = (
         COURSE + "pretrain_resnet10.py",
     ),
     Entry(
-        "leaf_doctor", "ResNet", "pictures of leaves", 1_231_525, 0, "MIT; trained on Tiny ImageNet", "head",
-        COURSE + "pretrain_leaf_doctor.py",
+        "leaf_doctor", "ResNet", "pictures of leaves", 1_231_525, 0,
+        "MIT; trained on Tiny ImageNet", "head", COURSE + "pretrain_leaf_doctor.py",
     ),
     *(
         Entry(
