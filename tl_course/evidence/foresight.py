@@ -59,8 +59,7 @@ def foreseen(scores: "pandas.DataFrame", gains: "pandas.DataFrame") -> "pandas.D
                 for against in AGAINST:
                     column = part[name if against == AGAINST[0] else f"{name} minus random"]
                     values = column.to_numpy()
-                    with np.errstate(invalid="ignore", divide="ignore"):
-                        again = [_rank_correlation(values[d], gain[d]) for d in draws]
+                    again = _rank_correlations(values[draws], gain[draws])
                     low, high = np.nanquantile(again, (0.025, 0.975))
                     rows.append({
                         "score": name, "against": against, "strategy": strategy, "amount": amount,
@@ -71,10 +70,15 @@ def foreseen(scores: "pandas.DataFrame", gains: "pandas.DataFrame") -> "pandas.D
     return pandas.DataFrame(rows)
 
 
-def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
+def _rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's correlation row by row; missing where a row does not vary."""
     from scipy.stats import rankdata
 
-    return np.corrcoef(rankdata(first), rankdata(second))[0, 1]
+    ranks = [rankdata(rows, axis=1) for rows in (first, second)]
+    ours, theirs = (rows - rows.mean(1, keepdims=True) for rows in ranks)
+    spread = np.sqrt((ours**2).sum(1) * (theirs**2).sum(1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (ours * theirs).sum(1) / spread
 
 
 def _warned(values: np.ndarray, harmed: np.ndarray) -> float:

@@ -44,6 +44,7 @@ COLOURS = {
     "frozen to layer3": "#0E5A54",
     "head alone": "#009E73",
     "head on random backbone": "#7A7A7A",
+    "fed wrongly": "#222222",
 }
 
 

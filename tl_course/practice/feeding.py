@@ -1,14 +1,15 @@
 """Lesson 09: what gives each fault away, cases to diagnose, and the checks."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from tl_course import models, store, tasks
@@ -85,10 +86,19 @@ LAYOUTS = {
     "(height, width, 3) was reshaped, not permuted: that mixes up the pixels": lambda file: (
         file.reshape(3, *file.shape[:2])
     ),
+    "height and width have changed places: permute(2, 0, 1) keeps them": lambda file: file.permute(
+        2, 1, 0
+    ),
 }
 CHANNELS = {
     "": lambda file: file.flip(2),
     "blue still comes first": lambda file: file,
+    "[::-1] stood the picture on its head; [..., ::-1] turns the colours round": lambda file: (
+        file.flip(0)
+    ),
+    "[:, ::-1] mirrored the picture; [..., ::-1] turns the colours round": lambda file: file.flip(
+        1
+    ),
 }
 FILTERS = {
     "": {"mode": "bilinear", "antialias": True},
@@ -99,7 +109,7 @@ FILTERS = {
     "the filter is bicubic (with antialias)": {"mode": "bicubic", "antialias": True},
     "the filter is area": {"mode": "area"},
 }
-SCALES = {"": 1 / 255, "nobody divided by 255": 1.0}
+SCALES = {"": 1 / 255, "nobody divided by 255": 1.0, "255 divides it twice": 1 / 255**2}
 NORMS = {
     "": (IMAGENET_MEAN, IMAGENET_STD),
     "mean and std are missing": ((0.0,) * 3, (1.0,) * 3),
@@ -115,17 +125,9 @@ def check_prepare(prepare: Callable) -> str:
     if not callable(prepare):
         return f"Not yet: this is {type(prepare).__name__}, not a function."
     files = _files(50, len(SIZES))
-    given, called = [file.copy() for file in files], []
-
-    def notice(module, *_) -> None:
-        if isinstance(module, (models.Preprocess, feeding.Fed)):
-            called.append(module)
-
-    watching = nn.modules.module.register_module_forward_hook(notice)
-    try:
+    given = [file.copy() for file in files]
+    with _watched() as called:
         ready = prepare(given)
-    finally:
-        watching.remove()
     if called:
         return "Not yet: this calls a network's own preprocess. Write its steps yourself."
     if len(given) != len(files) or any(
@@ -134,7 +136,9 @@ def check_prepare(prepare: Callable) -> str:
         return "Not yet: it changes the files that it is given. Work on copies."
     if complaint := _misshapen(ready, len(files)):
         return complaint
-    ready, wanted = ready.detach(), _prepared(files)
+    ready, wanted = ready.detach().cpu(), _prepared(files)
+    if torch.equal(ready, ready[:1].expand_as(ready)):
+        return "Not yet: all files come out the same. Does each pass through your lines?"
     if not _close(ready, wanted):
         return _recognised(ready, files, wanted)
     alone = prepare(given[1:2])
@@ -148,6 +152,28 @@ def check_prepare(prepare: Callable) -> str:
     return f"Right: for {len(files)} files of {len(set(SIZES))} sizes, the doctor's own inputs."
 
 
+@contextmanager
+def _watched() -> Iterator[list[str]]:
+    """Notes when a network's own preprocessing runs, by a call or by ``forward``."""
+    called, kinds = [], (models.Preprocess, feeding.Fed)
+    forwards = [kind.forward for kind in kinds]
+
+    def noting(forward: Callable) -> Callable:
+        def noted(self, *given, **named):
+            called.append(type(self).__name__)
+            return forward(self, *given, **named)
+
+        return noted
+
+    for kind, forward in zip(kinds, forwards, strict=True):
+        kind.forward = noting(forward)
+    try:
+        yield called
+    finally:
+        for kind, forward in zip(kinds, forwards, strict=True):
+            kind.forward = forward
+
+
 def _close(ready: torch.Tensor, wanted: torch.Tensor, scale: float = 1.0) -> bool:
     return ready.shape == wanted.shape and bool((ready - wanted).abs().max() <= ENOUGH * scale)
 
@@ -157,7 +183,8 @@ def _misshapen(ready, count: int) -> str:
     if ready is None:
         return "Not yet: it returns None. Return a tensor (N, 3, 64, 64)."
     if not isinstance(ready, torch.Tensor):
-        return f"Not yet: it returns a {type(ready).__name__}, not a tensor."
+        hint = " Join the pictures with torch.cat." if isinstance(ready, (list, tuple)) else ""
+        return f"Not yet: it returns {type(ready).__name__}, not a tensor.{hint}"
     shape = tuple(ready.shape)
     if ready.ndim != 4 or len(ready) != count:
         return (
@@ -170,7 +197,7 @@ def _misshapen(ready, count: int) -> str:
     if shape[2:] != (SIZE, SIZE):
         return f"Not yet: pictures are {shape[2]} × {shape[3]}. The doctor learned from 64 × 64."
     if ready.dtype != torch.float32:
-        return f"Not yet: it returns {ready.dtype}, and the network calculates in float32."
+        return f"Not yet: it returns {ready.dtype}; the network calculates in torch.float32."
     if not ready.isfinite().all():
         return "Not yet: some of the numbers are NaN or infinite."
     return ""
@@ -198,15 +225,19 @@ def _recognised(ready: torch.Tensor, files: Sequence[np.ndarray], wanted: torch.
         wrong = [step for step in steps if step]
         if 0 < len(wrong) <= 3:
             scale = SCALES[steps[3]] / SCALES[""]
-            if _close(ready, _prepared(files, *steps), scale):
+            alike = (  # one by one: most combinations fail at the first file
+                _close(one[None], _prepared([file], *steps), scale)
+                for one, file in zip(ready, files, strict=True)
+            )
+            if all(alike):
                 return f"Not yet: {', and '.join(wrong)}."
     numbers = f"{ready.min():.2f} to {ready.max():.2f}"
     right = f"{wanted.min():.2f} to {wanted.max():.2f}"
     away = float((ready - wanted).abs().mean())
     return (
         f"Not yet: its numbers run from {numbers}, the doctor's from {right}, and differ by "
-        f"{away:.2f} in the mean. Is the whole picture resized? Are the steps in order: layout and "
-        "colours, [0, 1], resize, mean and std?"
+        f"{away:.2f} in the mean. Is the whole picture resized, to a square whatever its "
+        "ratio? Are the steps in order: colours and layout, [0, 1], resize, mean and std?"
     )
 
 
@@ -255,15 +286,24 @@ def check_diagnoses(found: Mapping[str, str]) -> str:
         return f"Not yet: this is {type(found).__name__}, not a dict of letters and faults."
     for letter, truth in CASES.items():
         guess = found.get(letter)
-        if not guess:
+        if guess is None or (isinstance(guess, str) and not guess):
             return f"Not yet: {letter} has no diagnosis. Choose from list(feeding.FAULTS)."
-        if not isinstance(guess, str) or guess not in feeding.FAULTS:
+        if not isinstance(guess, str):
+            return f"Not yet: {letter} has a {type(guess).__name__}, not the name of a fault."
+        if guess not in feeding.FAULTS:
             return one_line(
-                f"Not yet: {guess!r} is no fault of this lesson: {', '.join(feeding.FAULTS)}."
+                f"Not yet: {guess[:40]!r} is no fault of this lesson: {', '.join(feeding.FAULTS)}."
             )
         if guess != truth:
-            return f"Not yet: {letter} with {guess!r}? Then {CLUES[guess]}. {_ask(letter)}"
+            return f"Not yet: {letter} has another fault. {_told(guess)} {_ask(letter)}"
     return "Right: all three. Neither picture nor numbers were needed, only answers."
+
+
+def _told(guess: str) -> str:
+    """What ``guess`` would show, and whether answers alone show it."""
+    unseen = feeding.FAULTS[guess].part == "inputs" and guess != "0 to 255"
+    only = ", which answers alone would not show" if unseen else ""
+    return f"With {guess!r}, {CLUES[guess]}{only}."
 
 
 def _ask(letter: str) -> str:
@@ -288,10 +328,20 @@ def check_numbers(number_of: Sequence[int]) -> str:
     """Whether ``number_of[k]`` is the number in ``their_leaves`` of the leaf doctor's class k."""
     if isinstance(number_of, (torch.Tensor, np.ndarray)):
         number_of = number_of.tolist()
-    if isinstance(number_of, (str, Mapping)) or not isinstance(number_of, Sequence):
+    if isinstance(number_of, (str, bytes, Mapping)) or not isinstance(number_of, Sequence):
         return f"Not yet: this is {type(number_of).__name__}, not a list of five numbers."
-    numbers, count = [*number_of], len(NUMBER_OF)
-    if sorted(map(str, numbers)) != sorted(map(str, range(count))):
+    count = len(NUMBER_OF)
+    if len(number_of) != count:
+        return (
+            f"Not yet: this has length {len(number_of)}. Wanted are {count} numbers, one for each "
+            "class of the doctor."
+        )
+    try:
+        numbers = [operator.index(number) for number in number_of]  # tensors of one number too
+    except TypeError:
+        kinds = ", ".join(sorted({type(number).__name__ for number in number_of}))
+        return f"Not yet: these are of type {kinds}. Wanted are whole numbers: int(…) makes them."
+    if sorted(numbers) != [*range(count)]:
         return one_line(
             f"Not yet: {numbers} should have each number from 0 to {count - 1} exactly once."
         )
