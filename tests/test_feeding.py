@@ -264,9 +264,12 @@ def test_the_three_cases_show_what_they_have():
         ({}, ["A has no diagnosis"]),
         ({"A": "", "B": "", "C": ""}, ["A has no diagnosis"]),
         ({**SOLVED, "B": "flu"}, ["'flu' is no fault"]),
-        ({**SOLVED, "B": ["BGR"]}, ["is no fault"]),
+        ({**SOLVED, "B": ["BGR"]}, ["B has a list, not the name"]),
+        ({**SOLVED, "B": torch.ones(9)}, ["B has a Tensor, not the name"]),
+        ({**SOLVED, "C": "right"}, ["'right' is no fault"]),
+        ({**SOLVED, "C": "0 TO 255\n" * 99}, ["is no fault"]),
         ({**SOLVED, "A": "labels off by one"}, ["clear diagonal", "For A"]),
-        ({**SOLVED, "B": "grey"}, ["no colour", "logits and again"]),
+        ({**SOLVED, "B": "grey"}, ["no colour", "answers alone would not", "logits and again"]),
         ({**SOLVED, "C": "no mean and std"}, ["between 0 and 1", "how sure"]),
     ],
 )
@@ -333,6 +336,36 @@ def borrows(files):
     return torch.cat([doctor.preprocess(picture) for picture in rgb])
 
 
+def borrows_unseen(files):
+    doctor = models.load("leaf_doctor")
+    rgb = (torch.from_numpy(file[..., ::-1].copy()).permute(2, 0, 1)[None] for file in files)
+    return torch.cat([doctor.preprocess.forward(picture) for picture in rgb])
+
+
+def breaks_off(files):
+    borrows_unseen(files)
+    raise KeyError("after the loan")
+
+
+def empties(files):
+    ready = prepared(files)
+    files.clear()
+    return ready
+
+
+def overwrites(files):
+    return prepared(files[-1:]).expand(len(files), -1, -1, -1)
+
+
+KEPT = []
+
+
+def remembers(files):
+    """Fills a list that outlives the call."""
+    KEPT.extend(prepared(files))
+    return torch.stack(KEPT)
+
+
 def cropped(files):
     return prepared([file[:64, :64] for file in files])
 
@@ -352,6 +385,15 @@ def knows_six(files):
         (None, ["NoneType, not a function"]),
         (lambda files: None, ["returns None"]),
         (lambda files: prepared(files).numpy(), ["ndarray, not a tensor"]),
+        (lambda files: [*prepared(files)], ["list, not a tensor", "torch.cat"]),
+        (lambda files: iter(files), ["list_iterator, not a tensor"]),
+        (lambda files: torch.arange(len(files)), ["6 files come out as (6,)"]),
+        (lambda files: prepared(files).byte(), ["uint8"]),
+        (lambda files: prepared(files) * float("nan"), ["NaN or infinite"]),
+        (lambda files: torch.zeros(6, 3, 64, 64), ["come out the same"]),
+        (lambda files: torch.randn(6, 3, 64, 64), ["differ by"]),
+        (lambda files: prepared(files).flip(0), ["differ by"]),
+        (lambda files: prepared([f[::-1] for f in files], bgr=False), ["differ by"]),
         (lambda files: prepared(files[:2]), ["6 files come out as"]),
         (lambda files: prepared(files).permute(0, 2, 3, 1), ["channels last"]),
         (lambda files: prepared(files)[:, :1], ["1 channels"]),
@@ -375,8 +417,20 @@ def knows_six(files):
             lambda files: prepared(files, bgr=True, scale=1, mean=0, std=1),
             ["blue", "255", "missing"],
         ),
+        (lambda files: prepared(files, scale=1 / 255**2), ["255 divides it twice"]),
+        (lambda files: prepared([f[::-1].copy() for f in files], True), ["on its head"]),
+        (lambda files: prepared([f[:, ::-1].copy() for f in files], True), ["mirrored"]),
+        (
+            lambda files: prepared([f.transpose(1, 0, 2) for f in files]),
+            ["height and width"],
+        ),
         (spoils, ["changes the files"]),
+        (empties, ["changes the files"]),
+        (overwrites, ["come out the same"]),
+        (remembers, ["a single file"]),
         (borrows, ["own preprocess"]),
+        (borrows_unseen, ["own preprocess"]),
+        (breaks_off, ["KeyError"]),
         (cropped, ["Is the whole picture resized"]),
         (by_batch, ["differ by"]),
         (knows_six, ["a single file"]),
@@ -385,8 +439,9 @@ def knows_six(files):
     ],
 )
 def test_wrong_preparation(given, parts):
+    forwards = models.Preprocess.forward, feeding.Fed.forward
     wrong(practice.check_prepare(given), *parts)
-    assert not torch.nn.modules.module._global_forward_hooks
+    assert forwards == (models.Preprocess.forward, feeding.Fed.forward)
 
 
 def test_camera_files_are_as_opencv_reads_them():
@@ -404,6 +459,7 @@ def test_camera_files_are_as_opencv_reads_them():
 def test_right_numbers(given):
     right(practice.check_numbers(given))
     right(practice.check_numbers(torch.as_tensor(given)))
+    right(practice.check_numbers([torch.tensor(number) for number in given]))
 
 
 @pytest.mark.parametrize(
@@ -416,9 +472,16 @@ def test_right_numbers(given):
         ([1, 3, 4, 0, 2], ["the other way"]),
         ([3, 0, 4, 2, 1], ["3 of 5"]),
         ([3, 3, 3, 3, 3], ["exactly once"]),
-        ([3, 0, 4], ["exactly once"]),
-        ([3.0, 0.0, 4.0, 1.0, 2.0], ["exactly once"]),
-        ([[3], [0]], ["exactly once"]),
+        ([3, 0, 4], ["length 3"]),
+        ([3.0, 0.0, 4.0, 1.0, 2.0], ["type float", "whole numbers"]),
+        ([float("nan")] * 5, ["type float"]),
+        (["3", "0", "4", "1", "2"], ["type str"]),
+        ([[3], [0], [4], [1], [2]], ["type list"]),
+        ([-2, 0, 4, 1, 2], ["exactly once"]),
+        (bytes([3, 0, 4, 1, 2]), ["bytes, not a list"]),
+        ({3, 0, 4, 1, 2}, ["set, not a list"]),
+        (lambda k: k, ["function, not a list"]),
+        (torch.arange(100) % 5, ["length 100"]),
         (torch.tensor(3), ["int, not a list"]),
     ],
 )

@@ -6,7 +6,7 @@
 # from the symptoms which one it was.
 #
 # **After this lesson you can** look at what reaches a network, recognise thirteen faults, and save
-# a model so that nobody can feed it wrongly unnoticed.
+# a model together with its preprocessing, so that nobody exchanges it unnoticed.
 
 # %%
 import copy
@@ -25,8 +25,7 @@ from tl_course.evidence import feeding
 # ## The leaf doctor
 #
 # `leaf_doctor` is `resnet10`, fine-tuned on 10,000 leaves of 64 × 64 pixels. Now it gets new leaves
-# from a better camera, 128 × 128. Nothing is trained in this lesson: the weights stay as they
-# are.
+# from a better camera, 128 × 128. You train nothing in this lesson: the weights stay as they are.
 
 # %%
 doctor = models.load("leaf_doctor")
@@ -38,9 +37,11 @@ print("pictures:", tuple(pictures.shape), pictures.dtype)
 # %% [markdown]
 # ## Predict first
 #
-# Five things go wrong, one at a time: the mean and standard deviation of pretraining are forgotten;
-# pictures run from 0 to 255 instead of 0 to 1; blue comes first (BGR); a corner is cut out instead
-# of resizing; pictures are resized with another filter. Which costs most accuracy, and which least?
+# Five things go wrong, one at a time. Nobody subtracts the mean and divides by the standard
+# deviation of pretraining. Pictures run from 0 to 255 instead of 0 to 1. Colours come as blue,
+# green, red (BGR) instead of RGB. A corner is cut out instead of resizing. Or resizing takes single
+# pixels where training took means of several (another *filter*). Which costs most accuracy, and
+# which least?
 
 # %% tags=["nbval-ignore-output"]
 FIVE = ("no mean and std", "0 to 255", "BGR", "corner crop", "another filter")
@@ -52,9 +53,12 @@ widgets.predict("09-least", "Least is lost with …", FIVE)
 # %% [markdown]
 # ## The right way
 #
-# Three steps: scale to [0, 1]; resize to the size of pretraining; normalise, that is, subtract each
-# channel's mean and divide by its standard deviation. The six numbers belong to the weights. These
-# are ImageNet's, which `resnet10` was pretrained with.
+# Three steps: scale to [0, 1]; resize to the size of training; *normalise*, that is, subtract each
+# channel's mean and divide by its standard deviation. These six numbers belong to the weights:
+# `resnet10` was pretrained with them. They were measured on ImageNet, a large collection of
+# photographs.
+#
+# `bilinear` with `antialias` makes each new pixel a weighted mean of the old ones around it.
 
 # %%
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)  # red, green, blue
@@ -68,6 +72,10 @@ def small(pictures):
 
 ready = (small(pictures) - MEAN) / STD
 print("as doctor.preprocess:", torch.allclose(ready, doctor.preprocess(pictures), atol=1e-5))
+
+# %% [markdown]
+# `ask` gives inputs to the network as they are. Confidence is, as in lesson 06, the probability of
+# the answer.
 
 
 # %%
@@ -84,8 +92,8 @@ ask(ready)
 # %% [markdown]
 # ## Look at what reaches it
 #
-# Two pictures of the input cost you two lines. First undo the normalisation and draw: this is what
-# the network sees. Then count the numbers, channel by channel.
+# Two looks, a few lines each. First undo the normalisation and draw: this is what the network sees.
+# Then describe the numbers, channel by channel.
 
 # %% tags=["nbval-ignore-output"]
 seen = (255 * (ready * STD + MEAN)).round().clamp(0, 255).byte()
@@ -99,15 +107,15 @@ for channel, name in enumerate(("red", "green", "blue")):
     print(f"from {values.min():.2f} to {values.max():.2f}")
 
 # %% [markdown]
-# Means near 0, spreads near 1, nothing far beyond ±3: such numbers it was trained on. They need not
-# be exact, for leaves are greener than ImageNet. Note the three lines somewhere when you train a
-# network. They are the first thing to compare when it fails.
+# Means near 0, spreads not far from 1, nothing beyond ±3: such numbers it was trained on. They are
+# not exactly 0 and 1, for leaves have other colours than ImageNet. When you train a network, keep
+# these three lines. They are the first thing to compare when it fails.
 
 # %% [markdown]
 # ## Break one thing at a time
 #
-# The usual accident first: somebody forgets to normalise. Or takes 0.5 and 0.5, which so many
-# examples have. Read the accuracy, then the confidence.
+# The usual accident first: somebody forgets to normalise (first line). Or takes 0.5 as mean and as
+# standard deviation, as many examples do (second line). Read the accuracy, then the confidence.
 
 # %% tags=["nbval-ignore-output"]
 forgotten = small(pictures)
@@ -115,8 +123,9 @@ ask(forgotten)
 ask((small(pictures) - 0.5) / 0.5)
 
 # %% [markdown]
-# It is much more often wrong, and still quite sure. *Confidence does not warn you.* Now nobody
-# divides by 255, then blue comes first, as OpenCV reads files.
+# It is much more often wrong, and still quite sure: confidence falls far less than accuracy. *It
+# does not warn you.* Now nobody divides by 255 (first line), then blue comes first (second line),
+# as OpenCV, a much used library, reads files.
 
 # %% tags=["nbval-ignore-output"]
 ask((255 * small(pictures) - MEAN) / STD)
@@ -124,7 +133,8 @@ swapped = (small(pictures)[:, [2, 1, 0]] - MEAN) / STD
 ask(swapped)
 
 # %% [markdown]
-# With 0 to 255 it is quite sure, and as good as guessing, which is 0.20. Here is what it sees:
+# With 0 to 255 it is surest of all, and little better than guessing, which is 0.20: all it sees is
+# white. This is what it sees with two of the other faults:
 
 # %% tags=["nbval-ignore-output"]
 ways = {"right": ready, "forgotten": forgotten, "BGR": swapped}
@@ -135,9 +145,11 @@ plots.show(plots.gallery(rows, columns=6, zoom=1), alt=alt)
 # %% [markdown]
 # ## `model.eval()` forgotten
 #
-# Nothing is wrong with the pictures here. In training mode BatchNorm uses the mean and variance of
-# the *batch* instead of those it has learnt, so an answer depends on the company. Batches of eight,
-# first mixed, then one condition after the other, as folders give them:
+# `models.load` returns a network in eval mode. After training of your own, it is easily left in the
+# other. Nothing is wrong with the pictures then. But in training mode BatchNorm uses the mean and
+# variance of the *batch* instead of its notes (lesson 04), so an answer depends on the other
+# pictures in it. Batches of eight, first with the conditions mixed, then one condition after the
+# other, as folders give them:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -146,7 +158,7 @@ def company(order, size=8):
     with torch.no_grad():
         found = torch.cat([awake(batch).argmax(1) for batch in ready[order].split(size)])
     print(f"accuracy {(found == labels[order]).float().mean():.2f}")
-    return found[order.argsort()]
+    return found[order.argsort()]  # as the leaves come in the file, to compare
 
 
 mixed = company(torch.arange(len(labels)))
@@ -154,15 +166,19 @@ by_folder = company(labels.argsort(stable=True))
 print(f"answers that differ: {(mixed != by_folder).sum()} of {len(labels)}")
 
 # %% [markdown]
-# Mixed, little is lost, so the fault stays hidden until somebody sorts the files. If all
-# eight leaves have rust, rust is what the batch's mean takes away. Ask twice, in another order: no
-# other fault changes an answer.
+# Mixed, less is lost, so the fault may stay hidden until somebody sorts the files. If all eight
+# leaves have rust, what rust does to the features is in the batch's mean, and is subtracted.
+#
+# To find this fault, ask twice, in another order. In eval mode each leaf is answered by itself:
+# there, order changes nothing.
 
 # %% [markdown]
 # ## Thirteen faults
 #
-# `feeding.FAULTS` has these and more. `part` says where a fault sits: in the inputs, in the
-# network's mode, or in the answers, when labels are numbered otherwise than the network counts.
+# `feeding.FAULTS` has these and more. `part`, the second column, says where a fault sits: in the
+# inputs, in the network's mode, or in the answers: there the file numbers the classes otherwise
+# than the network. (Counted from 1, each number means the class before it; the last becomes 0
+# here.)
 
 # %%
 for fault in feeding.FAULTS.values():
@@ -170,7 +186,8 @@ for fault in feeding.FAULTS.values():
 
 # %% [markdown]
 # `feeding.asked` feeds the doctor in one of these ways and returns its logits, with the labels as
-# the file would have them. Fourteen times 200 leaves, in two cells:
+# the file would have them. In training mode it gets the leaves sorted by condition. The right way
+# and thirteen faults, 200 leaves each, in two cells:
 
 # %% tags=["nbval-ignore-output"]
 names = [feeding.RIGHT, *feeding.FAULTS]
@@ -180,8 +197,9 @@ found = {name: feeding.asked(doctor, test, name) for name in names[:6]}
 found |= {name: feeding.asked(doctor, test, name) for name in names[6:]}
 
 # %% [markdown]
-# Which leaves does a fault turn? Comparing leaf by leaf gives an interval: the same 200 leaves with
-# and without the fault. Symbols are means, lines 95 % intervals.
+# What does each fault cost? The same 200 leaves are asked with and without it, so subtract leaf by
+# leaf and take the mean. Symbols are means, lines their 95 % intervals; a line across zero: no loss
+# beyond doubt. The numbers at the right are confidences.
 
 # %% tags=["nbval-ignore-output"]
 hits = {n: (logits.argmax(1) == truth).float() for n, (logits, truth) in found.items()}
@@ -198,20 +216,21 @@ print(practice.compare("09-most", order[0]))
 print(practice.compare("09-least", order[-1]))
 
 # %% [markdown]
-# Read the chart in two halves. Faults of the *labels* cost nearly everything, though the network is
-# as good as ever: the ruler is wrong. Among faults of the *inputs*, losses run from most of the
-# accuracy to what cannot be told from nothing. The confidences at the right
-# do not follow.
+# Read the chart by symbol. Faults of the *answers* (diamonds) cost nearly everything, though the
+# network is as good as ever: the ruler is wrong. Training mode (square) is costly when files are
+# sorted. Among faults of the *inputs* (circles), losses run from most of the accuracy to what
+# cannot be told from nothing. The confidences do not follow.
 
 # %% [markdown]
 # ## One leaf, thirteen meals
 #
-# The same leaf under every fault, as the network sees it, with its answer and confidence. A tick is
-# right. The last three change nothing in the picture; in the last two, the file has another name
-# for the leaf.
+# The same leaf under every fault, as the network sees it. Below stand its answer and confidence; a
+# tick means that the answer is the file's label. The last three faults change nothing in the
+# picture. In the last two the answer stays, and has a cross because the file has another name for
+# the leaf.
 
 # %% tags=["nbval-ignore-output"]
-LEAF = 61
+LEAF = 61  # any from 0 to 199
 
 
 def meal(name):
@@ -231,8 +250,10 @@ plots.show(plots.fed_gallery(meals, title), alt=alt)
 # %% [markdown]
 # ## Symptom 1: the numbers
 #
-# Grey is how the numbers should lie. Look at where they begin and end, how wide they are, and
-# whether the three colours have kept their order. Beyond ±3 they are counted at the edge.
+# How often does each number occur? Lines: what reaches the network, channel by channel. Grey area:
+# how it should be. Look where the lines begin and end (printed at the right), how wide they are,
+# and whether red and blue have changed places. Numbers beyond ±3 are counted at the edge; curves
+# that are too high are cut off.
 
 # %% tags=["nbval-ignore-output"]
 ways = ("right", "no mean and std", "another mean and std", "0 to 255", "BGR", "grey")
@@ -245,9 +266,11 @@ plots.show(chart, alt=alt)
 # %% [markdown]
 # ## Symptom 2: the confusion matrix
 #
-# Rows are the labels of the file, columns the answers. Shifted or shuffled, but clear: the names
-# are wrong, not the network. One dark column: it sees everything alike. Everything spread: it
-# cannot see what matters, or answers hang on the company.
+# A *confusion matrix* counts leaves: one row for each label of the file, one column for each
+# answer. Right answers lie on the diagonal. One strong cell in each row, but off the diagonal: the
+# names are wrong, not the network. One dark column: it takes all leaves for the same. A few
+# columns: it cannot see what tells the others apart. All spread: answers depend on something else
+# than the leaf.
 
 # %% tags=["nbval-ignore-output"]
 ways = ("right", "labels off by one", "classes in another order", "0 to 255", "grey")
@@ -262,21 +285,21 @@ plots.show(plots.confusions(pairs, doctor.classes), alt=alt)
 #
 # | you see | suspect | cure |
 # |---|---|---|
-# | all numbers in 0 … 1 | no normalisation | subtract mean, divide by std |
-# | −1 … 1 | another mean and std | those of the weights |
-# | hundreds | 0 to 255 | divide by 255 |
-# | blue for yellow | BGR | `[:, [2, 1, 0]]` |
+# | all numbers in 0 … 1 | no mean and std | subtract mean, divide by std |
+# | all in −1 … 1 | another mean and std | those of the weights |
+# | hundreds, a white picture | 0 to 255 | divide by 255 |
+# | cyan for yellow, blue for brown | BGR | `pictures[:, [2, 1, 0]]` |
 # | no colour | grey | read in colour |
 
 # %% [markdown]
-# ## The key, part 2: look at the shape
+# ## The key, part 2: look at size, cut and detail
 #
 # | you see | suspect | cure |
 # |---|---|---|
-# | another size than in pretraining | not resized | resize |
-# | a part of the picture | corner crop | resize the whole |
-# | too wide | stretched | keep the ratio |
-# | blocks | compressed | send originals |
+# | `inputs.shape` is not 64 × 64 | not resized | resize as in training |
+# | only a corner of the picture | corner crop | resize the whole |
+# | things twice as wide | stretched | keep the ratio of training |
+# | blocks, leaking colours | compressed | send originals |
 # | jagged edges | another filter | bilinear, antialias |
 
 # %% [markdown]
@@ -285,15 +308,18 @@ plots.show(plots.confusions(pairs, doctor.classes), alt=alt)
 # | you see | suspect | cure |
 # |---|---|---|
 # | another order, other answers | training mode | `model.eval()` |
-# | the diagonal moved by one | labels from 1 | subtract one |
-# | a clear matrix, shuffled | order of classes | names saved with the model |
+# | the diagonal moved by one | labels off by one | subtract one |
+# | a clear matrix, shuffled | classes in another order | names saved with the model |
 # | nothing of all this | the network itself | new labels, more training |
 
 # %% [markdown]
 # ## Broken on purpose
 #
-# Choose a fault, or one of each part, and go through the leaves. Each fault is computed when you
-# first choose it. Can you find two faults that cancel?
+# Choose a fault of the pictures, of the mode, of the labels, or of several at once, and move
+# *leaf*. Every fault is computed when you first choose it, which takes a moment.
+#
+# Then tick *model.eval() forgotten* and go through the faults of the pictures again. Which cost
+# much before and hardly cost more now? Think of what BatchNorm does to a batch.
 
 # %% tags=["nbval-ignore-output"]
 widgets.broken_on_purpose()
@@ -302,7 +328,9 @@ widgets.broken_on_purpose()
 # ## The mystery
 #
 # Now a fault is drawn by chance and hidden; in one case of fourteen nothing is wrong. Look at
-# several leaves, then decide. Only your first diagnosis counts.
+# several leaves and at all panels, choose a diagnosis, press *Diagnose*. If it is wrong, you are
+# told why and may try again; only the first try counts. *Next case* gives an open case up and tells
+# what it was.
 
 # %% tags=["nbval-ignore-output"]
 widgets.mystery_fault()
@@ -311,8 +339,8 @@ widgets.mystery_fault()
 # ## Does training repair it?
 #
 # So far training was right and use was wrong. What if both are wrong in the same way? The stored
-# runs fine-tune `resnet10` on 200 labels, five seeds, and test it. Take BGR on leaves; each row is
-# a difference from the same training with the right feed, paired by seed.
+# runs train `resnet10` on 200 labels, five seeds, and test it. Take BGR on leaves. Each line is the
+# balanced accuracy with the fault minus that of the same training without it, paired by seed.
 
 # %%
 stored = evidence.load("sweep_feeding")
@@ -322,8 +350,9 @@ for way in ("fed wrongly", "fine-tuned", "head alone"):
     print(f"{way:12}", evidence.paired(mine["BGR"], mine["right"]))
 
 # %% [markdown]
-# `fed wrongly`: trained rightly, then tested with the fault. The two others learned with the fault
-# in every picture, all weights or the head alone. Now all faults of the inputs on three targets:
+# `fed wrongly`: fine-tuned rightly, then tested with the fault. The two others were trained *and*
+# tested with the fault in every picture, all weights or the head alone. Now all faults of the
+# inputs on three targets:
 
 # %%
 TARGETS = {"leaves_128": "leaves", "satellite": "satellite scenes", "pneumonia": "chest X-rays"}
@@ -341,14 +370,15 @@ plots.show(chart, alt=alt)
 # %% [markdown]
 # Rows at zero without any width changed nothing at all. An X-ray is grey: red, green and blue are
 # the same, and there is nothing to exchange or lose. *Does not apply* stands where pictures have
-# the network's size already. No fault is harmless as such. It depends on what the task needs.
+# the network's size already. So no fault is harmless or harmful by itself: it depends on what the
+# task needs.
 
 # %% [markdown]
 # ## Are X-rays fed wrongly?
 #
-# A photograph's mean and spread for a grey X-ray: is that why pretraining brings X-rays so little?
-# If so, another feed should do better. First what fine-tuning gains over from scratch, from the
-# runs of the last lesson; then every other feed beside the usual one.
+# The mean and spread of photographs, for a grey X-ray: is that why pretraining brings so little to
+# X-rays? If so, another feed should do better. First lines: what fine-tuning gains over from
+# scratch, from the runs of lesson 08. Then each other feed minus the usual one, fine-tuned with it.
 
 # %%
 gains = evidence.gains(evidence.load("sweep_suspects"))
@@ -368,8 +398,8 @@ for fault in table.columns.drop("right"):
 # ## Let the model carry its preprocessing
 #
 # Faults come in when weights travel alone. `models.save` writes two files: the weights, and a JSON
-# with everything that belongs to them. `models.open` builds the network, its preprocessing and the
-# names of its classes from both.
+# with what belongs to them. `models.open` builds the network, its preprocessing and the names of
+# its classes from both.
 
 # %%
 folder = models.save(doctor, Path("leaf_doctor_saved"))
@@ -381,8 +411,8 @@ before, after = (train.predict(model, pictures[:50]) for model in (doctor, opene
 print("same answers:", torch.allclose(before, after, atol=1e-3))
 
 # %% [markdown]
-# Somebody edits the file: 0.5 and 0.5, as in so many examples. The JSON keeps a checksum of itself,
-# so that this is noticed:
+# Somebody edits the file: 0.5 and 0.5. The JSON also keeps its own *checksum*, a short code
+# computed from the rest, which no longer fits. So this is noticed:
 
 # %%
 about["preprocessing"] |= {"mean": [0.5] * 3, "std": [0.5] * 3}
@@ -415,14 +445,16 @@ print(told[0].message)
 shutil.rmtree(folder)  # its JSON is spoiled
 
 # %% [markdown]
-# What nobody can know is whether your pictures were BGR before they arrived. That remains for you
-# to look at; `doctor.preprocess.seen(pictures)` is what the network sees, in one line.
+# What no file can know is whether your pictures were BGR, cropped or compressed before they
+# arrived. That remains for you to look at: `doctor.preprocess.seen(pictures)` is what the network
+# sees, in one line, ready to be drawn.
 
 # %% [markdown]
 # ## Break it
 #
-# How much can JPEG take away, and how large must a mixed batch be until training mode does no harm?
-# Change the two numbers. Quality goes from 1 to 95.
+# Change the two numbers. The first line is training mode with mixed batches of `BATCH`: how large
+# must they be until it does no harm? The second is JPEG at `QUALITY`, from 1 to 95 (the fault above
+# has 8): how low may it be?
 
 # %% tags=["nbval-ignore-output"]
 QUALITY, BATCH = 30, 2
@@ -434,18 +466,18 @@ ask((small(squeezed) - MEAN) / STD)
 # %% [markdown]
 # ## Exercise 1: prepare files
 #
-# `practice.camera_files()` gives leaves as OpenCV reads them: numpy arrays, uint8, (height, width,
-# 3), blue first, of several sizes. Make of them what the doctor was trained on, in your own lines.
-# The check recognises the step that is missing or wrong.
+# `practice.camera_files()` gives leaves as OpenCV reads them: numpy uint8 (height, width, 3), blue
+# first, of several sizes. Make the doctor's inputs of them, without `doctor.preprocess`. Its rule:
+# the whole picture to a square, whatever the ratio. The check recognises the wrong step.
 #
-# <details><summary>Hint</summary>Turn the colours round, put them first with `permute`, then as
-# above. `torch.from_numpy` wants `.copy()` after `[..., ::-1]`.</details>
+# <details><summary>Hint</summary>File by file: <code>file[..., ::-1].copy()</code>, then
+# torch.from_numpy, permute(2, 0, 1) and [None] for the batch. The rest as above.</details>
 
 
 # %% tags=["exercise"]
 def prepare(files):
     ready = []
-    # fill ready: (1, 3, 64, 64) for each file
+    # fill ready: a float32 tensor (1, 3, 64, 64) for each file
     ### BEGIN SOLUTION
     for file in files:
         picture = torch.from_numpy(file[..., ::-1].copy()).permute(2, 0, 1)
@@ -459,12 +491,13 @@ print(practice.check_prepare(prepare))
 # %% [markdown]
 # ## Exercise 2: three patients
 #
-# `practice.feeding_cases()` gives three leaf doctors, each with one of the thirteen faults, by
-# letter. You have answers only: `logits`, `again` (the same leaves asked in another order) and
-# `labels` of the file. Which fault is it?
+# A, B and C are leaf doctors, each with another of the thirteen faults. You see no pictures, only
+# answers: `cases["A"].logits`; `cases["A"].again`, for the same leaves asked in another order and
+# put back in place; and `cases["A"].labels`, of the file. Name each fault.
 #
-# <details><summary>Hint</summary>Use `plots.confusions`, the mean confidence, and count where
-# `logits` and `again` answer differently.</details>
+# <details><summary>Hint</summary>Read each matrix as in symptom 2. Mean confidence:
+# <code>logits.softmax(1).amax(1).mean()</code>. Changed answers:
+# <code>(logits.argmax(1) != again.argmax(1)).sum()</code>.</details>
 
 # %% tags=["exercise", "nbval-ignore-output"]
 cases = practice.feeding_cases()
@@ -480,11 +513,13 @@ print(practice.check_diagnoses(diagnoses))
 # %% [markdown]
 # ## Exercise 3: which number is rust?
 #
-# Another clinic numbers the five classes in its own order and has lost the list of names. Find it:
-# `number_of[k]` is their number of the doctor's class `k`. You have 100 of their leaves.
+# Another clinic numbers the five classes in its own order and has lost the names. You have 100 of
+# its leaves with its numbers, `theirs.labels`, and the doctor's `answers`. Find `number_of`: entry
+# `k` is *their* number for the *doctor's* class `k`.
 #
-# <details><summary>Hint</summary>Take the leaves that the doctor calls rust. Which of their labels
-# is most frequent? `torch.mode` or `bincount().argmax()` says.</details>
+# <details><summary>Hint</summary>Rust is class 1. Which number is most frequent in
+# <code>theirs.labels[answers == 1]</code>? <code>.mode().values</code> or
+# <code>.bincount().argmax()</code> says.</details>
 
 # %% tags=["exercise"]
 theirs = practice.their_leaves()
@@ -500,8 +535,9 @@ print(practice.check_numbers(number_of))
 # ## The claims
 #
 # **prep-1**: *inputs must be preprocessed exactly as in pretraining, or accuracy drops.* It holds
-# for the faults and tasks where a network that was trained rightly loses beyond doubt when it is
-# fed wrongly. **neg-3**: *photographs help with X-rays.* Feeding was one suspect.
+# for the faults of the inputs and the tasks where a network that was trained rightly and is fed
+# wrongly loses with an interval below zero. **neg-3**: *photographs help with X-rays.* Feeding was
+# one suspect.
 
 # %%
 for claim in ("prep-1", "neg-3"):
@@ -512,14 +548,14 @@ for claim in ("prep-1", "neg-3"):
 # ## What you measured
 #
 # The same weights and pictures gave everything from good to guessing, and the confidence did not
-# say which. *Exactly as in pretraining* is too strict for some steps and vital for others. Numbers,
-# picture, matrix, another order: four looks name the fault. Training with a fault may repair it;
-# what is gone from the picture stays gone.
+# say which. *Exactly as in pretraining* is too strict for some steps and vital for others. Look at
+# the numbers, the picture, the matrix, and another order: together they name the fault. Training
+# with a fault may repair it; what is gone from the picture stays gone.
 
 # %% [markdown]
 # ## Go further
 #
-# - Your own photos: `tasks.folder("path")`, one folder a class, reads, turns and resizes them.
-#   Draw what the network sees before you train.
-# - Official weights have their own numbers: print `models.load("resnet18").preprocess.size`.
+# - Your own photos: `tasks.folder("path")`, one folder a class, reads them, turns them upright and
+#   resizes them. Draw what the network sees before you train.
+# - Other weights want another size: print `models.load("resnet18").preprocess.size`.
 # - In a terminal: `tl-course predict FOLDER PICTURE` uses what `models.save` wrote.

@@ -42,7 +42,7 @@ _TABLE = (
     ("corner crop", "inputs", "a crop of the right size was cut from the original, not resized",
      "resize the whole picture, or crop as in training"),
     ("stretched", "inputs", "a part was pulled to a square without regard to its shape",
-     "keep the ratio of the sides"),
+     "keep the ratio of training"),
     ("grey", "inputs", "pictures were stored without colour", "read them in colour"),
     ("compressed", "inputs", "JPEG at a low quality on the way", "send the originals"),
     ("another filter", "inputs", "resized by taking the nearest pixel, without smoothing",
