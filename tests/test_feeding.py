@@ -4,6 +4,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from said import right, wrong
 from torch.nn import functional as F
 
 from tl_course import models, plots, practice, store, tasks, train, widgets
@@ -13,16 +14,6 @@ from tl_course.practice import feeding as checks
 from tl_course.widgets import feeding as desk_of
 
 SHOWN = 100
-
-
-def wrong(found: str, *parts: str) -> None:
-    assert found.startswith("Not yet: ") and "\n" not in found, found
-    for part in parts:
-        assert part in found, (part, found)
-
-
-def right(found: str) -> None:
-    assert found.startswith("Right: ") and "\n" not in found, found
 
 
 # The faults: each changes what it says, and its symptom is there

@@ -10,6 +10,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
+from said import right, wrong
 from torch import nn
 from torch.nn import functional as F
 
@@ -284,17 +285,6 @@ def test_what_is_at_hand_is_what_the_tasks_have():
 
 
 # ---------------------------------------------------------------- the checks
-
-
-def wrong(found: str, *parts: str) -> None:
-    """Whether it says in one line that something is wrong, and what."""
-    assert found.startswith("Not yet: ") and "\n" not in found, found
-    for part in parts:
-        assert part in found, (part, found)
-
-
-def right(found: str) -> None:
-    assert found.startswith("Right: ") and "\n" not in found, found
 
 
 ABSURD = [(None, "NoneType"), ("layer2", "str"), (torch.ones(2), "Tensor"), ([], "list")]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas
 import pytest
 from matplotlib.colors import to_hex
+from said import right, wrong
 
 from tl_course import evidence, plots, practice, store, widgets
 from tl_course.evidence import Interval
@@ -232,16 +233,6 @@ def test_a_picture_stands_in_for_the_exchange(stored):
     data, metadata = widgets.label_exchange()._repr_mimebundle_()
     assert data["image/png"].startswith(b"\x89PNG")
     assert metadata["image/png"]["alt"] == data["text/plain"]
-
-
-def wrong(found: str, *parts: str) -> None:
-    assert found.startswith("Not yet") and "\n" not in found, found
-    for part in parts:
-        assert part in found, (part, found)
-
-
-def right(found: str) -> None:
-    assert found.startswith("Right: ") and "\n" not in found, found
 
 
 def by_interp(counts, accuracies, wanted):

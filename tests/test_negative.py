@@ -8,6 +8,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from said import right, wrong
 from torch import nn
 
 from tl_course import evidence, models, plots, practice, store, surgery
@@ -15,17 +16,6 @@ from tl_course.evidence import foresight
 from tl_course.plots.suspects import INK, pair
 from tl_course.practice import negative as checks
 from tl_course.widgets import suspects as board_of
-
-
-def wrong(found: str, *parts: str) -> None:
-    assert found.startswith("Not yet") and "\n" not in found, found
-    for part in parts:
-        assert part in found, (part, found)
-
-
-def right(found: str) -> None:
-    assert found.startswith("Right: ") and "\n" not in found, found
-
 
 GAINS = {  # (source, task): gain fine-tuned, gain frozen
     ("photographs", "satellite"): (0.2, 0.1),

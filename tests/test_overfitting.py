@@ -9,23 +9,13 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from said import right, wrong
 from torch import nn
 
 from tl_course import plots, practice, store, tasks, train, widgets
 from tl_course.evidence import cures
 from tl_course.practice import overfitting as checks
 from tl_course.widgets import overfitting as lab_of
-
-
-def wrong(found: str, *parts: str) -> None:
-    assert found.startswith("Not yet: ") and "\n" not in found, found
-    for part in parts:
-        assert part in found, (part, found)
-
-
-def right(found: str) -> None:
-    assert found.startswith("Right: ") and "\n" not in found, found
-
 
 # Charts
 

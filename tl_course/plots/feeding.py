@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 EDGES = np.linspace(-3, 3, 61)  # bins of a histogram; what lies beyond is counted at the ends
 CHANNELS = {"red": ("#C0392B", "-"), "green": ("#1E8449", "--"), "blue": ("#1F5FBF", ":")}
 GIVEN = "#9A9A9A"  # the numbers as they should be
+PANELS = {**STYLE, "axes.titlesize": 11, "axes.titlepad": 6}
 RIGHT, WRONG = COLOURS["pretrained"], COLOURS["from scratch"]
 PARTS = {
     "inputs": ("o", COLOURS["pretrained"]),
@@ -68,6 +69,19 @@ def confusion(labels: "torch.Tensor", answers: "torch.Tensor", classes: int) -> 
     return both.bincount(minlength=classes**2).reshape(classes, classes).numpy()
 
 
+def _spots(
+    count: int, columns: int, each: tuple[float, float], more: tuple[float, float]
+) -> tuple[Figure, np.ndarray]:
+    """A figure with ``count`` axes in rows of ``columns``: inches of ``each``, and the margin."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = blank(each[0] * columns + more[0], each[1] * rows + more[1])
+    spots = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for ax in spots.flat[count:]:
+        ax.set_axis_off()
+    return figure, spots
+
+
 def input_histograms(
     panels: "Mapping[str, torch.Tensor]", given: "torch.Tensor | None" = None, columns: int = 3
 ) -> Figure:
@@ -75,13 +89,8 @@ def input_histograms(
 
     ``panels``: title to inputs, float (N, 3, H, W). ``given``: inputs as they should be, in grey.
     """
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    with mpl.rc_context({**STYLE, "axes.titlesize": 11, "axes.titlepad": 6}):
-        figure = blank(2.9 * columns + 0.3, 0.3 + 2.05 * rows)
-        spots = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-        for ax in spots.flat[len(panels) :]:
-            ax.set_axis_off()
+    with mpl.rc_context(PANELS):
+        figure, spots = _spots(len(panels), columns, (2.9, 2.05), (0.3, 0.3))
         for ax, (title, inputs) in zip(spots.flat, panels.items(), strict=False):
             _histogram(ax, given)
             _steps(ax, counts(inputs), float(inputs.min()), float(inputs.max()))
@@ -133,13 +142,8 @@ def confusions(
 
     ``panels``: title to (labels, answers), each int64 (N,).
     """
-    columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
-    with mpl.rc_context({**STYLE, "axes.titlesize": 11, "axes.titlepad": 6}):
-        figure = blank(2.7 * columns + 0.9, 0.4 + 2.55 * rows)
-        spots = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-        for ax in spots.flat[len(panels) :]:
-            ax.set_axis_off()
+    with mpl.rc_context(PANELS):
+        figure, spots = _spots(len(panels), 3, (2.7, 2.55), (0.9, 0.4))
         for ax, (title, (labels, answers)) in zip(spots.flat, panels.items(), strict=False):
             _square(ax, classes)
             _cells(ax, confusion(labels, answers, len(classes)))
@@ -252,7 +256,7 @@ def repairs(
     balanced accuracy beside the right feed, paired by seed, with 95 % intervals.
     """
     faults = faults or [name for name, fault in FAULTS.items() if fault.part == "inputs"]
-    with mpl.rc_context({**STYLE, "axes.titlesize": 11, "axes.titlepad": 6}):
+    with mpl.rc_context(PANELS):
         figure = blank(9.0, 1.5 + 0.46 * len(faults))
         figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
         spots = figure.subplots(1, len(targets), squeeze=False, sharey=True, sharex=True)[0]
