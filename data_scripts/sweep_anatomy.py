@@ -100,7 +100,11 @@ def main() -> None:
     ]  # fmt: skip
     done = evidence.sweep(partial(run, args.sources), cells, args.work, args.jobs)
     columns = [*KEYS, "val_accuracy", "test_accuracy", "test_balanced", "seconds"]
-    frame = pandas.DataFrame(done)[columns].sort_values(KEYS, ignore_index=True)
+    frame = pandas.DataFrame(done)[columns]
+    order = {name: place for place, name in enumerate(dict.fromkeys([*pictures, *reader]))}
+    place = frame.strategy.map(order)  # from the lowest stage up, not by name
+    frame = frame.assign(place=place).sort_values(["source", "place", "seed"], ignore_index=True)
+    frame = frame.drop(columns="place")
     path = evidence.save(frame, "sweep_anatomy", "python data_scripts/sweep_anatomy.py")
     print(f"wrote {path}: {len(frame)} runs\nexpect, points over from scratch:")
     stored = evidence.load("sweep_anatomy")
