@@ -362,10 +362,11 @@ alt = f"Differences from the right feed on three targets. Means: {means.to_dict(
 plots.show(chart, alt=alt)
 
 # %% [markdown]
-# Compare the black cross with the blue circle in each row. Where blue is back at zero, training has
-# repaired the fault: the weights have moved to other numbers or colours. Where blue stays behind,
-# something was *taken from the picture*, which no training finds again, or 200 labels were too few
-# to adapt. The green diamond says how much repair the frozen backbone allowed.
+# Compare the black cross with the blue circle in each row. Back at zero: training has repaired the
+# fault, the weights have moved to other numbers or colours. Behind: something was *taken from the
+# picture*, which no training finds again, or 200 labels were too few. Right of zero: once trained
+# on, it was no fault, as when larger pictures show more. The green diamond says how much repair the
+# frozen backbone allowed.
 
 # %% [markdown]
 # Rows at zero without any width changed nothing at all. An X-ray is grey: red, green and blue are

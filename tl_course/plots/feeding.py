@@ -124,7 +124,7 @@ def _steps(ax: Axes, shares: np.ndarray, least: float, most: float) -> "list[Art
     text = f"{least:.1f} to {most:,.1f}"
     place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 9}
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.8}
-    drawn.append(ax.text(0.98, 0.97, text.replace("-", "−"), bbox=box, **place))
+    drawn.append(ax.text(0.94, 0.97, text.replace("-", "−"), bbox=box, **place))
     return drawn
 
 
