@@ -315,9 +315,9 @@ print(warned.round(2).to_string())
 # The second table is about harm alone: how often a pair that did harm has a lower score than one
 # that did not. 0.5 is a coin; 1 would have warned you every time.
 #
-# All scores ask what *frozen* features can do. Look whether they foresee frozen gains better than
-# fine-tuned ones, and where the interval holds zero: there the score is useless, however good its
-# theory. Then compare each score with its own *minus random*: a control, and no training either.
+# All scores ask what *frozen* features can do: are frozen gains foreseen better? Where the interval
+# holds zero, the score is useless, however good its theory. Then compare each score with its own
+# *minus random*: a control, and no training either.
 
 # %% [markdown]
 # ## Anatomy of a case
