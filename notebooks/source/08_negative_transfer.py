@@ -423,8 +423,8 @@ widgets.suspects_board()
 # - **neg-1**: *pretraining can hurt; photographs → satellite images, for example.*
 # - **neg-2**: *the less alike source and target, the less it helps.*
 # - **neg-4**: *photographs → spectrograms maybe work, → text won't.*
-# - **sim-1**: the table of lesson 05. Its last two rows: *abundant data: still helps, but less*;
-#   *unrelated: may not help, or hurt*.
+# - **sim-1**: the last two rows of lesson 05's table: *abundant data: still helps, but less*;
+#   *unrelated: may hurt*.
 # - **neg-3**: *photographs → X-rays*: some say it works well, some do not. See lesson 09.
 
 # %%
