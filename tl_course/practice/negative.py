@@ -133,7 +133,7 @@ def check_judge(judge: Callable) -> str:
     for (what, source, scratch), answer, want in zip(cases, answers, wanted, strict=True):
         if answer != want:
             found = evidence.paired(source, scratch)
-            return f"Not yet: {what}: {found}. That is {want!r}, and you say {answer!r}."
+            return f"Not yet: on {what} ({found}) it says {answer!r}, not {want!r}."
     return "Not yet."
 
 
@@ -174,8 +174,8 @@ def _spared(start: nn.Module) -> str:
     fresh = [name for name in names if name not in kept]
     if guilty in kept:
         return (
-            f"Not yet: {' and '.join(fresh)} went, and the guilty one is still there. Which stage "
-            "alone lost most in the chart?"
+            f"Not yet: {' and '.join(fresh)} went, and the guilty stage is still there. Which one "
+            "lost most alone, in the chart?"
         )
     if len(fresh) > 1:
         return f"Not yet: {' and '.join(fresh)} went. Spare the innocent: one stage is enough."
@@ -184,7 +184,9 @@ def _spared(start: nn.Module) -> str:
     if any(_alike(part, other) for other in others):
         return f"Not yet: this {guilty} comes from another trained reader. It should be new."
     if not _random(part):
-        return f"Not yet: the weights of the {guilty} are all alike. Let them be drawn at random."
+        return f"Not yet: the {guilty} is new, but its weights are all alike or not finite. " + (
+            "Let them be drawn at random."
+        )
     model, task = copy.deepcopy(start), tasks.load("numbers_italian").few(LABELS, seed=0)
     surgery.unfreeze(model)
     train.fit(model, task, EPOCHS, lr=LR, progress=False)
@@ -249,7 +251,7 @@ def check_harmless(choose: Callable) -> str:
         source, task, labels, strategy = found.idxmin()
         return (
             f"Not yet: {numbers}. The worst is {source} on {task}, {labels} labels, {strategy}. "
-            "Whom do you believe, and when?"
+            "Ask each time which of the two did better on validation."
         )
     if share < KEPT:
         return f"Not yet: {numbers}. Too careful: {KEPT:.0%} of the gains can be kept."
@@ -295,11 +297,11 @@ def check_centroid(score: Callable) -> str:
     if fits(balanced=True):
         return "Not yet: it is the mean over the classes. Asked is the share of all inputs."
     if fits(alone=True):
-        return "Not yet: an input alone in its class counts as right. Who should have known it?"
+        return "Not yet: an input alone in its class counts as right. It should count as wrong."
     for (what, features, labels), answer in zip(_clouds(), found, strict=True):
         want = _centroids(features, labels)
         if abs(answer - want) > 1e-4:
-            return f"Not yet: {what}: it is {want:.3f}, yours is {answer:.3f}."
+            return f"Not yet: on {what} the share is {want:.3f}, yours is {answer:.3f}."
     return "Not yet."
 
 

@@ -17,7 +17,7 @@ SCRATCH = ("nothing", "fine-tuned")
 MEANS = {
     "guilty": "worse than from scratch",
     "innocent": "better than from scratch",
-    "not proven": "the runs cannot tell it from from scratch",
+    "not proven": "the runs cannot tell it and from scratch apart",
 }
 
 
@@ -123,7 +123,7 @@ class _Board:
         word = "A control" if source in CONTROLS else verdict.capitalize()
         text = (
             f"<b>{word}</b>, {html.escape(title)}: {MEANS[verdict]}. Difference: "
-            f"{html.escape(str(found))}; it lost in {lost} of them."
+            f"{html.escape(str(found))}; the source lost in {lost} of them."
         )
         return plots.png(self._figure), text + self._control(source, task, labels, strategy)
 
