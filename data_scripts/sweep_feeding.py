@@ -13,7 +13,7 @@ import joblib
 import pandas
 from torch import set_num_threads
 
-from tl_course import evidence, models, tasks
+from tl_course import evidence, models, tasks, train
 from tl_course.evidence import depths, feeding
 
 TARGETS = ("leaves_128", "satellite", "pneumonia")
@@ -32,14 +32,13 @@ def run(task: str, fault: str, seed: int) -> list[dict]:
     for strategy, lr in feeding.RATES.items():
         model = feeding.build(fault, strategy, len(few.classes), seed)
         rows.append({"strategy": strategy, **depths.learned(model, few, lr, seed)})
-        model.classes = few.classes
         if strategy != "fine-tuned":
             continue
         for wrong in (feeding.RIGHT, *feeding.FAULTS):
             if not feeding.applies(wrong, few.test, model):
                 continue
             logits, labels = feeding.asked(model, few.test, wrong)
-            scores = feeding.scored(logits, labels)
+            scores = train.score(logits, labels)
             rows.append({
                 "strategy": "fed wrongly", "fed": wrong, "test_accuracy": scores.accuracy,
                 "test_balanced": scores.balanced_accuracy, "test_loss": scores.loss,

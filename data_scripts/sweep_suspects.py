@@ -15,6 +15,8 @@ from pathlib import Path
 
 import joblib
 import pandas
+from pretrain_readers import pretrain
+from safetensors.torch import save_file
 from torch import manual_seed, set_num_threads
 
 from tl_course import evidence, features, models, surgery, tasks
@@ -34,13 +36,9 @@ EARLIER = {  # strategies of the freezing sweep, for its six targets and first f
 }
 EARLIER_SEEDS, SEARCHED = range(5), {50: 100, 500: 500}
 READER_LABELS, STEPS, READER_RATES = (30, 300), 120, (1e-3, 4e-3, 1.5e-2)
-ANALOGY = {  # strategies of the sweep of lesson 01
-    "Spanish": "spanish",
-    "false friends": "spanish_false_friends",
-    "enciphered": "spanish_enciphered",
-    "reversed": "spanish_reversed",
-    NOTHING: "nothing",
-}
+# strategies of the sweep of lesson 01
+ANALOGY = {name: reader.removeprefix("reader_") for name, reader in suspects.READERS.items()}
+ANALOGY[NOTHING] = "nothing"
 KEYS = ["task", "labels", "source", "strategy", "seed"]
 
 
@@ -51,9 +49,6 @@ def file_of(folder: Path, source: str, seed: int) -> Path:
 
 def learn_source(folder: Path, source: str, seed: int) -> None:
     """Write copy number ``seed`` of ``source``, a picture source or a reader."""
-    from pretrain_readers import pretrain
-    from safetensors.torch import save_file
-
     set_num_threads(1)
     if source in suspects.READERS:
         model = pretrain(ANALOGY[source], seed)

@@ -182,7 +182,7 @@ def test_the_network_is_left_as_it_was(doctor):
 
 def test_what_is_asked_rightly_scores_as_evaluate_says(doctor):
     split = tasks.load("leaves_128").test.take(range(40))
-    scores = feeding.scored(*feeding.asked(doctor, split))
+    scores = train.score(*feeding.asked(doctor, split))
     known = train.evaluate(doctor, split).accuracy  # in bfloat16 where that is faster
     assert scores.accuracy == pytest.approx(known, abs=2 / 40)
     assert torch.equal(scores.labels, split.labels)
@@ -494,9 +494,9 @@ def texts(ax) -> list[str]:
     return [text.get_text() for text in ax.texts]
 
 
-def test_as_seen_undoes_the_right_normalisation(doctor):
+def test_undone_undoes_the_right_normalisation(doctor):
     leaves = tasks.load("leaves").test.inputs[:3]
-    assert torch.equal(plots.as_seen(doctor.preprocess(leaves), doctor.preprocess), leaves)
+    assert torch.equal(doctor.preprocess.undone(doctor.preprocess(leaves)), leaves)
     assert torch.equal(doctor.preprocess.seen(leaves), leaves)
 
 
@@ -529,8 +529,8 @@ def test_confusions_have_every_number():
 def test_the_gallery_ticks_what_is_right():
     picture = torch.zeros(3, 4, 4, dtype=torch.uint8)
     tiles = {
-        "right": plots.Fed(picture, "rust", 0.9, "rust"),
-        "BGR": plots.Fed(picture, "rust", 1.0, "blight"),
+        "right": plots.Tile(picture, "rust", 0.9, "rust"),
+        "BGR": plots.Tile(picture, "rust", 1.0, "blight"),
     }
     shown = [ax for ax in plots.fed_gallery(tiles).axes if ax.axison]
     assert [ax.get_xlabel() for ax in shown] == ["✓ rust 0.90", "✗ rust 1.00"]

@@ -22,6 +22,8 @@ MEASURED = ("val_accuracy", "test_accuracy", "test_balanced")
 def script(monkeypatch, tmp_path):
     """Opens a script as a module; what it stores is kept in ``saved``, under ``command`` too."""
 
+    monkeypatch.syspath_prepend(str(SCRIPTS))  # one imports another
+
     def opened(name: str):
         spec = importlib.util.spec_from_file_location(f"{name}_under_test", SCRIPTS / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
@@ -183,7 +185,6 @@ def tiny(monkeypatch, toy):
         return surgery.replace_head(model, len(toy.classes)), 0.5
 
     monkeypatch.setattr(suspects, "pretrain", pretrain)
-    monkeypatch.syspath_prepend(str(SCRIPTS))
 
 
 def test_a_source_is_kept_and_read_again_by_its_copy(sweep, tiny, tmp_path):
@@ -469,3 +470,80 @@ def test_a_stopped_sweep_of_feeding_goes_on(fed, tmp_path, most):
     found, after = fed("broken.jsonl")
     assert {*before} & {*after} == {before[-1]} and {*before} | {*after} == {*every}
     pandas.testing.assert_frame_equal(found, expected)
+
+
+@pytest.fixture
+def anatomy(script, sweep, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sweep_suspects", sweep)
+    return script("sweep_anatomy")
+
+
+def test_anatomy_takes_the_pair_of_pictures_that_lost_most(anatomy, monkeypatch):
+    rows = [
+        ("nothing", "digits", "fine-tuned", 0.6), ("noise", "digits", "fine-tuned", 0.5),
+        ("colours", "digits", "fine-tuned", 0.4), ("noise", "digits", "frozen", 0.1),
+        ("photographs", "digits", "fine-tuned", 0.2), ("reversed", "digits", "fine-tuned", 0.1),
+    ]  # fmt: skip
+    frame = pandas.DataFrame([
+        {"source": source, "task": task, "strategy": strategy, "labels": 50, "seed": seed,
+         "test_balanced": level + 0.01 * (seed % 2)}
+        for source, task, strategy, level in rows
+        for seed in range(5)
+    ])  # fmt: skip
+    monkeypatch.setattr(evidence, "load", {"sweep_suspects": frame}.__getitem__)
+    assert anatomy.guiltiest() == ("colours", "digits", 50)
+
+
+def test_parts_are_every_stage_alone_and_every_stage_left_out(anatomy):
+    assert anatomy.parts(["a", "b"]) == [
+        "from scratch", "whole source", "only a", "only b", "all but a", "all but b"
+    ]  # fmt: skip
+
+
+def test_a_part_of_a_picture_source_is_trained_once_at_its_rate(
+    anatomy, tiny, tmp_path, monkeypatch
+):
+    anatomy.sweep_suspects.learn_source(tmp_path, "noise", 0)
+    started = {}
+
+    def learned(model, task, lr, seed):
+        started[part] = {name: value.clone() for name, value in model.state_dict().items()}
+        return {"lr_used": lr, "labels_used": len(task.train)}
+
+    monkeypatch.setattr(depths, "learned", learned)
+    for part in ("from scratch", "whole source", "only stem", "all but stem", "lower rate"):
+        (row,) = anatomy.run(tmp_path, "noise", "toy", 15, part, 0, 1e-2)
+        assert row == {"lr_used": pytest.approx(1e-3 if part == "lower rate" else 1e-2),
+                       "labels_used": 15}  # fmt: skip
+    stem, deep = "stem.0.weight", "layer4.0.conv2.weight"
+    whole, scratch = started["whole source"], started["from scratch"]
+    assert not torch.equal(whole[stem], scratch[stem])
+    assert torch.equal(started["only stem"][stem], whole[stem])
+    assert torch.equal(started["only stem"][deep], scratch[deep])
+    assert torch.equal(started["all but stem"][stem], scratch[stem])
+    assert torch.equal(started["all but stem"][deep], whole[deep])
+    assert all(torch.equal(started["lower rate"][name], whole[name]) for name in whole)
+
+
+def test_a_part_of_a_reader_tries_three_rates_and_mixing_adds_its_own_language(
+    anatomy, tmp_path, monkeypatch
+):
+    reader = models.load("reader_spanish_reversed")
+    monkeypatch.setattr(anatomy.sweep_suspects, "backbone", lambda *given: reader)
+    seen = []
+
+    def tune(build, task, rates, epochs, seed):
+        seen.append((build(), len(task.train), [*rates]))
+        return [{"lr": rate, "val_accuracy": 0.5} for rate in rates[:2]] + [
+            {"lr": rates[2], "val_accuracy": 0.9, "test_accuracy": 0.8, "test_balanced": 0.8}
+        ]
+
+    monkeypatch.setattr(evidence, "tune", tune)
+    for part in ("whole source", "mix in the source", "lower rate"):
+        (row,) = anatomy.run(tmp_path, "reversed", "numbers_italian", 30, part, 0, 1e-2)
+        assert row == {"val_accuracy": 0.9, "test_accuracy": 0.8, "test_balanced": 0.8}
+    rates = [*anatomy.sweep_suspects.READER_RATES]
+    assert [(count, tried) for _, count, tried in seen] == [
+        (30, rates), (60, rates), (30, pytest.approx([0.1 * rate for rate in rates]))
+    ]  # fmt: skip
+    assert all(network is not reader for network, _, _ in seen)

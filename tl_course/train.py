@@ -222,7 +222,7 @@ def fit(
             model.eval()
             with torch.no_grad(), autocast:
                 val_logits = torch.cat([forward(p).float() for p in val_inputs.split(250)])
-            val = _scores(val_logits, val_labels)
+            val = score(val_logits, val_labels)
             if not math.isfinite(train_loss + val.loss):
                 stopped = f"loss was not finite in epoch {epoch}"
                 warnings.warn(f"{stopped}; try a lower learning rate", stacklevel=2)
@@ -357,8 +357,11 @@ def _right(answers: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return (answers == labels).view(len(labels), -1).all(1)
 
 
-def _scores(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
-    """Scores over all examples at once, never as a mean over unequal batches."""
+def score(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
+    """``Scores`` of logits, float (N, classes) or (N, K, classes), and labels as in ``Split``.
+
+    Over all examples at once, never as a mean over unequal batches.
+    """
     answers = logits.argmax(-1)
     return Scores(
         accuracy=int(_right(answers, labels).sum()) / len(labels),
@@ -376,7 +379,7 @@ def evaluate(model: nn.Module, split: "Split") -> Scores:
     """
     _check_split(model, split)
     models.warn_of_disagreement(model, split.inputs)
-    return _scores(_logits(model, split.inputs), split.labels)
+    return score(_logits(model, split.inputs), split.labels)
 
 
 def predict(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:

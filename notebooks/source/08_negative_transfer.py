@@ -180,8 +180,9 @@ print(len(accused), "intervals; by luck alone, guilty:", round(0.025 * len(accus
 # %%
 strict = evidence.gains(stored, confidence=1 - 0.05 / len(accused))
 chart = plots.suspects(gains, strict, title="Every suspect: gain over from scratch")
-below = [plots.pair(row.source, row.task) for row in accused.itertuples() if row.high < 0]
-plots.show(chart, alt=f"Gains with intervals in four columns. Guilty: {', '.join(below)}.")
+guilty = accused[(accused.high < 0) & (accused.strategy == "fine-tuned")]
+below = [f"{plots.pair(row.source, row.task)} ({row.labels})" for row in guilty.itertuples()]
+plots.show(chart, alt=f"Gains in four columns. Guilty when fine-tuned: {', '.join(below)}.")
 
 # %% [markdown]
 # Orange squares left of the line: guilty. Blue circles on the right: innocent. A filled mark also

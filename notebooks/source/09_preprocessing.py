@@ -138,7 +138,7 @@ ask(swapped)
 
 # %% tags=["nbval-ignore-output"]
 ways = {"right": ready, "forgotten": forgotten, "BGR": swapped}
-rows = {name: plots.as_seen(inputs[:6], doctor.preprocess) for name, inputs in ways.items()}
+rows = {name: doctor.preprocess.undone(inputs[:6]) for name, inputs in ways.items()}
 alt = "Six leaves as seen: right; without mean and std pale and flat; as BGR blue, not yellow."
 plots.show(plots.gallery(rows, columns=6, zoom=1), alt=alt)
 
@@ -235,10 +235,10 @@ LEAF = 61  # any from 0 to 199
 
 def meal(name):
     inputs = feeding.preparation(doctor, name)(pictures[LEAF : LEAF + 1])
-    (logits, truth), seen = found[name], plots.as_seen(inputs, doctor.preprocess)[0]
+    (logits, truth), seen = found[name], doctor.preprocess.undone(inputs)[0]
     sure, answer = logits[LEAF].softmax(0).max(0)
     file = doctor.classes[int(truth[LEAF])]
-    return plots.Fed(seen, doctor.classes[int(answer)], float(sure), file)
+    return plots.Tile(seen, doctor.classes[int(answer)], float(sure), file)
 
 
 meals = {name: meal(name) for name in found}

@@ -22,3 +22,18 @@ def seconds_until(page, text: str) -> float:
     began = time.perf_counter()
     page.locator(".widget-html-content", has_text=text).first.wait_for(timeout=20_000)
     return time.perf_counter() - began
+
+
+def check_speed(page, slider, sentence, texts: list[str]) -> None:
+    """Move ``slider`` by one key for each of ``texts``, which the locator ``sentence`` shows then.
+
+    Prints the median time from key to sentence, and asserts that it is below 300 ms.
+    """
+    slider.focus()
+    sentence.evaluate(STOPWATCH)
+    for text in texts:
+        page.keyboard.press("ArrowRight")
+        seconds_until(page, text)
+    taken = sorted(page.evaluate("window.taken"))
+    print(f"key to sentence, median of {len(taken)}: {taken[len(taken) // 2]:.0f} ms")
+    assert len(taken) >= 5 / 6 * len(texts) and taken[len(taken) // 2] < 300

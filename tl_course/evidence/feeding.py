@@ -1,5 +1,6 @@
 """Feeding a network wrongly: thirteen faults between a picture and an answer."""
 
+import copy
 import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -8,11 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tl_course import models, store, surgery
+from tl_course import features, models, store, surgery
 
 if TYPE_CHECKING:
     from tl_course.tasks import Split, Task
-    from tl_course.train import Scores
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ FAULTS = {name: Fault(name, part, cause, cure) for name, part, cause, cure in _T
 RIGHT = "right"
 QUALITY = 8  # of JPEG, from 1 to 95
 BATCH = 8  # pictures at a time where the network stands in training mode
+RATES = {"fine-tuned": 1e-3, "head alone": 3e-2}  # of training on pictures that are fed wrongly
 
 
 class Fed(nn.Module):
@@ -144,7 +145,7 @@ def preparation(model: nn.Module, fault: str = RIGHT) -> nn.Module:
     """
     store.choose("fault", fault, [RIGHT, *FAULTS])
     if fault in FAULTS and FAULTS[fault].part == "inputs":
-        return Fed(model.preprocess, fault)
+        return Fed(model.preprocess, fault).to(next(model.parameters()).device)
     return model.preprocess
 
 
@@ -153,23 +154,14 @@ def logits(model: nn.Module, pictures: torch.Tensor, fault: str = RIGHT) -> torc
 
     ``training mode`` takes ``BATCH`` pictures at a time, in the order given.
     """
-    device = next(model.parameters()).device
-    prepare = preparation(model, fault).to(device)
-    modes = [(part, part.training) for part in model.modules()]
-    training = fault == "training mode"
-    statistics = {name: value.clone() for name, value in model.named_buffers()} if training else {}
-    model.train(training)
-    try:
-        with torch.no_grad():
-            parts = pictures.split(BATCH if training else 256)
-            found = [model(prepare(part.to(device))).float().cpu() for part in parts]
-    finally:
-        for part, was in modes:
-            part.training = was
-        for name, value in model.named_buffers():
-            if name in statistics:
-                value.copy_(statistics[name])
-    return torch.cat(found)
+    prepare = preparation(model, fault)
+    if fault != "training mode":
+        return features.run(model, lambda part: model(prepare(part)), pictures)
+    awake = copy.deepcopy(model).train()  # a copy: its statistics move with every batch
+    device = next(awake.parameters()).device
+    with torch.no_grad():
+        parts = pictures.split(BATCH)
+        return torch.cat([awake(prepare(part.to(device))).float().cpu() for part in parts])
 
 
 def asked(
@@ -188,19 +180,6 @@ def asked(
     return logits(model, split.inputs[order], fault)[order.argsort()], split.labels
 
 
-def scored(logits: torch.Tensor, labels: torch.Tensor) -> "Scores":
-    """Scores of what ``asked`` gives: logits (N, classes) and labels, int64 (N,)."""
-    from tl_course.train import Scores
-
-    answers = logits.argmax(1)
-    return Scores(
-        accuracy=float((answers == labels).float().mean()),
-        loss=float(F.cross_entropy(logits, labels)),
-        answers=answers,
-        labels=labels,
-    )
-
-
 def _names(model: nn.Module) -> tuple[str, ...]:
     return model.classes or tuple(map(str, range(models.outputs(model))))
 
@@ -217,9 +196,6 @@ def build(fault: str, strategy: str, classes: int, seed: int) -> nn.Module:
     if fault != RIGHT:
         model.preprocess = Fed(model.preprocess, fault)
     return model
-
-
-RATES = {"fine-tuned": 1e-3, "head alone": 3e-2}
 
 
 def repaired(task: "Task", fault: str, strategy: str, seed: int) -> dict:

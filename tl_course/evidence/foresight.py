@@ -82,7 +82,9 @@ def _rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _warned(values: np.ndarray, harmed: np.ndarray) -> float:
+    """The area under the curve of telling the innocent from the guilty by their score."""
+    from sklearn.metrics import roc_auc_score
+
     if harmed.all() or not harmed.any():
         return float("nan")
-    guilty, innocent = values[harmed][:, None], values[~harmed][None]
-    return float((guilty < innocent).mean() + 0.5 * (guilty == innocent).mean())
+    return float(roc_auc_score(~harmed, values))

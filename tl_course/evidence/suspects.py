@@ -70,12 +70,9 @@ def lesson(source: str, seed: int) -> "Task":
     from tl_course import tasks
 
     count = RECIPES[store.choose("suspect", source, RECIPES)][0]
-    if source == "noise":
-        return tasks.load("noise").few(count, seed)
-    materials = tasks.load("materials_many")
-    if source == "too long on little":
-        return materials.few(count, seed)
-    few = materials.few(count, seed)
+    few = tasks.load("noise" if source == "noise" else "materials_many").few(count, seed)
+    if source in ("noise", "too long on little"):
+        return few
     if source == "colours":
         parts = {name: by_colour(getattr(few, name)) for name in ("train", "val", "test")}
         return replace(few, name="materials_by_colour", classes=ORDERS, **parts)
@@ -109,7 +106,6 @@ def pretrain(source: str, seed: int) -> "tuple[nn.Module, float]":
     )  # fmt: skip
     if history.stopped.startswith("interrupted"):
         raise KeyboardInterrupt
-    model.classes = task.classes
     return model, train.evaluate(model, task.val if choose else task.train).accuracy
 
 

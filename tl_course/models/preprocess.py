@@ -74,8 +74,15 @@ class Preprocess(nn.Module):
 
     def seen(self, images: torch.Tensor) -> torch.Tensor:
         """The pictures as the network sees them: uint8 (N, 3, ``size``, ``size``), to be drawn."""
-        ready = self(images) * self.std + self.mean
-        return (ready.clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
+        return self.undone(self(images))
+
+    def undone(self, inputs: torch.Tensor) -> torch.Tensor:
+        """What reaches the network, float (N, 3, H, W), as pictures: uint8, to be drawn.
+
+        What would be darker than black or lighter than white is cut off.
+        """
+        pictures = inputs * self.std + self.mean
+        return (pictures.clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
 
 
 def warn_of_disagreement(

@@ -21,8 +21,7 @@ from tl_course.plots.depths import (
     standings,
 )
 from tl_course.plots.feeding import (
-    Fed,
-    as_seen,
+    Tile,
     confusions,
     fault_costs,
     fed_gallery,
@@ -65,13 +64,12 @@ from tl_course.plots.worth import (
 
 __all__ = [
     "COLOURS",
-    "Fed",
+    "Tile",
     "Still",
     "activation",
     "activations",
     "anatomy",
     "answers",
-    "as_seen",
     "axes",
     "batches_shown",
     "by_epoch",

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from tl_course import evidence
 from tl_course.plots.lines import apart, band, label_ends, means_of
-from tl_course.plots.style import COLOURS, axes, colour_of
+from tl_course.plots.style import COLOURS, axes, colour_of, lined
 
 if TYPE_CHECKING:
     import pandas
@@ -96,8 +96,7 @@ def runs(
     ax.set_ylim(len(cells) - 0.5, -0.65)
     ax.set_xlim(0, 1)
     ax.set_xlabel("balanced test accuracy (each point one seed, bar: mean)")
-    ax.grid(axis="x", color="#E5E5E5")
-    ax.set_axisbelow(True)
+    lined(ax, "x")
     return ax
 
 
@@ -354,6 +353,7 @@ def differences(
             color=colour,
             va="center",
             weight="bold",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},  # it may lie on a line
         )
     ax.axvline(0, color="black", linewidth=1)
     ax.set_yticks(range(len(intervals)), [*intervals])
@@ -366,6 +366,5 @@ def differences(
     room = 0.1 * max(most - least, 10)
     ax.set_xlim(least - room, most + room)
     ax.set_xlabel(f"difference in points of accuracy (left of 0: {loss}; right: {gain})")
-    ax.grid(axis="x", color="#E5E5E5")
-    ax.set_axisbelow(True)
+    lined(ax, "x")
     return ax

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from tl_course import evidence, store
 from tl_course.evidence import depths
 from tl_course.plots.lines import apart, label_ends, means_of
-from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of
+from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of, lined
 
 if TYPE_CHECKING:
     import pandas
@@ -261,8 +261,7 @@ def by_group(
                 ax.plot(place, mean, marker, markersize=7, linestyle="", label=label, **look)
         ax.set_xticks(range(len(groups)), [names.get(name, name) for name in groups])
         ax.set_title(names.get(value, value), loc="left", fontsize=11)
-        ax.grid(axis="y", color="#E5E5E5")
-        ax.set_axisbelow(True)
+        lined(ax, "y")
         ax.tick_params(axis="x", length=0)
     drawn.flat[0].set_ylabel("balanced test accuracy")
     keys = drawn.flat[0].get_legend_handles_labels()

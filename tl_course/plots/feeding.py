@@ -11,14 +11,13 @@ from matplotlib.figure import Figure
 
 from tl_course.evidence.feeding import FAULTS
 from tl_course.evidence.rules.feeding import cost
-from tl_course.plots.style import COLOURS, STYLE, axes, blank
+from tl_course.plots.style import COLOURS, STYLE, axes, blank, lined
 from tl_course.plots.worth import Still
 
 if TYPE_CHECKING:
     import pandas
     import torch
     from matplotlib.artist import Artist
-    from torch import nn
 
     from tl_course.evidence import Interval
 
@@ -39,18 +38,6 @@ WAYS = {
 }
 
 
-def as_seen(inputs: "torch.Tensor", preprocess: "nn.Module") -> "torch.Tensor":
-    """Pictures as a network sees them, uint8 like ``inputs``: its normalisation undone.
-
-    ``inputs``: what reaches it, float (N, 3, H, W). What would be darker than black or lighter
-    than white is cut off. ``preprocess`` has the right ``mean`` and ``std``.
-    """
-    import torch
-
-    pictures = inputs * preprocess.std + preprocess.mean
-    return (255 * pictures.clamp(0, 1)).round().to(torch.uint8)
-
-
 def counts(inputs: "torch.Tensor") -> np.ndarray:
     """The share of each channel's numbers in each bin of ``EDGES``: (3, bins).
 
@@ -65,8 +52,9 @@ def counts(inputs: "torch.Tensor") -> np.ndarray:
 
 def confusion(labels: "torch.Tensor", answers: "torch.Tensor", classes: int) -> np.ndarray:
     """How often each label (row) was answered by each class (column): int (classes, classes)."""
-    both = labels * classes + answers
-    return both.bincount(minlength=classes**2).reshape(classes, classes).numpy()
+    from sklearn.metrics import confusion_matrix
+
+    return confusion_matrix(labels, answers, labels=range(classes))
 
 
 def _spots(
@@ -178,7 +166,7 @@ def _cells(ax: Axes, found: np.ndarray) -> "list[Artist]":
 
 
 @dataclass(frozen=True)
-class Fed:
+class Tile:
     """One picture, fed in one way. ``seen``: uint8 (3, H, W), as the network sees it; ``answer``
     and its ``confidence`` in [0, 1]; ``label``: what the file says.
     """
@@ -189,7 +177,7 @@ class Fed:
     label: str
 
 
-def fed_gallery(tiles: Mapping[str, Fed], title: str = "", columns: int = 5) -> Figure:
+def fed_gallery(tiles: Mapping[str, Tile], title: str = "", columns: int = 5) -> Figure:
     """One picture as a network sees it under each fault, and what it says.
 
     ``tiles``: the fault's name to what came of it. Wrong answers have a cross.
@@ -238,8 +226,7 @@ def fault_costs(
     ax.set_ylim(len(changes) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("points of accuracy, beside the right feed (95 % interval)")
-    ax.grid(axis="x", color="#E5E5E5")
-    ax.set_axisbelow(True)
+    lined(ax, "x")
     return ax
 
 
@@ -277,8 +264,7 @@ def repairs(
                     ax.text(0, y, "does not apply ", **ink)
             ax.axvline(0, color="black", linewidth=1)
             ax.set_title(name)
-            ax.grid(axis="x", color="#E5E5E5")
-            ax.set_axisbelow(True)
+            lined(ax, "x")
             ax.tick_params(axis="y", length=0)
         for y in range(1, len(faults)):
             for ax in spots:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from tl_course import evidence
 from tl_course.plots.lines import label_ends
-from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of
+from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of, lined
 
 if TYPE_CHECKING:
     import pandas
@@ -196,8 +196,7 @@ def cures(frame: "pandas.DataFrame", base: str = "no cure", title: str = "") -> 
                 _worth(ax, y, found, 100 * (wide[name] - wide[base]).to_numpy())
             ax.axvline(0, color="black", linewidth=1)
             ax.set_title(f"{task}\n{labels:,} labels", fontsize=10.5)
-            ax.grid(axis="x", color="#E5E5E5")
-            ax.set_axisbelow(True)
+            lined(ax, "x")
         panels[0].set_yticks(range(len(names)), names)
         panels[0].set_ylim(len(names) - 0.4, -0.6)
         figure.supxlabel(f"points of balanced test accuracy, beside {base}", fontsize=10.5)

@@ -81,6 +81,12 @@ def axes(width: float = 8.0, height: float = 4.0, title: str = "") -> Axes:
         return ax
 
 
+def lined(ax: Axes, axis: str) -> None:
+    """Light lines behind what is drawn, at the numbers of ``axis``: "x" or "y"."""
+    ax.grid(axis=axis, color="#E5E5E5")
+    ax.set_axisbelow(True)
+
+
 def png(figure: Figure) -> bytes:
     """The figure as PNG. Drawn once, where ``savefig`` draws twice: sliders need it soon."""
     return _encoded(figure, "RGB", "PNG")

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from tl_course import evidence
 from tl_course.evidence.foresight import AGAINST, pairs
 from tl_course.plots.lines import apart
-from tl_course.plots.style import COLOURS, STYLE, axes, blank
+from tl_course.plots.style import COLOURS, STYLE, axes, blank, lined
 
 if TYPE_CHECKING:
     import pandas
@@ -78,8 +78,7 @@ def suspects(
             for y in [y for (_, task), y in rows.items() if task == row.task]:
                 ax.plot(100 * row.gain, y, CONTROLS[row.source], color=COLOURS["random"])
         ax.axvline(0, color="black", linewidth=1)
-        ax.grid(axis="x", color="#E5E5E5")
-        ax.set_axisbelow(True)
+        lined(ax, "x")
         ax.tick_params(axis="y", length=0)
     grid[0].set_yticks(range(len(rows)), [pair(*key) for key in rows])
     grid[0].set_ylim(len(rows) - 0.4, -0.6)
@@ -150,8 +149,8 @@ def two_ways(table: "pandas.DataFrame", title: str = "", ax: Axes | None = None)
     """The gain of each case fine-tuned (across) against that with frozen weights (up), in points.
 
     ``table``: what ``evidence.gains`` gives. Below the horizontal line frozen weights hurt, left of
-    the vertical one fine-tuning does; shaded: they hurt only if frozen. The cases that differ most
-    are named. Grey crosses: a frozen random backbone, whose fine-tuning is from scratch.
+    the vertical one fine-tuning does; shaded: they hurt only if frozen, and of these the cases that
+    differ most are named. Grey crosses: a frozen random backbone; its fine-tuning is from scratch.
     """
     ax = ax or axes(7.6, 5.0, title)
     keys = [*PAIR, "labels"]
@@ -176,7 +175,8 @@ def two_ways(table: "pandas.DataFrame", title: str = "", ax: Axes | None = None)
     ax.text(high, low + 2, "hurts only if frozen ", color=INK["guilty"], ha="right", weight="bold")
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
     ax.text(high - 1, high - 4, "alike", color="#666666", ha="right", va="center", bbox=box)
-    gap = both["frozen"] - both["fine-tuned"]
+    shaded = both[(both["fine-tuned"] >= 0) & (both["frozen"] < 0)]
+    gap = shaded["frozen"] - shaded["fine-tuned"]
     named = both.loc[gap.nsmallest(NAMED).index].sort_values("frozen", ascending=False)
     heights = apart([*named["frozen"]], 0.05 * (high - low))
     for height, row in zip(heights, named.itertuples(index=False), strict=True):
@@ -258,8 +258,7 @@ def correlations(table: "pandas.DataFrame", title: str = "") -> Figure:
             ax.plot(row.correlation, y, mark, color=colour, markerfacecolor=face, markersize=7)
         ax.axvline(0, color="black", linewidth=1)
         ax.set_xlim(-1.03, 1.03)
-        ax.grid(axis="x", color="#E5E5E5")
-        ax.set_axisbelow(True)
+        lined(ax, "x")
         ax.tick_params(axis="y", length=0)
     labels = [name if against == AGAINST[0] else f"{name}, minus random" for name, against in names]
     panels[0].set_yticks(range(len(names)), labels)

@@ -14,7 +14,7 @@ from PIL import Image
 from tl_course import evidence
 from tl_course.plots.charts import label_curves
 from tl_course.plots.lines import apart, band, means_of
-from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of
+from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of, lined
 
 if TYPE_CHECKING:
     import pandas
@@ -138,8 +138,7 @@ def _label_outside(panels: Mapping[str, Axes], xlabel: str, ylabel: str) -> None
         ax.set_xlabel(xlabel if place.is_last_row() else "")
         ax.set_ylabel(ylabel if place.is_first_col() else "")
         ax.tick_params(labelsize=9)
-        ax.grid(axis="y", color="#EEEEEE")
-        ax.set_axisbelow(True)
+        lined(ax, "y")
 
 
 def _log_axis(ax: Axes, counts: Sequence[int], named: Sequence[int]) -> None:
@@ -321,6 +320,5 @@ def shares(
     ax.set_xlim(min(0, least), max(1.08, most))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.set_xlabel("share of the way from guessing to the most labels measured")
-    ax.grid(axis="x", color="#E5E5E5")
-    ax.set_axisbelow(True)
+    lined(ax, "x")
     return ax

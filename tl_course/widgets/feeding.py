@@ -9,7 +9,7 @@ import torch
 
 from tl_course import models, practice, tasks
 from tl_course.evidence import feeding
-from tl_course.plots.feeding import FeedingDesk, Symptoms, as_seen, counts
+from tl_course.plots.feeding import FeedingDesk, Symptoms, counts
 from tl_course.widgets.experiment import Experiment
 
 LEAVES = 100
@@ -59,8 +59,7 @@ class _Clinic:
 
     def _look(self, fed: str, _) -> tuple:
         ready = feeding.preparation(self._doctor, fed)(self.leaves.inputs)
-        seen = as_seen(ready, self._right)
-        return seen, counts(ready), float(ready.min()), float(ready.max())
+        return self._right.undone(ready), counts(ready), float(ready.min()), float(ready.max())
 
     def _answer(self, fed: str, training: bool) -> tuple[torch.Tensor, int]:
         """Probabilities, and how many answers are others where the leaves come in another order."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tl_course import store
 from tl_course.evidence import results
 from tl_course.evidence.depths import PRETRAINED
-from tl_course.evidence.rules.shared import by_task, mean_paired, settled, share
+from tl_course.evidence.rules.shared import by_task, counts, mean_paired, settled, share
 from tl_course.evidence.verdicts import Verdict, compare, scores
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ PARTIAL, MOST = "frozen to layer2", "frozen to layer3"
 AT_ONCE = "fine-tune at once"
 POLICY = "features until they stop, then all"
 HASTY = "features for one epoch, then all"
-
-
-def counts(frame: "pandas.DataFrame", task: str) -> list[int]:
-    """The counts of labels stored for a task, rising."""
-    return sorted(set(frame[frame.task == task].labels))
 
 
 def quick_features_rule() -> Verdict:

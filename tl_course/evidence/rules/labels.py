@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from tl_course import store
 from tl_course.evidence import results
 from tl_course.evidence.intervals import paired
-from tl_course.evidence.rules.freezing import counts
-from tl_course.evidence.rules.shared import by_task, mean_paired, settled, share
+from tl_course.evidence.rules.shared import by_task, counts, mean_paired, settled, share
 from tl_course.evidence.verdicts import Verdict, compare, scores
 from tl_course.evidence.worth import epochs_needed, factor, times_the_labels
 

@@ -35,6 +35,11 @@ def by_task(cells: Iterable[tuple[str, int | str]]) -> list[str]:
     return [f"{task} ({', '.join(counts)})" for task, counts in tasks.items()]
 
 
+def counts(frame: "pandas.DataFrame", task: str) -> list[int]:
+    """The counts of labels stored for a task, rising."""
+    return sorted(set(frame[frame.task == task].labels))
+
+
 def mean_paired(pairs: "Iterable[tuple[pandas.Series, pandas.Series]]") -> Interval:
     """The mean over cells of first minus second, paired by seed; each series is indexed by seed.
 

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from tl_course.evidence import results
 from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.rules.shared import by_task, mean_paired, settled, share
+from tl_course.evidence.rules.shared import by_task, counts, mean_paired, settled, share
 from tl_course.evidence.suspects import gains
-from tl_course.evidence.verdicts import Verdict
+from tl_course.evidence.verdicts import Verdict, compare, scores
 
 if TYPE_CHECKING:
     import pandas
@@ -14,28 +14,15 @@ if TYPE_CHECKING:
 LESSON = "08_negative_transfer"
 NEAR = ("materials", "leaves", "satellite")  # pictures of things, in colour
 FAR = ("digits", "spoken_digits", "pneumonia", "text_pictures")
+PHOTOGRAPHS, SCRATCH = "photographs, fine-tuned", "nothing, fine-tuned"
 AUDIO, XRAYS, TEXT = "spoken_digits", "pneumonia", "text_pictures"
+EXAMPLE = "satellite"  # the document's own
 
 
-def accuracies(
-    frame: "pandas.DataFrame", source: str, task: str, labels: int, strategy: str = "fine-tuned"
-) -> "pandas.Series":
-    """Balanced test accuracy in [0, 1] of one cell of ``sweep_suspects``, by seed."""
-    rows = frame[(frame.source == source) & (frame.task == task) & (frame.labels == labels)]
-    return rows[rows.strategy == strategy].set_index("seed").test_balanced.sort_index()
-
-
-def gain(
-    frame: "pandas.DataFrame", task: str, labels: int, source: str = "photographs"
-) -> Interval:
-    """What ``source``, fine-tuned, brings over from scratch in one cell."""
-    found = accuracies(frame, source, task, labels)
-    return paired(*found.align(accuracies(frame, "nothing", task, labels)))
-
-
-def counts(frame: "pandas.DataFrame", task: str) -> list[int]:
-    """The few and the many labels of a task."""
-    return sorted(frame[frame.task == task].labels.unique().tolist())
+def _runs() -> "pandas.DataFrame":
+    """The stored runs; a strategy is a source and how it was trained: "noise, frozen"."""
+    frame = results.load("sweep_suspects")
+    return frame.assign(strategy=frame.source + ", " + frame.strategy)
 
 
 def hurt_rule() -> Verdict:
@@ -54,13 +41,16 @@ def hurt_rule() -> Verdict:
     strict = strict[strict.strategy == "fine-tuned"]
     guilty = strict[strict.high < 0].sort_values("gain")
     names = [f"{g.source} to {g.task} ({g.labels})" for g in guilty.itertuples()]
-    example = [gain(frame, "satellite", labels) for labels in counts(frame, "satellite")]
+    runs = _runs()
+    example = [
+        compare(runs, EXAMPLE, labels, PHOTOGRAPHS, SCRATCH) for labels in counts(runs, EXAMPLE)
+    ]
     worst = tuned.loc[tuned.gain.idxmin()]
     found = Interval(worst.gain, worst.low, worst.high, int(worst.seeds))
     signs = {-1: "loses", 0: "cannot be told", 1: "gains"}
     said = ", ".join(f"{signs[each.sign]} {100 * each.effect:+.1f}" for each in example)
     condition = f"{len(guilty)} of {len(tuned)} pairs do harm: {', '.join(names) or 'none'}; "
-    condition += f"satellite, the document's example, {said}"
+    condition += f"{EXAMPLE}, the document's example, {said}"
     if guilty.empty:
         return settled("neg-1", "does-not-hold", condition, found, LESSON)
     verdict = "holds" if any(each.sign < 0 for each in example) else "holds-when"
@@ -73,13 +63,13 @@ def fading_rule() -> Verdict:
     Holds where the mean gain is smaller far away with few and with many labels, holds when with
     one of them, does not otherwise. The condition names what far targets still gain.
     """
-    frame = results.load("sweep_suspects")
+    frame = _runs()
     sides = {}
     for index, name in enumerate(("few labels", "many labels")):
         sides[name] = [
             sum(
-                accuracies(frame, "photographs", task, counts(frame, task)[index])
-                - accuracies(frame, "nothing", task, counts(frame, task)[index])
+                scores(frame, task, counts(frame, task)[index], PHOTOGRAPHS)
+                - scores(frame, task, counts(frame, task)[index], SCRATCH)
                 for task in tasks
             )
             / len(tasks)
@@ -91,7 +81,7 @@ def fading_rule() -> Verdict:
         (task, labels)
         for task in FAR
         for labels in counts(frame, task)
-        if gain(frame, task, labels).sign > 0
+        if compare(frame, task, labels, PHOTOGRAPHS, SCRATCH).sign > 0
     )
     condition += f"; far targets that gain all the same: {', '.join(still) or 'none'}"
     return settled("neg-2", verdict, condition, mean_paired(sides.values()), LESSON)
@@ -103,26 +93,19 @@ def xray_rule() -> Verdict:
     Works where the start that leads on validation beats from scratch with few and with many
     labels; holds when with one of them. The condition says how the head on random weights does.
     """
-    frame = results.load("sweep_suspects")
+    frame = _runs()
     yes, no, pairs, leaders = [], [], [], []
     for labels in counts(frame, XRAYS):
         cell = frame[(frame.task == XRAYS) & (frame.labels == labels)]
         starts = cell[cell.source == "photographs"].groupby("strategy")
         leader = starts.val_accuracy.mean().idxmax()
-        pair = (
-            accuracies(frame, "photographs", XRAYS, labels, leader),
-            accuracies(frame, "nothing", XRAYS, labels),
-        )
-        found = paired(*pair[0].align(pair[1]))
+        pair = [scores(frame, XRAYS, labels, start) for start in (leader, SCRATCH)]
         pairs.append(pair)
-        leaders.append(f"{leader} leads with {labels}")
-        (yes if found.sign > 0 else no).append(str(labels))
+        leaders.append(f"{leader.rpartition(', ')[2]} leads with {labels}")
+        (yes if paired(*pair[0].align(pair[1])).sign > 0 else no).append(str(labels))
     verdict, condition = share(yes, no, "with {} X-rays", "with {}")
     random = mean_paired(
-        (
-            accuracies(frame, "photographs", XRAYS, labels, "frozen"),
-            accuracies(frame, "nothing", XRAYS, labels, "frozen"),
-        )
+        [scores(frame, XRAYS, labels, f"{source}, frozen") for source in ("photographs", "nothing")]
         for labels in counts(frame, XRAYS)
     )
     condition += f"; {', '.join(leaders)}; head alone against random weights {random}"
@@ -137,15 +120,13 @@ def audio_and_text_rule() -> Verdict:
     same sentences. Holds where both are so, holds when one is, does not otherwise. The effect is
     photographs minus counted words with many labels.
     """
-    frame = results.load("sweep_suspects")
-    audio = [n for n in counts(frame, AUDIO) if gain(frame, AUDIO, n).sign > 0]
-    text = [n for n in counts(frame, TEXT) if gain(frame, TEXT, n).sign > 0]
-    many = counts(frame, TEXT)[-1]
-    words = paired(
-        *accuracies(frame, "photographs", TEXT, many).align(
-            accuracies(frame, "words counted", TEXT, many, "frozen")
-        )
+    frame = _runs()
+    audio, text = (
+        [n for n in counts(frame, task) if compare(frame, task, n, PHOTOGRAPHS, SCRATCH).sign > 0]
+        for task in (AUDIO, TEXT)
     )
+    many = counts(frame, TEXT)[-1]
+    words = compare(frame, TEXT, many, PHOTOGRAPHS, "words counted, frozen")
     parts = [
         f"sound gains with {', '.join(map(str, audio))} labels" if audio else "sound gains nothing",
         f"text gains with {', '.join(map(str, text))}" if text else "text gains nothing",
