@@ -15,6 +15,8 @@ from tl_course.store.errors import (
     UnknownName,
     UnsafeArchive,
     choose,
+    number,
+    whole,
 )
 from tl_course.store.fetching import fetch, locate
 from tl_course.store.places import cache_dir, data_dir, sha256, user_path, write_atomically
@@ -51,11 +53,13 @@ __all__ = [
     "load_weights",
     "locate",
     "manifest",
+    "number",
     "published",
     "read_metadata",
     "sha256",
     "unpack",
     "user_path",
+    "whole",
     "write_atomically",
     "write_embedded",
 ]

@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 
 
 class CourseError(Exception):
     """An error that a learner can act on.
 
-    `thing` names what the error is about, `cause` says what is wrong with it and `cure` what to
-    do. `str()` gives the three as sentences: "THING: CAUSE. CURE."
+    ``thing`` names what the error is about, ``cause`` says what is wrong with it and ``cure`` what to
+    do. ``str()`` gives the three as sentences: "THING: CAUSE. CURE."
     """
 
     def __init__(self, thing: str, cause: str, cure: str) -> None:
@@ -57,9 +59,9 @@ class StorageError(CourseError, OSError):
 
 
 def choose(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return `name` when it is one of `known`.
+    """Return ``name`` when it is one of ``known``.
 
-    `kind` says what is being chosen ("task"). Raises `UnknownName`, which lists the known names
+    ``kind`` says what is being chosen ("task"). Raises ``UnknownName``, which lists the known names
     (in their own order, where they have one) and proposes the most similar one.
     """
     names = sorted(known) if isinstance(known, set | frozenset) else list(known)
@@ -72,6 +74,41 @@ def choose(kind: str, name: str, known: Iterable[str]) -> str:
         cause += f"; did you mean {by_folded[close[0]]!r}?"
     cure = f"Choose from {', '.join(names)}" if names else f"No {kind} is known here"
     raise UnknownName(f"{kind} {name!r}", cause, cure)
+
+
+def whole(name: str, value: object, least: int = 1, most: int | None = None) -> int:
+    """Return ``value`` as an int when it is a whole number from ``least`` to ``most``.
+
+    NumPy's whole numbers count, True and False do not. Raises ``BadInput``, which calls the value
+    ``name``.
+    """
+    wanted = isinstance(value, Integral) and not isinstance(value, bool)
+    if wanted and least <= value <= (value if most is None else most):
+        return int(value)
+    raise BadInput(f"{name}={value!r}", *_wanted(name, "a whole number", least, most))
+
+
+def number(
+    name: str, value: object, least: float | None = None, most: float | None = None
+) -> float:
+    """Return ``value`` as a float when it is a finite number from ``least`` to ``most``.
+
+    NumPy's numbers count, True and False do not. Raises ``BadInput``, which calls the value
+    ``name``.
+    """
+    wanted = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    low, high = -math.inf if least is None else least, math.inf if most is None else most
+    if wanted and low <= value <= high:
+        return float(value)
+    raise BadInput(f"{name}={value!r}", *_wanted(name, "a finite number", least, most))
+
+
+def _wanted(name: str, kind: str, least: float | None, most: float | None) -> tuple[str, str]:
+    """Say of a number what it must be, and propose one."""
+    bounds = (("from", least), ("to", most))
+    limits = "".join(f" {word} {bound}" for word, bound in bounds if bound is not None)
+    example = next((bound for bound in (least, most) if bound is not None), 1)
+    return f"it must be {kind}{limits}", f"Try {name}={example}"
 
 
 def _sentence(text: str) -> str:
