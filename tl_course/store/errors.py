@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 
@@ -13,8 +14,8 @@ from numbers import Integral, Real
 class CourseError(Exception):
     """An error that a learner can act on.
 
-    ``thing`` names what the error is about, ``cause`` says what is wrong with it and ``cure`` what to
-    do. ``str()`` gives the three as sentences: "THING: CAUSE. CURE."
+    ``thing`` names what the error is about, ``cause`` says what is wrong with it and ``cure`` what
+    to do. ``str()`` gives the three as sentences: "THING: CAUSE. CURE."
     """
 
     def __init__(self, thing: str, cause: str, cure: str) -> None:
@@ -96,16 +97,17 @@ def number(
     NumPy's numbers count, True and False do not. Raises ``BadInput``, which calls the value
     ``name``.
     """
-    wanted = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    wanted = isinstance(value, Real) and not isinstance(value, bool)
     low, high = -math.inf if least is None else least, math.inf if most is None else most
-    if wanted and low <= value <= high:
+    # the largest float is finite; a whole number may be too large to become one
+    if wanted and low <= value <= high and abs(value) <= sys.float_info.max:
         return float(value)
     raise BadInput(f"{name}={value!r}", *_wanted(name, "a finite number", least, most))
 
 
 def _wanted(name: str, kind: str, least: float | None, most: float | None) -> tuple[str, str]:
     """Say of a number what it must be, and propose one."""
-    bounds = (("from", least), ("to", most))
+    bounds = (("from", least), ("up to" if least is None else "to", most))
     limits = "".join(f" {word} {bound}" for word, bound in bounds if bound is not None)
     example = next((bound for bound in (least, most) if bound is not None), 1)
     return f"it must be {kind}{limits}", f"Try {name}={example}"
