@@ -3,10 +3,9 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -99,6 +98,11 @@ class Epoch(NamedTuple):
     val_accuracy: float
 
 
+Change = Callable[[torch.Tensor], torch.Tensor]
+Penalty = Callable[[nn.Module], torch.Tensor]
+Watch = Callable[[int, Epoch], None]
+
+
 def pick_device() -> torch.device:
     """The fastest device there is: CUDA, Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
@@ -134,9 +138,9 @@ def fit(
     lr: float | Mapping[str, float] = 1e-3,
     batch: int = 32,
     weight_decay: float = 0.01,
-    augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
-    penalty: Callable[[nn.Module], torch.Tensor] | None = None,
-    watch: Callable[[int, Epoch], None] | None = None,
+    augment: Change | None = None,
+    penalty: Penalty | None = None,
+    watch: Watch | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
@@ -150,8 +154,8 @@ def fit(
     AdamW, learning rate falling to zero along a cosine. ``lr`` is one rate or one for each stage
     name. ``augment`` maps uint8 pictures (N, 3, H, W) to the same. What ``penalty(model)`` gives,
     a tensor of one number, is added to the loss of every step. ``watch(number, epoch)`` is
-    called after every epoch. Frozen stages keep their
-    BatchNorm statistics, and run once instead of every epoch unless ``augment`` forbids it.
+    called after every epoch. Frozen stages keep their BatchNorm statistics, and run once instead
+    of every epoch unless ``augment`` forbids it.
     ``seed`` orders the batches; what ``augment`` draws follows torch's global generator, which
     stays yours to seed. ``progress`` may be a title for the bar. Ctrl-C ends training
     and returns the history so far, with the best weights (those it started with, if no epoch
@@ -160,7 +164,10 @@ def fit(
     for what cannot be trained, and gives a ``models.PreprocessingWarning`` for inputs that do
     not suit the model's preprocessing.
     """
-    _check(model, task, epochs, batch, seed, weight_decay)
+    epochs, batch = store.whole("epochs", epochs), store.whole("batch", batch)
+    seed = int(store.number("seed", seed, least=0))
+    weight_decay = store.number("weight_decay", weight_decay, least=0)
+    _check(model, task)
     if keep not in ("best", "last"):
         raise store.BadInput(
             f"keep={keep!r}", "fit keeps the best epoch or the last", 'Pass "best" or "last"'
@@ -174,68 +181,83 @@ def fit(
     models.warn_of_disagreement(model, task.train.inputs, task.classes)
     model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(surgery.param_groups(model, lr), weight_decay=weight_decay)
+    steps = epochs * math.ceil(len(task.train) / batch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     vars(model).pop("saved", None)  # what it learns now is no longer what models.save kept
-    prefix = features.split_prefix(model) if cache and augment is None else None
-    if prefix and not prefix.fits(task.train.inputs):
-        prefix = None
     began = time.perf_counter()
     autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+    forward, learned, checked, cached = _prepare(model, task, autocast, cache and augment is None)
+    inputs, labels = (each.to(device) for each in learned)
+    checked = [each.to(device) for each in checked]
+    order = torch.Generator().manual_seed(seed)
+
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for chosen in torch.randperm(len(labels), generator=order).split(batch):
+            yield inputs[chosen] if augment is None else augment(inputs[chosen]), labels[chosen]
+
+    def one_epoch() -> Epoch:
+        found = _learn(model, forward, batches(), optimizer, schedule, penalty)
+        return Epoch(*found, *_validate(model, forward, *checked))
+
+    rows, best_epoch, stopped = _train(model, task, one_epoch, epochs, watch, keep, progress)
+    columns = tuple(zip(*rows, strict=True)) or ((), (), (), ())
+    return History(
+        *columns,
+        seconds=time.perf_counter() - began,
+        best_epoch=best_epoch,
+        device=str(device),
+        dtype=str(dtype).removeprefix("torch."),
+        cached=cached,
+        stopped=stopped,
+    )
+
+
+def _prepare(model: nn.Module, task: "Task", autocast: torch.autocast, cache: bool) -> tuple:
+    """How inputs become logits, both splits as it takes them, and the stages that ran already."""
+    splits = [(split.inputs, split.labels) for split in (task.train, task.val)]
+    prefix = features.split_prefix(model) if cache else None
+    if prefix and not prefix.fits(task.train.inputs):
+        prefix = None
     if prefix:
         with autocast:
-            inputs, val_inputs = prefix.apply(task.train.inputs), prefix.apply(task.val.inputs)
-        forward = prefix.above
-    else:
-        inputs, val_inputs = task.train.inputs, task.val.inputs
+            splits = [(prefix.apply(inputs), labels) for inputs, labels in splits]
 
-        def forward(pictures: torch.Tensor) -> torch.Tensor:
-            return model(model.preprocess(pictures))
+    def forward(inputs: torch.Tensor) -> torch.Tensor:
+        with autocast:
+            logits = prefix.above(inputs) if prefix else model(model.preprocess(inputs))
+        return logits.float()
 
-    labels, val_labels = task.train.labels.to(device), task.val.labels.to(device)
-    inputs, val_inputs = inputs.to(device), val_inputs.to(device)
-    steps = -(-len(labels) // batch)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
-    generator = torch.Generator().manual_seed(int(seed))
-    rows: list[Epoch] = []
-    best_key, best_epoch, stopped = None, 0, ""
-    best_state = _weights(model)  # where the first epoch fails, the start
+    return forward, *splits, prefix.names if prefix else ()
+
+
+def _train(
+    model: nn.Module,
+    task: "Task",
+    one_epoch: Callable[[], Epoch],
+    epochs: int,
+    watch: Watch | None,
+    keep: str,
+    progress: bool | str,
+) -> tuple[list[Epoch], int, str]:
+    """What each epoch gave, the one whose weights the model holds now, and why it ended early."""
+    rows, stopped = [], ""
+    best_key, best_epoch, best_state = None, 0, _weights(model)  # where the first fails: the start
     title = progress if isinstance(progress, str) else "training"
-    bar = tqdm(total=epochs, desc=title, unit="epoch", disable=not progress)
+    bar = tqdm(range(1, epochs + 1), title, unit="epoch", disable=not progress)
     try:
-        for epoch in range(1, epochs + 1):
-            surgery.train_mode(model)
-            total_loss, right = 0.0, 0
-            for chosen in torch.randperm(len(labels), generator=generator).split(batch):
-                pictures = inputs[chosen] if augment is None else augment(inputs[chosen])
-                target = labels[chosen]
-                with autocast:
-                    logits = forward(pictures)
-                loss = _loss(logits.float(), target)
-                if penalty is not None:
-                    loss = loss + penalty(model)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                total_loss += loss.detach() * len(chosen)
-                right += _right(logits.detach().argmax(-1), target).sum()
-            train_loss, train_accuracy = float(total_loss) / len(labels), int(right) / len(labels)
-            model.eval()
-            with torch.no_grad(), autocast:
-                val_logits = torch.cat([forward(p).float() for p in val_inputs.split(250)])
-            val = score(val_logits, val_labels)
-            if not math.isfinite(train_loss + val.loss):
-                stopped = f"loss was not finite in epoch {epoch}"
-                warnings.warn(f"{stopped}; try a lower learning rate", stacklevel=2)
+        for number in bar:
+            epoch = one_epoch()
+            if not math.isfinite(epoch.train_loss + epoch.val_loss):
+                stopped = f"loss was not finite in epoch {number}"
+                warnings.warn(f"{stopped}; try a lower learning rate", stacklevel=3)
                 break
-            rows.append(Epoch(train_loss, train_accuracy, val.loss, val.accuracy))
-            key = (val.accuracy, -val.loss) if keep == "best" else (epoch,)
+            rows.append(epoch)
+            key = (epoch.val_accuracy, -epoch.val_loss) if keep == "best" else (number,)
             if best_key is None or key > best_key:
-                best_key, best_epoch = key, epoch
-                best_state = _weights(model)
+                best_key, best_epoch, best_state = key, number, _weights(model)
             if watch is not None:
-                watch(epoch, rows[-1])
-            bar.update()
-            bar.set_postfix(train=f"{train_accuracy:.2f}", val=f"{val.accuracy:.2f}")
+                watch(number, epoch)
+            bar.set_postfix(train=f"{epoch.train_accuracy:.2f}", val=f"{epoch.val_accuracy:.2f}")
     except KeyboardInterrupt:
         stopped = f"interrupted in epoch {len(rows) + 1}"
     finally:
@@ -244,29 +266,50 @@ def fit(
         model.eval()
         if best_epoch:
             model.classes = tuple(task.classes)
-    columns = tuple(zip(*rows, strict=True)) or ((), (), (), ())
-    return History(
-        *columns,
-        seconds=time.perf_counter() - began,
-        best_epoch=best_epoch,
-        device=str(device),
-        dtype=str(dtype).removeprefix("torch."),
-        cached=prefix.names if prefix else (),
-        stopped=stopped,
-    )
+    return rows, best_epoch, stopped
 
 
-def l2_sp(model: nn.Module, strength: float) -> Callable[[nn.Module], torch.Tensor]:
+def _learn(
+    model: nn.Module,
+    forward: Change,
+    batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    penalty: Penalty | None,
+) -> tuple[float, float]:
+    """One epoch of training: the mean loss and the accuracy on the way."""
+    surgery.train_mode(model)
+    total, right, count = 0.0, 0, 0
+    for inputs, labels in batches:
+        logits = forward(inputs)
+        loss = _loss(logits, labels)
+        if penalty is not None:
+            loss = loss + penalty(model)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        total += loss.detach() * len(labels)
+        right += _right(logits.detach().argmax(-1), labels).sum()
+        count += len(labels)
+    return float(total) / count, int(right) / count
+
+
+@torch.no_grad()
+def _validate(model: nn.Module, forward: Change, inputs: torch.Tensor, labels: torch.Tensor):
+    model.eval()
+    found = score(torch.cat([forward(part) for part in inputs.split(250)]), labels)
+    return found.loss, found.accuracy
+
+
+def l2_sp(model: nn.Module, strength: float) -> Penalty:
     """A ``penalty`` for ``fit`` that holds weights near where they are now.
 
     ``strength`` / 2 times the squared distance of the weights trained from their values at this
     moment (L2-SP, Li et al. 2018, arXiv:1802.01483); a head that is replaced later is left out.
     Raises ``BadInput`` for a strength below 0.
     """
-    if isinstance(strength, bool) or not isinstance(strength, Real) or not 0 <= strength < math.inf:
-        raise store.BadInput(
-            f"l2_sp(strength={strength!r})", "it must be a number from 0", "Try 0.1"
-        )
+    strength = store.number("strength", strength, least=0)
     start = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
 
     def penalty(moved: nn.Module) -> torch.Tensor:
@@ -284,17 +327,7 @@ def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def _check(
-    model: nn.Module, task: "Task", epochs: int, batch: int, seed: int, weight_decay: float
-) -> None:
-    for name, value in (("epochs", epochs), ("batch", batch)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise store.BadInput(
-                f"{name}={value!r}", "it must be a whole number from 1", f"Try {name}=10"
-            )
-    for name, value in (("seed", seed), ("weight_decay", weight_decay)):
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
-            raise store.BadInput(f"{name}={value!r}", "it must be a number from 0", "Leave it out")
+def _check(model: nn.Module, task: "Task") -> None:
     if not (hasattr(task, "train") and hasattr(task, "val")):
         raise store.BadInput(
             f"a {type(task).__name__} as task", "fit needs a whole task", "Pass the Task itself"
