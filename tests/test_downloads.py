@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,12 +14,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 
+import pooch
 import pytest
+import requests
 
 from tl_course import store
 from tl_course.store import catalogue, fetching, places
 
-ROOT = Path(__file__).resolve().parents[1]
 localhost = pytest.mark.localhost
 
 
@@ -35,85 +37,56 @@ GOOD = zipped()
 SIZE = len(GOOD)
 DIGEST = hashlib.sha256(GOOD).hexdigest()
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Log in to the network</title></head></html>"
+# By path: the status, the content, and the length that is announced where it is another one.
+ANSWERS = {
+    "/good": (200, GOOD),
+    "/short": (200, GOOD[:1000]),
+    "/broken-off": (200, GOOD[:1000], SIZE),
+    "/page": (200, PAGE),
+    "/other": (200, GOOD[:-1] + b"x"),
+    "/missing": (404, b"gone"),
+    "/failing": (500, b"oops"),
+    "/moved": (302, b""),
+    "/slow": (200, b"", SIZE),
+    "/endless": (200, GOOD[: SIZE // 2], SIZE),
+}
 
 
-class Answers(BaseHTTPRequestHandler):
+class Server(BaseHTTPRequestHandler):
     """Serves what its path names; counts the requests."""
 
     def do_GET(self):  # noqa: N802
         self.server.asked.append(self.path)
-        getattr(self, self.path.strip("/").replace("-", "_"))()
-
-    def log_message(self, *_):
-        """Keep the test's output clean."""
-
-    def send(self, content, length=None, status=200):
+        if self.path == "/silent":
+            time.sleep(1)
+            return
+        status, content, *length = ANSWERS[self.path]
         self.send_response(status)
-        self.send_header("Content-Length", str(len(content) if length is None else length))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def good(self):
-        self.send(GOOD)
-
-    def short(self):
-        self.send(GOOD[:1000])
-
-    def broken_off(self):
-        self.send(GOOD[:1000], length=SIZE)
-
-    def page(self):
-        self.send(PAGE)
-
-    def other(self):
-        self.send(GOOD[:-1] + b"x")
-
-    def missing(self):
-        self.send(b"gone", status=404)
-
-    def failing(self):
-        self.send(b"oops", status=500)
-
-    def moved(self):
-        self.send_response(302)
+        self.send_header("Content-Length", str(length[0] if length else len(content)))
         self.send_header("Location", "/good")
         self.end_headers()
-
-    def silent(self):
-        time.sleep(1)
-
-    def slow(self):
-        self.send_response(200)
-        self.send_header("Content-Length", str(SIZE))
-        self.end_headers()
         try:
-            for start in range(0, SIZE, 2000):
+            self.wfile.write(content)
+            if self.path == "/endless":
+                time.sleep(90)  # whoever interrupts this has time, on a busy machine too
+            for start in range(0, SIZE if self.path == "/slow" else 0, 2000):
                 self.wfile.write(GOOD[start : start + 2000])
                 time.sleep(0.02)
         except OSError:
             return
 
-    def endless(self):
-        self.send_response(200)
-        self.send_header("Content-Length", str(SIZE))
-        self.end_headers()
-        try:
-            self.wfile.write(GOOD[: SIZE // 2])
-            time.sleep(90)  # whoever interrupts this has time, on a busy machine too
-        except OSError:
-            return
+    def log_message(self, *_):
+        """Keep the test's output clean."""
 
 
 @pytest.fixture(scope="module")
 def server():
     """A running server on a free port of this machine."""
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    running.asked = []
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    yield running
-    running.shutdown()
-    running.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
+        running.asked = []
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
 
 
 @pytest.fixture(autouse=True)
@@ -127,20 +100,12 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def offered(monkeypatch):
-    """Put one data set, `photos`, into the catalogue."""
+    """Puts one data set, ``photos``, into the catalogue."""
 
-    def offer(url, digest=f"sha256:{DIGEST}", size=SIZE):
-        item = store.Published(
-            name="photos",
-            file="photos.zip",
-            url=url,
-            digest=digest,
-            size_bytes=size,
-            licence="CC0",
-            source="https://example.org/photos",
-            title="Photos",
-            note="",
-        )
+    def offer(url="http://127.0.0.1/photos.zip", digest=f"sha256:{DIGEST}", size=SIZE):
+        about = {"title": "Photos", "note": "", "licence": "CC0", "source": "https://example.org"}
+        about |= {"url": url, "digest": digest, "size_bytes": size}
+        item = store.Published(name="photos", file="photos.zip", **about)
         monkeypatch.setattr(catalogue, "CATALOGUE", {"photos": item})
         return item
 
@@ -149,13 +114,27 @@ def offered(monkeypatch):
 
 @pytest.fixture
 def served(server, offered):
-    """Let `photos` be what the server answers under a path."""
+    """Lets ``photos`` be what the server answers under a path."""
 
     def serve(answer, **changes):
         server.asked.clear()
         return offered(f"http://127.0.0.1:{server.server_port}/{answer}", **changes)
 
     return serve
+
+
+@pytest.fixture
+def failing_transfer(monkeypatch):
+    """Lets the downloader write a part of the file and then fail."""
+
+    def fail(error):
+        def call(self, url, output_file, _):
+            Path(output_file).write_bytes(GOOD[:5000])
+            raise error
+
+        monkeypatch.setattr(pooch.HTTPDownloader, "__call__", call)
+
+    return fail
 
 
 def left_in(cache):
@@ -176,11 +155,9 @@ def test_download_once_and_keep(served, server, cache, answer, progress, capsys)
     served(answer)
     assert store.locate("photos") is None
     path = store.fetch("photos", progress=progress)
-    assert path.read_bytes() == GOOD
-    assert store.locate("photos") == path
+    assert path.read_bytes() == GOOD and store.locate("photos") == path
     asked = len(server.asked)
-    assert store.fetch("photos") == path
-    assert len(server.asked) == asked
+    assert store.fetch("photos") == path and len(server.asked) == asked
     assert left_in(cache) == ["photos.zip"]
     assert ("photos.zip" in capsys.readouterr().err) == progress
 
@@ -188,9 +165,10 @@ def test_download_once_and_keep(served, server, cache, answer, progress, capsys)
 @localhost
 def test_md5_checksums_are_compared_too(served):
     served("good", digest=f"md5:{hashlib.md5(GOOD).hexdigest()}")
-    assert store.fetch("photos").read_bytes() == GOOD
+    path = store.fetch("photos")
+    assert path.read_bytes() == GOOD
+    path.unlink()
     served("other", digest=f"md5:{hashlib.md5(GOOD).hexdigest()}")
-    store.fetch("photos").unlink()
     with pytest.raises(store.CorruptFile, match="its MD5 is"):
         store.fetch("photos")
 
@@ -205,9 +183,12 @@ def test_md5_checksums_are_compared_too(served):
         ("other", store.CorruptFile, "its SHA-256 is .{12}…, not " + DIGEST[:12]),
         ("missing", store.NotAvailable, "127.0.0.1 answered 404 Not Found"),
         ("failing", store.NotAvailable, "127.0.0.1 answered 500"),
+        ("silent", store.NotAvailable, "127.0.0.1 did not answer in time"),
     ],
 )
-def test_bad_answers_are_told_and_leave_nothing(served, cache, answer, kind, why):
+def test_bad_answers_are_told_and_leave_nothing(served, cache, monkeypatch, answer, kind, why):
+    if answer == "silent":
+        monkeypatch.setattr(fetching, "TIMEOUT", (10, 0.2))
     served(answer)
     with pytest.raises(kind, match=why) as caught:
         store.fetch("photos", progress=False)
@@ -216,18 +197,7 @@ def test_bad_answers_are_told_and_leave_nothing(served, cache, answer, kind, why
 
 
 @localhost
-def test_a_silent_server_is_given_up(served, cache, monkeypatch):
-    monkeypatch.setattr(fetching, "TIMEOUT", (1, 0.2))
-    served("silent")
-    with pytest.raises(store.NotAvailable, match="127.0.0.1 did not answer in time"):
-        store.fetch("photos", progress=False)
-    assert left_in(cache) == []
-
-
-@localhost
-def test_no_server(server, offered, cache):
-    import socket
-
+def test_no_server(offered, cache):
     with socket.socket() as taken:
         # Bound and not listening: nobody answers here.
         taken.bind(("127.0.0.1", 0))
@@ -246,9 +216,7 @@ def test_a_damaged_cached_file_is_replaced(served, server, cache):
     assert store.locate("photos") is None
     assert store.fetch("photos", progress=False) == path
     assert path.read_bytes() == GOOD
-    damaged = bytearray(GOOD)
-    damaged[500] ^= 1
-    path.write_bytes(damaged)
+    path.write_bytes(GOOD[:500] + b"x" + GOOD[501:])
     os.utime(path, ns=(1, 1))
     assert store.fetch("photos", progress=False).read_bytes() == GOOD
     assert len(server.asked) == 2
@@ -268,8 +236,8 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 from tl_course import store
 from tl_course.store import catalogue
-item = store.Published("photos", "photos.zip", sys.argv[1], sys.argv[2], int(sys.argv[3]),
-                       "CC0", "https://example.org", "Photos", "")
+item = store.Published(name="photos", file="photos.zip", url=sys.argv[1], digest=sys.argv[2],
+                       title="", note="", licence="", source="")
 catalogue.CATALOGUE = {"photos": item}
 try:
     path = store.fetch("photos", progress=False)
@@ -281,12 +249,12 @@ else:
 
 
 def start_child(item):
-    command = [sys.executable, "-c", CHILD, item.url, item.digest, str(item.size_bytes)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", CHILD, item.url, item.digest]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 @localhost
-def test_two_processes_at_once(served, server, cache):
+def test_two_processes_at_once(served, cache):
     item = served("slow")
     both = [start_child(item), start_child(item)]
     path = cache / "published" / "photos.zip"
@@ -301,95 +269,84 @@ def test_two_processes_at_once(served, server, cache):
 
 @localhost
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one child alone")
-def test_interrupting_a_running_download_removes_the_part(served, cache):
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGKILL"])
+def test_ending_a_running_download_leaves_no_part_for_long(served, cache, sent):
     child = start_child(served("endless"))
     give_up = time.monotonic() + 60
     while not left_in(cache) and time.monotonic() < give_up:
         time.sleep(0.02)
     assert left_in(cache)[0].endswith(".part")
-    child.send_signal(signal.SIGINT)
-    assert child.communicate(timeout=10)[0].strip() == "interrupted"
-    assert left_in(cache) == []
+    child.send_signal(getattr(signal, sent))
+    said = child.communicate(timeout=60)[0].strip()
+    if sent == "SIGINT":
+        assert said == "interrupted" and left_in(cache) == []
+    else:  # the next download removes it
+        served("good")
+        store.fetch("photos", progress=False)
+        assert left_in(cache) == ["photos.zip"]
 
 
-def failing_transfer(monkeypatch, error):
-    """Let the downloader write a part of the file and then fail."""
-    import pooch
-
-    def call(self, url, output_file, _):
-        Path(output_file).write_bytes(GOOD[:5000])
-        raise error
-
-    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", call)
+REQUEST = requests.Request("GET", "https://example.org/photos.zip").prepare()
 
 
-def test_ctrl_c_removes_the_part_and_goes_on_up(offered, cache, monkeypatch):
-    offered("http://127.0.0.1/photos.zip")
-    failing_transfer(monkeypatch, KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
+@pytest.mark.parametrize(
+    ("error", "kind", "why"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt, None),
+        (
+            OSError(errno.ENOSPC, "No space left"),
+            store.StorageError,
+            "no room left on the disk: .* MB are free .*; 248.1 MB are needed",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied"),
+            store.StorageError,
+            r"cannot be written \(Permission denied\)",
+        ),
+        (RuntimeError("blocked"), store.NotAvailable, "no connection is possible here"),
+        (
+            requests.ConnectionError(request=REQUEST),
+            store.NotAvailable,
+            "example.org cannot be reached; is there a net",
+        ),
+        (requests.exceptions.SSLError(), store.NotAvailable, "no secure connection to the server"),
+        (requests.exceptions.InvalidURL("bad"), store.NotAvailable, "could not be asked .bad"),
+    ],
+)
+def test_what_ends_a_download_is_told_and_leaves_nothing(
+    offered, cache, monkeypatch, failing_transfer, error, kind, why
+):
+    offered(size=248_100_043)
+    monkeypatch.setattr(places, "free_bytes", lambda _: 10**9)
+    failing_transfer(error)
+    with pytest.raises(kind, match=why):
         store.fetch("photos")
     assert left_in(cache) == []
 
 
-def test_a_disk_that_fills_up(offered, cache, monkeypatch):
-    offered("http://127.0.0.1/photos.zip", size=248_100_043)
-    failing_transfer(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
-    with pytest.raises(
-        store.StorageError, match="no room left on the disk: .* MB are free"
-    ) as caught:
-        store.fetch("photos")
-    assert "248.1 MB are needed" in str(caught.value)
-    assert left_in(cache) == []
-
-
-def test_a_disk_with_too_little_room_is_told_before(offered, cache, monkeypatch):
-    offered("http://127.0.0.1/photos.zip", size=248_100_043)
-    for module in (fetching, places):
-        monkeypatch.setattr(module, "free_bytes", lambda _: 12_000_000)
+def test_a_disk_with_too_little_room_is_told_before(offered, monkeypatch):
+    offered(size=248_100_043)
+    monkeypatch.setattr(places, "free_bytes", lambda _: 12_000_000)
     with pytest.raises(store.StorageError, match=r"12\.0 MB are free in .*; 248\.1 MB are needed"):
         store.fetch("photos")
 
 
 def test_a_cache_that_cannot_be_made(offered, tmp_path, monkeypatch):
-    offered("http://127.0.0.1/photos.zip")
+    offered()
     (tmp_path / "file").touch()
     monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path / "file"))
     with pytest.raises(store.StorageError, match="cannot be written .*Set TL_COURSE_CACHE"):
         store.fetch("photos")
 
 
-def test_a_part_that_cannot_be_written(offered, cache, monkeypatch):
-    offered("http://127.0.0.1/photos.zip")
-    failing_transfer(monkeypatch, PermissionError(errno.EACCES, "Permission denied"))
-    with pytest.raises(store.StorageError, match=r"cannot be written \(Permission denied\)"):
-        store.fetch("photos")
-
-
-def test_sandboxes_without_sockets_count_as_no_network(offered, monkeypatch):
-    offered("http://127.0.0.1/photos.zip")
-    failing_transfer(monkeypatch, RuntimeError("sockets are blocked"))
-    with pytest.raises(store.NotAvailable, match="no connection is possible here"):
-        store.fetch("photos")
-
-
-def test_names_that_do_not_resolve_count_as_no_network(offered, monkeypatch):
-    import requests
-
-    item = offered("https://example.org/photos.zip")
-    error = requests.ConnectionError(request=requests.Request("GET", item.url).prepare())
-    failing_transfer(monkeypatch, error)
-    with pytest.raises(store.NotAvailable, match="example.org cannot be reached; is there a net"):
-        store.fetch("photos")
+def refuse(*_, **__):
+    raise PermissionError(errno.EROFS, "Read-only file system")
 
 
 def test_a_populated_cache_is_only_read(offered, cache, monkeypatch):
-    offered("http://127.0.0.1/photos.zip")
+    offered()
     path = put_in_cache(cache, GOOD)
     before = {each: each.stat().st_mtime_ns for each in cache.rglob("*")}
-
-    def refuse(*_, **__):
-        raise PermissionError(errno.EROFS, "Read-only file system")
-
     for name in ("mkdir", "replace", "rename", "unlink", "rmdir", "utime"):
         monkeypatch.setattr(os, name, refuse)
     assert store.fetch("photos") == store.locate("photos") == path
@@ -399,7 +356,7 @@ def test_a_populated_cache_is_only_read(offered, cache, monkeypatch):
 
 
 def test_a_read_only_folder_is_only_read(offered, cache):
-    offered("http://127.0.0.1/photos.zip")
+    offered()
     path = put_in_cache(cache, GOOD)
     for folder in (path.parent, cache):
         folder.chmod(0o555)
@@ -413,17 +370,18 @@ def test_a_read_only_folder_is_only_read(offered, cache):
             folder.chmod(0o755)
 
 
-def test_windows_refusing_to_replace_an_open_file(offered, cache, monkeypatch):
-    item = offered("http://127.0.0.1/photos.zip")
-    part = cache / "part"
-    target = put_in_cache(cache, GOOD)
-    part.write_bytes(GOOD)
-
-    def refuse(*_):
-        raise PermissionError(errno.EACCES, "The file is in use")
-
+@localhost
+def test_windows_refusing_to_replace_an_open_file(served, cache, monkeypatch):
+    served("good")
     monkeypatch.setattr(os, "replace", refuse)
-    fetching._move(part, target, item)
-    target.write_bytes(b"other")
-    with pytest.raises(store.StorageError, match="The file is in use"):
-        fetching._move(part, target, item)
+    with pytest.raises(store.StorageError, match="Read-only file system"):
+        store.fetch("photos", progress=False)
+    transfer = fetching._transfer
+
+    def late(*given):  # another process has meanwhile finished, and reads the file
+        transfer(*given)
+        (cache / "published" / "photos.zip").write_bytes(GOOD)
+
+    monkeypatch.setattr(fetching, "_transfer", late)
+    assert store.fetch("photos", progress=False).read_bytes() == GOOD
+    assert left_in(cache) == ["photos.zip"]

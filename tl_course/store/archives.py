@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import functools
 import hashlib
 import lzma
 import shutil
@@ -16,16 +18,11 @@ from tl_course.store.errors import BadInput, CorruptFile, StorageError, UnsafeAr
 from tl_course.store.fetching import fetch
 from tl_course.store.places import (
     READ_ONLY,
-    Checked,
     cache_dir,
-    disk_full,
-    free_bytes,
     html_fault,
-    partial_path,
-    remove,
-    remove_stale_partials,
-    unreadable,
-    unwritable,
+    once,
+    reading,
+    replacing,
     user_path,
 )
 
@@ -40,79 +37,82 @@ ENCRYPTED = 0x1
 MARKER = ".tl_course_unpacked"
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
-_checked = Checked()
-_temporary: dict[str, Path] = {}
-
 
 def archive(name: str) -> zipfile.ZipFile:
     """Return a published zip archive: fetched, checked and open for reading.
 
-    Raises what `fetch` and `check_archive` raise. The caller closes it.
+    Raises what ``fetch`` and ``check_archive`` raise. The caller closes it.
     """
-    return _open_checked(fetch(name))
+    path = fetch(name)
+    check_archive(path)
+    return _open(path)
 
 
 def check_archive(path: str | Path) -> None:
     """Refuse a zip archive that is damaged or that could harm this machine.
 
-    Raises `CorruptFile` when it does not open, and `UnsafeArchive` for members that lead outside
-    the archive's folder, links and devices, encrypted or repeated members, more than 400,000
-    members, more than 4 GiB unpacked, or (above 100 MB) a compression ratio above 200.
+    Raises ``CorruptFile`` when it does not open, and ``UnsafeArchive`` for members that lead
+    outside the archive's folder, links and devices, encrypted or repeated members, more than
+    400,000 members, more than 4 GiB unpacked, or (above 100 MB) a compression ratio above 200.
     """
-    _open_checked(Path(path)).close()
+    once(Path(path), _check_members)
 
 
 def unpack(name: str, into: str | Path | None = None) -> Path:
     """Unpack a published archive and return the folder that holds its content.
 
-    The folder is `into`, or one in the cache named after the data set and the archive's state. It
-    appears only when it is complete, and is reused where the same archive was unpacked before.
+    The folder is ``into``, or one in the cache named after the data set and the archive's state.
+    It appears only when it is complete, and is reused where the same archive was unpacked before.
     Where the cache cannot be written, a temporary folder is used, which goes when Python ends.
-    Raises what `archive` raises, `StorageError`, and `BadInput` when `into` holds something else.
+    Raises what ``archive`` raises, ``StorageError``, and ``BadInput`` when ``into`` holds
+    something else.
     """
     path = fetch(name)
-    key = _key(path)
-    if into is None:
-        return _unpack_into_cache(name, path, key)
-    folder = user_path(into).absolute()
-    if _holds(folder, key):
-        return folder
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        cause = f"it holds something other than the unpacked {path.name}"
-        raise BadInput(str(folder), cause, "Name a new or an empty folder")
-    _extract(path, folder, key)
-    return folder
-
-
-def _unpack_into_cache(name: str, path: Path, key: str) -> Path:
-    folder = cache_dir() / "unpacked" / f"{name}-{key}"
-    if _holds(folder, key):
-        return folder
+    state = path.stat()
+    # Changes when the archive changes.
+    key = hashlib.sha256(f"{state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:12]
+    if into is not None:
+        folder = user_path(into).absolute()
+        empty = folder.is_dir() and not any(folder.iterdir())
+        if folder.exists() and not empty and not _holds(folder, key):
+            cause = f"it holds something other than the unpacked {path.name}"
+            raise BadInput(str(folder), cause, "Name a new or an empty folder")
+        return _unpacked(path, folder, key)
     try:
-        _extract(path, folder, key)
+        return _unpacked(path, cache_dir() / "unpacked" / f"{name}-{key}", key)
     except StorageError as error:
         if error.errno not in READ_ONLY:
             raise
-        return _unpack_for_now(path, key)
+    return _unpacked(path, _temporary() / f"{name}-{key}", key)
+
+
+@functools.cache
+def _temporary() -> Path:
+    """Return a folder of this process, which goes when Python ends."""
+    folder = Path(tempfile.mkdtemp(prefix="tl_course-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
-def _unpack_for_now(path: Path, key: str) -> Path:
-    known = _temporary.get(key)
-    if known is not None and _holds(known, key):
-        return known
-    parent = Path(tempfile.mkdtemp(prefix="tl_course-"))
-    atexit.register(shutil.rmtree, parent, ignore_errors=True)
-    folder = parent / path.stem
-    _extract(path, folder, key)
-    _temporary[key] = folder
+def _unpacked(path: Path, folder: Path, key: str) -> Path:
+    """Unpack beside ``folder`` and rename, so that a part of it is never taken for the whole."""
+    if _holds(folder, key):
+        return folder
+    check_archive(path)
+    with _open(path) as opened:
+        needed = sum(member.file_size for member in opened.infolist())
+        with replacing(folder, path.name, needed, done=lambda: _holds(folder, key)) as part:
+            part.mkdir()
+            try:
+                opened.extractall(part)
+            except BROKEN as error:
+                cause = f"a member does not unpack ({error})"
+                raise CorruptFile(str(path), cause, "Replace it with a good copy") from error
+            (part / MARKER).write_text(key, encoding="ascii")
+            with contextlib.suppress(OSError):
+                # Windows does not rename onto an empty folder.
+                folder.rmdir()
     return folder
-
-
-def _key(path: Path) -> str:
-    """Return 12 hexadecimal digits that change when the archive changes."""
-    state = path.stat()
-    return hashlib.sha256(f"{state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:12]
 
 
 def _holds(folder: Path, key: str) -> bool:
@@ -122,64 +122,18 @@ def _holds(folder: Path, key: str) -> bool:
         return False
 
 
-def _extract(path: Path, folder: Path, key: str) -> None:
-    """Unpack beside `folder` and rename, so that a half-filled folder is never taken for whole."""
-    with _open_checked(path) as opened:
-        needed = sum(member.file_size for member in opened.infolist())
-        if free_bytes(folder.parent) < needed:
-            raise disk_full(path.name, folder.parent, needed)
-        part = partial_path(folder)
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            remove_stale_partials(folder)
-            part.mkdir()
-            opened.extractall(part)
-            (part / MARKER).write_text(key, encoding="ascii")
-            _place(part, folder, key)
-        except BROKEN as error:
-            cause = f"a member does not unpack ({error})"
-            raise CorruptFile(str(path), cause, "Replace it with a good copy") from error
-        except OSError as error:
-            remove(part)
-            raise unwritable(path.name, folder.parent, needed, error) from error
-        finally:
-            remove(part)
-
-
-def _place(part: Path, folder: Path, key: str) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        # Windows does not rename onto an empty folder.
-        folder.rmdir()
-    try:
-        part.rename(folder)
-    except OSError:
-        # Another process may have finished the same work first.
-        if not _holds(folder, key):
-            raise
-
-
-def _open_checked(path: Path) -> zipfile.ZipFile:
-    opened = _open(path)
-    try:
-        _checked.once(path, "members", lambda: _check_members(opened, path))
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
 def _open(path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
-    except OSError as error:
-        raise unreadable(path, error) from error
+        with reading(path):
+            return zipfile.ZipFile(path)
     except (*BROKEN, ValueError) as error:
         cause = html_fault(path) or f"it does not open as a zip archive ({error})"
         raise CorruptFile(str(path), cause, "Replace it with a good copy") from error
 
 
-def _check_members(opened: zipfile.ZipFile, path: Path) -> None:
-    members = opened.infolist()
+def _check_members(path: Path) -> None:
+    with _open(path) as opened:
+        members = opened.infolist()
     if len(members) > MAX_MEMBERS:
         raise _unsafe(path, f"it holds {len(members):,} members, more than {MAX_MEMBERS:,}")
     files: set[str] = set()

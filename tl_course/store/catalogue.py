@@ -5,25 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Published:
     """A file that its authors publish on the web.
 
-    `file` is the name it is published and kept under, `aliases` are other names it is recognised
-    by. `url` is None where there is no direct download. `digest` is "sha256:..." or "md5:..."
-    with the full checksum in hexadecimal; without one nothing is downloaded automatically.
-    `size_bytes` is the size of the published file. `source` is the page that describes it.
+    ``file`` is the name it is published and kept under, ``aliases`` are other names it is
+    recognised by. ``url`` is None where there is no direct download. ``digest`` is "sha256:..." or
+    "md5:..." with the full checksum in hexadecimal; without one nothing is downloaded
+    automatically. ``size_bytes`` is the size of the published file. ``source`` is the page that
+    describes it.
     """
 
     name: str
     file: str
-    url: str | None
-    digest: str | None
-    size_bytes: int | None
-    licence: str
-    source: str
     title: str
     note: str
+    licence: str
+    source: str
+    url: str | None = None
+    digest: str | None = None
+    size_bytes: int | None = None
     aliases: tuple[str, ...] = ()
 
 
@@ -69,9 +70,6 @@ CATALOGUE = {
         Published(
             name="satellite",
             file="rsscn7.zip",
-            url=None,
-            digest=None,
-            size_bytes=None,
             licence="not stated; for research use",
             source="https://github.com/palewithout/RSSCN7",
             title="RSSCN7",
@@ -81,9 +79,6 @@ CATALOGUE = {
         Published(
             name="pacs",
             file="pacs.zip",
-            url=None,
-            digest=None,
-            size_bytes=None,
             licence="not stated; for research use",
             source="https://dali-dl.github.io/project_iccv2017.html",
             title="PACS",
@@ -93,9 +88,6 @@ CATALOGUE = {
         Published(
             name="spoken_digits",
             file="free-spoken-digit-dataset.zip",
-            url=None,
-            digest=None,
-            size_bytes=None,
             licence="CC BY-SA 4.0",
             source="https://github.com/Jakobovski/free-spoken-digit-dataset",
             title="Free Spoken Digit Dataset",
@@ -156,5 +148,5 @@ CATALOGUE = {
 
 
 def published() -> dict[str, Published]:
-    """Return the catalogue of published files, by the name that `fetch` takes."""
+    """Return the catalogue of published files, by the name that ``fetch`` takes."""
     return dict(CATALOGUE)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 
@@ -80,13 +79,9 @@ def choose(kind: str, name: str, known: Iterable[str]) -> str:
 def whole(name: str, value: object, least: int = 1, most: int | None = None) -> int:
     """Return ``value`` as an int when it is a whole number from ``least`` to ``most``.
 
-    NumPy's whole numbers count, True and False do not. Raises ``BadInput``, which calls the value
-    ``name``.
+    NumPy's numbers count, True and False do not. Raises ``BadInput``, which calls it ``name``.
     """
-    wanted = isinstance(value, Integral) and not isinstance(value, bool)
-    if wanted and least <= value <= (value if most is None else most):
-        return int(value)
-    raise BadInput(f"{name}={value!r}", *_wanted(name, "a whole number", least, most))
+    return int(_within(name, value, Integral, "a whole number", least, most))
 
 
 def number(
@@ -94,23 +89,22 @@ def number(
 ) -> float:
     """Return ``value`` as a float when it is a finite number from ``least`` to ``most``.
 
-    NumPy's numbers count, True and False do not. Raises ``BadInput``, which calls the value
-    ``name``.
+    NumPy's numbers count, True and False do not. Raises ``BadInput``, which calls it ``name``.
     """
-    wanted = isinstance(value, Real) and not isinstance(value, bool)
+    return float(_within(name, value, Real, "a finite number", least, most))
+
+
+def _within(
+    name: str, value: object, kind: type, words: str, least: float | None, most: float | None
+) -> Real:
     low, high = -math.inf if least is None else least, math.inf if most is None else most
-    # the largest float is finite; a whole number may be too large to become one
-    if wanted and low <= value <= high and abs(value) <= sys.float_info.max:
-        return float(value)
-    raise BadInput(f"{name}={value!r}", *_wanted(name, "a finite number", least, most))
-
-
-def _wanted(name: str, kind: str, least: float | None, most: float | None) -> tuple[str, str]:
-    """Say of a number what it must be, and propose one."""
+    proper = isinstance(value, kind) and not isinstance(value, bool)
+    if proper and low <= value <= high and abs(value) != math.inf:
+        return value
     bounds = (("from", least), ("up to" if least is None else "to", most))
     limits = "".join(f" {word} {bound}" for word, bound in bounds if bound is not None)
     example = next((bound for bound in (least, most) if bound is not None), 1)
-    return f"it must be {kind}{limits}", f"Try {name}={example}"
+    raise BadInput(f"{name}={value!r}", f"it must be {words}{limits}", f"Try {name}={example}")
 
 
 def _sentence(text: str) -> str:

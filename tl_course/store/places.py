@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import html
 import os
+import platform
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 
-from tl_course.store.errors import BadInput, NotAvailable, StorageError
-
-# Left-overs of a killed process are older than any running download or extraction.
-STALE_SECONDS = 24 * 3600
+from tl_course.store.errors import BadInput, CourseError, NotAvailable, StorageError
 
 OTHER_CACHE = "Set TL_COURSE_CACHE to a folder that you may write to"
-
 READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+# What another machine left unfinished is older than any running download or extraction.
+STALE_SECONDS = 24 * 3600
+HOST = re.sub(r"\W", "", platform.node())
+PART = re.compile(r"\..+\.(?P<host>\w*)-(?P<process>\d+)-[0-9a-f]{8}\.part")
 
 
 def user_path(path: str | Path) -> Path:
     """Return a path that a user typed, with ``~`` spelled out.
 
-    Raises `BadInput` for the home of a user whom this machine does not know.
+    Raises ``BadInput`` for the home of a user whom this machine does not know.
     """
     try:
         return Path(path).expanduser()
@@ -53,7 +56,7 @@ def cache_dir() -> Path:
 def data_dir() -> Path | None:
     """Return the folder that the variable TL_COURSE_DATA names, or None where it is not set.
 
-    Raises `NotAvailable` when the variable names something that is not a folder.
+    Raises ``NotAvailable`` when the variable names something that is not a folder.
     """
     named = os.environ.get("TL_COURSE_DATA")
     if not named:
@@ -71,63 +74,116 @@ def data_dir() -> Path | None:
 def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits.
 
-    The file is read piece by piece. Raises `NotAvailable` when there is no such file and
-    `StorageError` when it cannot be read.
+    The file is read piece by piece. Raises ``NotAvailable`` when there is no such file and
+    ``StorageError`` when it cannot be read.
     """
     return file_digest(Path(path), "sha256")
 
 
 def file_digest(path: Path, algorithm: str) -> str:
-    """Return the checksum of a file by the named algorithm of `hashlib`, in hexadecimal."""
+    """Return the checksum of a file by the named algorithm of ``hashlib``, in hexadecimal."""
+    with reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file that cannot be read into the course's errors."""
     try:
-        with path.open("rb") as file:
-            # Systems that forbid MD5 for signatures still allow it as a checksum.
-            empty = hashlib.new(algorithm, usedforsecurity=False)
-            return hashlib.file_digest(file, lambda: empty).hexdigest()
+        yield
+    except FileNotFoundError as error:
+        raise NotAvailable(str(path), "there is no such file", "Check the path") from error
     except OSError as error:
-        raise unreadable(path, error) from error
+        cause = f"it cannot be read ({error.strerror or error})"
+        cure = "Check that it is a file and that you may read it"
+        raise StorageError(str(path), cause, cure) from error
 
 
-def unreadable(path: Path, error: OSError) -> NotAvailable | StorageError:
-    """Return the course's error for a file that could not be opened."""
-    if isinstance(error, FileNotFoundError):
-        return NotAvailable(str(path), "there is no such file", "Check the path")
-    cause = f"it cannot be read ({error.strerror or error})"
-    return StorageError(str(path), cause, "Check that it is a file and that you may read it")
+@contextlib.contextmanager
+def replacing(
+    target: Path,
+    thing: str | None = None,
+    needed: int | None = None,
+    cure: str = OTHER_CACHE,
+    done: Callable[[], bool] = bool,
+) -> Iterator[Path]:
+    """Give a fresh path beside ``target``, which takes its place once it was filled without error.
+
+    Readers see the old content or the new, never a part of it; what killed processes left in the
+    folder is removed first. ``needed`` is the size in bytes. Where ``target`` cannot be replaced,
+    ``done`` says whether another process has put the same there. Raises ``StorageError``, which
+    calls the content ``thing``, when the folder cannot be written or the disk is full.
+    """
+    folder = target.parent
+    part = target.with_name(f".{target.name}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        if needed and free_bytes(folder) < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in filter(_left_behind, folder.glob(".*.part")):
+            _remove(left)
+        yield part
+        try:
+            part.replace(target)
+        except OSError:
+            if not done():
+                raise
+    except CourseError:
+        raise
+    except OSError as error:
+        # First, so that the free space that the message names includes this.
+        _remove(part)
+        raise _unwritable(thing or target.name, folder, needed, cure, error) from error
+    finally:
+        _remove(part)
 
 
-def unwritable(
-    thing: str, folder: Path, needed: int | None, error: OSError, cure: str = OTHER_CACHE
+def write_atomically(target: Path, content: bytes) -> None:
+    """Write a file so that readers see the old content or the new, never a part of it.
+
+    Raises ``StorageError`` when the folder cannot be written or the disk is full.
+    """
+    cure = "Check that the folder may be written to"
+    with replacing(target, needed=len(content), cure=cure) as part:
+        part.write_bytes(content)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        part.unlink(missing_ok=True)
+
+
+def _left_behind(part: Path) -> bool:
+    """Say whether the process that made a part is gone: at once, or a day late for other hosts."""
+    made = PART.fullmatch(part.name)
+    if made is None:
+        return False
+    import psutil
+
+    with contextlib.suppress(OSError):
+        if part.stat().st_mtime < time.time() - STALE_SECONDS:
+            return True
+    return made["host"] == HOST and not psutil.pid_exists(int(made["process"]))
+
+
+def _unwritable(
+    thing: str, folder: Path, needed: int | None, cure: str, error: OSError
 ) -> StorageError:
-    """Return the course's error, with its `errno`, for a failed write of `needed` bytes."""
-    if error.errno in FULL:
-        return disk_full(thing, folder, needed)
     cause = f"the folder {folder} cannot be written ({error.strerror or error})"
+    if error.errno in FULL:
+        needs = f"; {megabytes(needed)} are needed" if needed else ""
+        free = megabytes(free_bytes(folder))
+        cause = f"there is no room left on the disk: {free} are free in {folder}{needs}"
+        cure = "Make room, or use a folder on another disk"
     found = StorageError(thing, cause, cure)
     found.errno = error.errno
     return found
 
 
-def disk_full(thing: str, folder: Path, needed: int | None) -> StorageError:
-    """Return the error for a disk without room, with the free and the needed space."""
-    needs = f"; {megabytes(needed)} are needed" if needed else ""
-    free = megabytes(free_bytes(folder))
-    cause = f"there is no room left on the disk: {free} are free in {folder}{needs}"
-    found = StorageError(thing, cause, "Make room, or use a folder on another disk")
-    found.errno = errno.ENOSPC
-    return found
-
-
-def present(path: Path) -> bool:
-    """Say whether a file lies there; raise `StorageError` where one may not even look."""
-    try:
-        return path.is_file()
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
 def free_bytes(folder: Path) -> int:
-    """Return the free space, in bytes, of the disk that holds `folder` or will hold it."""
+    """Return the free space, in bytes, of the disk that holds ``folder`` or will hold it."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free
@@ -136,46 +192,6 @@ def free_bytes(folder: Path) -> int:
 def megabytes(size: int) -> str:
     """Return a size in bytes as text, in millions of bytes."""
     return f"{size / 1e6:,.1f} MB"
-
-
-def partial_path(target: Path) -> Path:
-    """Return a fresh name beside `target`, for content that is not complete yet."""
-    return target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-
-
-def remove(part: Path) -> None:
-    """Remove a partial file or folder, if there is one; what cannot be removed stays."""
-    if part.is_dir():
-        shutil.rmtree(part, ignore_errors=True)
-        return
-    with contextlib.suppress(OSError):
-        part.unlink(missing_ok=True)
-
-
-def remove_stale_partials(target: Path) -> None:
-    """Remove what processes that were killed long ago left beside `target`."""
-    oldest = time.time() - STALE_SECONDS
-    for left in target.parent.glob(f".{target.name}.*.part"):
-        with contextlib.suppress(OSError):
-            if left.stat().st_mtime < oldest:
-                remove(left)
-
-
-def write_atomically(target: Path, content: bytes) -> None:
-    """Write a file so that readers see the old content or the new, never a part of it.
-
-    Raises `StorageError` when the folder cannot be written or the disk is full.
-    """
-    part = partial_path(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(target)
-    except OSError as error:
-        cure = "Check that the folder may be written to"
-        raise unwritable(target.name, target.parent, len(content), error, cure) from error
-    finally:
-        remove(part)
 
 
 def html_title(start: bytes) -> str | None:
@@ -189,26 +205,23 @@ def html_title(start: bytes) -> str | None:
 
 def html_fault(path: Path) -> str | None:
     """Return what is wrong with a file that holds a web page instead of data, else None."""
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         title = html_title(file.read(65536))
     if title is None:
         return None
     return "it is an HTML page, not data" + (f" (its title is “{title}”)" if title else "")
 
 
-class Checked:
-    """Remembers, for this process, which files passed a check and have not changed since."""
+def once(path: Path, check: Callable, *rest: Hashable) -> None:
+    """Call ``check(path, *rest)``, unless the same file passed it before in this process.
 
-    def __init__(self) -> None:
-        self._passed: dict[tuple[Path, str], tuple[int, int]] = {}
+    A file counts as the same by its size and time of change.
+    """
+    with reading(path):
+        state = path.stat()
+    _passed(check, path, (state.st_size, state.st_mtime_ns), *rest)
 
-    def once(self, path: Path, check: str, run: Callable[[], None]) -> None:
-        """Call `run` unless the same file, by size and time of change, passed this check before."""
-        try:
-            state = path.stat()
-        except OSError as error:
-            raise unreadable(path, error) from error
-        stamp = (state.st_size, state.st_mtime_ns)
-        if self._passed.get((path, check)) != stamp:
-            run()
-            self._passed[path, check] = stamp
+
+@functools.cache
+def _passed(check: Callable, path: Path, state: tuple[int, int], *rest: Hashable) -> None:
+    check(path, *rest)

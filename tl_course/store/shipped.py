@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from tl_course.store.errors import BadInput, CorruptFile, NotAvailable, StorageError, choose
-from tl_course.store.places import Checked, sha256, unreadable, unwritable, write_atomically
-from tl_course.store.weights import METADATA
+from tl_course.store.errors import (
+    BadInput,
+    CorruptFile,
+    CourseError,
+    NotAvailable,
+    StorageError,
+    choose,
+)
+from tl_course.store.places import once, reading, sha256, write_atomically
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "embedded"
 MANIFEST = "manifest.json"
 REINSTALL = "Reinstall the package with `pip install --force-reinstall --no-deps tl-course`"
-# Seconds after which another process's lock on the manifest counts as left behind.
-LOCK_SECONDS = 10
-
-_checked = Checked()
+# Seconds to wait while other processes change the manifest.
+PATIENCE = 30
 
 
 def manifest() -> dict[str, dict]:
     """Return what ships inside the package: by name, an entry for each embedded file.
 
     An entry's keys: file, sha256, bytes, recipe, licence, source, and for weights torch (the
-    version that wrote them). Raises `CorruptFile` when the manifest cannot be read.
+    version that wrote them). Raises ``CorruptFile`` when the manifest cannot be read.
     """
     return _read_manifest(EMBEDDED)
 
@@ -33,8 +34,8 @@ def manifest() -> dict[str, dict]:
 def embedded(name: str) -> Path:
     """Return the path of an embedded file, which is compared with its SHA-256 once per process.
 
-    A file that changed since is compared again. Raises `UnknownName`, `NotAvailable` when the
-    file is missing and `CorruptFile` when its content is not what the manifest says.
+    A file that changed since is compared again. Raises ``UnknownName``, ``NotAvailable`` when the
+    file is missing and ``CorruptFile`` when its content is not what the manifest says.
     """
     entries = manifest()
     entry = entries[choose("embedded file", name, entries)]
@@ -42,15 +43,15 @@ def embedded(name: str) -> Path:
     cure = f"{REINSTALL}, or make the file again with {entry['recipe']}"
     if not path.is_file():
         raise NotAvailable(f"{name} ({path})", "the embedded file is missing", cure)
-
-    def compare() -> None:
-        found = sha256(path)
-        if found != entry["sha256"]:
-            cause = f"its SHA-256 is {found[:12]}…, not {entry['sha256'][:12]}…: it is damaged"
-            raise CorruptFile(f"{name} ({path})", cause, cure)
-
-    _checked.once(path, entry["sha256"], compare)
+    once(path, _compare, name, entry["sha256"], cure)
     return path
+
+
+def _compare(path: Path, name: str, expected: str, cure: str) -> None:
+    found = sha256(path)
+    if found != expected:
+        cause = f"its SHA-256 is {found[:12]}…, not {expected[:12]}…: it is damaged"
+        raise CorruptFile(f"{name} ({path})", cause, cure)
 
 
 def write_embedded(
@@ -65,9 +66,9 @@ def write_embedded(
 ) -> Path:
     """Write weights as NAME.safetensors with a manifest entry, and return the file's path.
 
-    Floating tensors become float16, others keep their type. `recipe` is the command that makes
-    the file, `source` the data it was trained on. `folder` is the package's own unless given. The
-    same tensors give the same bytes. Raises `BadInput` for values that float16 cannot hold.
+    Floating tensors become float16, others keep their type. ``recipe`` is the command that makes
+    the file, ``source`` the data it was trained on. ``folder`` is the package's own unless given.
+    The same tensors give the same bytes. Raises ``BadInput`` for values that float16 cannot hold.
     """
     import safetensors.torch
     import torch
@@ -79,19 +80,45 @@ def write_embedded(
             raise BadInput(f"metadata {key!r} of {name}", f"{text!r} is not text", "Pass a str")
     path = Path(folder or EMBEDDED) / f"{name}.safetensors"
     write_atomically(path, _sorted_header(safetensors.torch.save(kept, texts)))
-    about = {"recipe": recipe, "source": source, "licence": licence}
     # Without the build's suffix, which says nothing about the numbers.
-    _enter(path, name, {**about, "torch": torch.__version__.partition("+")[0]})
+    version = torch.__version__.partition("+")[0]
+    add_to_manifest(path, name, recipe=recipe, source=source, licence=licence, torch=version)
     return path
 
 
-def add_to_manifest(path: Path, name: str, *, recipe: str, source: str, licence: str) -> None:
-    """Enter a file that lies in the embedded folder (or beside another manifest) under `name`.
+def add_to_manifest(
+    path: Path, name: str, *, recipe: str, source: str, licence: str, **about: str
+) -> None:
+    """Enter a file that lies in the embedded folder (or beside another manifest) under ``name``.
 
-    Replaces an entry of the same name and keeps the others. Raises `NotAvailable` when there is
-    no such file and `StorageError` when the manifest cannot be written.
+    Replaces an entry of the same name and keeps the others. Raises ``NotAvailable`` when there is
+    no such file and ``StorageError`` when the manifest cannot be written.
     """
-    _enter(Path(path), name, {"recipe": recipe, "source": source, "licence": licence})
+    from filelock import FileLock
+
+    path = Path(path).resolve()
+    folder = EMBEDDED if path.is_relative_to(EMBEDDED) else path.parent
+    entry = {
+        "file": path.relative_to(folder).as_posix(),
+        "sha256": sha256(path),
+        "bytes": path.stat().st_size,
+        "recipe": recipe,
+        "source": source,
+        "licence": licence,
+        **about,
+    }
+    try:
+        # No other process changes the manifest between its reading and its writing.
+        with FileLock(folder / f".{MANIFEST}.lock", timeout=PATIENCE):
+            entries = {**_read_manifest(folder), name: entry}
+            text = json.dumps(entries, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+            write_atomically(folder / MANIFEST, text.encode())
+    except CourseError:
+        raise
+    except OSError as error:
+        cause = f"it cannot be locked ({error.strerror or error})"
+        cure = "Check that the folder may be written to, and that nothing else writes there"
+        raise StorageError(str(folder / MANIFEST), cause, cure) from error
 
 
 def _halved(name: str, key: str, tensor):
@@ -112,69 +139,21 @@ def _sorted_header(content: bytes) -> bytes:
     # weights would get another checksum each time.
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    header[METADATA] = dict(sorted(header[METADATA].items()))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
-def _enter(path: Path, name: str, about: dict[str, str]) -> None:
-    path = path.resolve()
-    folder = EMBEDDED if path.is_relative_to(EMBEDDED) else path.parent
-    digest = sha256(path)
-    entry = {
-        "file": path.relative_to(folder).as_posix(),
-        "sha256": digest,
-        "bytes": path.stat().st_size,
-        **about,
-    }
-    with _alone(folder):
-        entries = {**_read_manifest(folder), name: entry}
-        text = json.dumps(entries, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        write_atomically(folder / MANIFEST, text.encode())
-
-
 def _read_manifest(folder: Path) -> dict[str, dict]:
     path = folder / MANIFEST
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except OSError as error:
-        raise unreadable(path, error) from error
+    try:
+        with reading(path):
+            entries = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CorruptFile(str(path), f"it is not JSON ({error})", REINSTALL) from error
     if not isinstance(entries, dict):
         raise CorruptFile(str(path), "it is not a table of entries", REINSTALL)
     return entries
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from changing the manifest between reading and writing it."""
-    lock = folder / f".{MANIFEST}.lock"
-    give_up = time.monotonic() + 3 * LOCK_SECONDS
-    while True:
-        try:
-            lock.touch(exist_ok=False)
-            break
-        except FileExistsError:
-            _wait(lock, give_up)
-        except OSError as error:
-            cure = "Check that the folder exists and may be written to"
-            raise unwritable(MANIFEST, folder, None, error, cure) from error
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-
-
-def _wait(lock: Path, give_up: float) -> None:
-    if time.monotonic() > give_up:
-        raise StorageError(str(lock), "another process holds this lock", f"Delete {lock.name}")
-    try:
-        if time.time() - lock.stat().st_mtime > LOCK_SECONDS:
-            lock.unlink(missing_ok=True)
-    except FileNotFoundError:
-        return
-    time.sleep(0.05)
