@@ -13,7 +13,7 @@ import joblib
 from torch import set_num_threads
 
 from tl_course import store
-from tl_course.evidence import suspects
+from tl_course.lessons.negative_transfer import recipe as suspects
 
 EXPECT = {"colours": 0.9, "random labels": 0.9, "too long on little": 1.0, "noise": 0.9}
 

@@ -18,7 +18,7 @@ import sweep_suspects
 from torch import manual_seed, set_num_threads
 
 from tl_course import evidence, models, surgery, tasks
-from tl_course.evidence import depths, suspects
+from tl_course.lessons.negative_transfer import recipe as suspects
 
 WHOLE = ("from scratch", "whole source")
 READER = ("reversed", "numbers_italian", 300)
@@ -60,7 +60,7 @@ def run(
 
     lower = 0.1 if strategy == LOWER else 1.0
     if not reader:
-        return [depths.learned(build(), few, lr * lower, seed)]
+        return [evidence.learned(build(), few, lr * lower, seed)]
     if strategy == MIXED:
         old = tasks.load("numbers_" + sweep_suspects.ANALOGY[source])
         few = few.mixed(old.few(labels, seed).train)
@@ -84,9 +84,9 @@ def main() -> None:
     args = parser.parse_args()
     source, task, labels = guiltiest()
     rates = evidence.load("sweep_suspects_rates")
-    rates = depths.best_rates(rates[(rates.source == source)])
+    rates = evidence.best_rates(rates[(rates.source == source)])
     rate = rates[task, "fine-tuned", labels]
-    earlier = depths.best_rates(evidence.load("sweep_freezing_rates"))
+    earlier = evidence.best_rates(evidence.load("sweep_freezing_rates"))
     scratch = earlier[task, "from scratch", sweep_suspects.SEARCHED[labels]]
     pictures = [*parts([*surgery.stages(models.load("resnet10"))][:-1]), LOWER, *CURES]
     reader = [*parts(["letters", "memory", "head"]), LOWER, CURES[-1], MIXED]

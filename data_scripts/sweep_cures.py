@@ -13,7 +13,7 @@ import pandas
 from torch import set_num_threads
 
 from tl_course import evidence, tasks, train
-from tl_course.evidence import cures
+from tl_course.lessons.overfitting import recipe as cures
 
 CELLS = (("leaves", 100), ("satellite", 50), ("pacs_sketch", 50))
 SEEDS = range(5)

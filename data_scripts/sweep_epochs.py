@@ -14,7 +14,7 @@ import pandas
 from torch import set_num_threads
 
 from tl_course import evidence, tasks, train
-from tl_course.evidence import depths
+from tl_course.lessons.freezing import recipe as depths
 
 TARGETS = ("satellite", "leaves", "digits", "spoken_digits")
 LABELS, SEARCHED = 200, 100
@@ -27,7 +27,7 @@ def run(task: str, labels: int, strategy: str, seed: int, lr: float) -> list[dic
     set_num_threads(1)
     few = tasks.load(task).few(labels, seed)
     model = depths.build(strategy, len(few.classes), seed)
-    epochs, batch = depths.pace(labels)
+    epochs, batch = evidence.pace(labels)
     epochs *= LONGER[strategy]
     history = train.fit(model, few, epochs, lr=lr, batch=batch, seed=seed, progress=False)
     scores = train.evaluate(model, few.test)
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
     parser.add_argument("--work", type=Path, default=Path("sweep_epochs.jsonl"))
     args = parser.parse_args()
-    rates = depths.best_rates(evidence.load("sweep_freezing_rates"))
+    rates = evidence.best_rates(evidence.load("sweep_freezing_rates"))
     cells = [
         {
             "task": name,

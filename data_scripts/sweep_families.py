@@ -14,7 +14,7 @@ import joblib
 import pandas
 from torch import equal, manual_seed, nn, optim, set_num_threads, zeros
 
-from tl_course import evidence, features, models, surgery, tasks, train
+from tl_course import evidence, features, lessons, models, surgery, tasks, train
 
 FAMILIES = {
     "resnet18": "digits",
@@ -125,7 +125,7 @@ def main() -> None:
     path = evidence.save(done, "sweep_families", "python data_scripts/sweep_families.py")
     print(f"wrote {path}\nexpect, means over seeds:")
     print(done.groupby(["family", "strategy"], sort=False).mean(numeric_only=True).round(3))
-    print(evidence.settle("zoo-1"))
+    print(lessons.settle("zoo-1"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pandas
 from torch import set_num_threads
 
 from tl_course import evidence, models, tasks, train
-from tl_course.evidence import depths, feeding
+from tl_course.lessons.preprocessing import faults as feeding
 
 TARGETS = ("leaves_128", "satellite", "pneumonia")
 LABELS, SEEDS = 200, range(5)
@@ -31,7 +31,7 @@ def run(task: str, fault: str, seed: int) -> list[dict]:
         return [{"labels": LABELS, **row} for row in rows]
     for strategy, lr in feeding.RATES.items():
         model = feeding.build(fault, strategy, len(few.classes), seed)
-        rows.append({"strategy": strategy, **depths.learned(model, few, lr, seed)})
+        rows.append({"strategy": strategy, **evidence.learned(model, few, lr, seed)})
         if strategy != "fine-tuned":
             continue
         for wrong in (feeding.RIGHT, *feeding.FAULTS):

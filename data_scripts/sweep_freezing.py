@@ -16,7 +16,7 @@ import pandas
 from torch import set_num_threads
 
 from tl_course import evidence, tasks
-from tl_course.evidence import depths
+from tl_course.lessons.freezing import recipe as depths
 
 LABELS = (25, 50, 100, 200, 500, 1000, 2000)
 TARGETS = ("materials", "satellite", "leaves", "digits", "spoken_digits", "pneumonia")
@@ -70,7 +70,7 @@ def main() -> None:
     found = evidence.sweep(
         run, search(args.targets), args.work.with_suffix(".rates.jsonl"), args.jobs, args.dask
     )
-    rates = depths.best_rates(pandas.DataFrame(found))
+    rates = evidence.best_rates(pandas.DataFrame(found))
     cells = [
         {
             "task": name,

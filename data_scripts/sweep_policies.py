@@ -2,7 +2,7 @@
 
     python data_scripts/sweep_policies.py    # about 15 minutes on 2 cores; goes on if stopped
 
-The budget is that of fine-tuning for the epochs of ``depths.pace``. Going through a picture
+The budget is that of fine-tuning for the epochs of ``evidence.pace``. Going through a picture
 forward and back costs three times as much as forward alone, so storing the features of all
 pictures, which is forward once, costs a third of an epoch, and training the head on them nearly
 nothing: who begins with features fine-tunes one epoch less. Satellite and spoken digits need
@@ -18,7 +18,7 @@ import pandas
 from torch import nn, set_num_threads
 
 from tl_course import evidence, surgery, tasks, train
-from tl_course.evidence import depths
+from tl_course.lessons.freezing import recipe as depths
 
 TARGETS = ("satellite", "leaves", "spoken_digits")
 LABELS = (50, 200)
@@ -45,7 +45,7 @@ def fit_head(model: nn.Module, task: tasks.Task, epochs: int, seed: int) -> trai
 
 def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Module, dict]:
     """A model trained by ``policy``, and its row: validation, and the epochs' worth it took."""
-    epochs, batch = depths.pace(len(task.train))
+    epochs, batch = evidence.pace(len(task.train))
     model = depths.build("fine-tuning", len(task.classes), seed)
     settings = {"lr": lr, "batch": batch, "seed": seed, "progress": False}
     spent = 0.0

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import manual_seed, set_num_threads
 
 from tl_course import evidence, features, models, surgery, tasks
-from tl_course.evidence import depths, suspects
+from tl_course.lessons.negative_transfer import recipe as suspects
 
 TARGETS = ("satellite", "pneumonia", "spoken_digits", "digits", "leaves", "materials",
            "text_pictures")  # fmt: skip
@@ -79,7 +79,7 @@ def run(
     set_num_threads(1)
     few = tasks.load(task).few(labels, seed)
     model = suspects.start(backbone(folder, source, seed), strategy, len(few.classes))
-    return [depths.learned(model, few, lr, seed)]
+    return [evidence.learned(model, few, lr, seed)]
 
 
 def score(folder: Path, source: str, task: str, labels: int, seed: int) -> list[dict]:
@@ -166,9 +166,9 @@ def chosen_rates(found: list[dict]) -> dict[tuple[str, str, int, str], float]:
     """The rate of every start, by (source, task, labels, strategy)."""
     rates = {}
     for (source, strategy), rows in pandas.DataFrame(found).groupby(["source", "strategy"]):
-        best = depths.best_rates(rows)
+        best = evidence.best_rates(rows)
         rates |= {(source, name, labels, strategy): lr for (name, _, labels), lr in best.items()}
-    earlier = depths.best_rates(evidence.load("sweep_freezing_rates"))
+    earlier = evidence.best_rates(evidence.load("sweep_freezing_rates"))
     for (source, strategy), known in EARLIER.items():
         for name in TARGETS[:-1]:
             for labels, searched in SEARCHED.items():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas
 import pytest
 
-from tl_course import evidence, store
+from tl_course import evidence, lessons, store
 from tl_course.evidence import results
 
 
@@ -160,14 +160,14 @@ def fake(better: dict[str, float]) -> pandas.DataFrame:
 )
 def test_the_rule_follows_the_results(monkeypatch, better, verdict):
     monkeypatch.setattr(results, "load", lambda name: fake(better))
-    found = evidence.settle("why-1")
+    found = lessons.settle("why-1")
     assert found.verdict == verdict
     if verdict == "holds-when":
         assert found.condition.startswith("on a; not shown on b")
 
 
 def test_every_claim_has_a_verdict_or_is_open():
-    table = evidence.table()
+    table = lessons.table()
     assert [v.id for v in table] == [c.id for c in evidence.CLAIMS]
     assert len({v.id for v in table}) == len(table) == 39
     for verdict in table:
@@ -176,7 +176,7 @@ def test_every_claim_has_a_verdict_or_is_open():
             assert verdict.low <= verdict.effect <= verdict.high and verdict.seeds >= 5
             assert verdict.lesson and verdict.condition
     with pytest.raises(store.UnknownName):
-        evidence.settle("why-99")
+        lessons.settle("why-99")
 
 
 def test_tune_wants_a_new_model_each_time(toy):

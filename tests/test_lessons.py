@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tl_course import evidence
+from tl_course import evidence, lessons
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 spec = importlib.util.spec_from_file_location("build", NOTEBOOKS / "build.py")
@@ -110,7 +110,7 @@ def test_a_lesson_opens_with_a_question_and_asks_for_a_prediction(source):
 
 
 def test_settled_claims_point_to_lessons_that_exist():
-    for verdict in evidence.table():
+    for verdict in lessons.table():
         if verdict.verdict != "open":
             source = NOTEBOOKS / "source" / f"{verdict.lesson}.py"
             assert verdict.id in source.read_text(encoding="utf-8")

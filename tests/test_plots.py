@@ -6,7 +6,10 @@ from matplotlib.colors import to_hex
 
 from tl_course import evidence, plots, store
 from tl_course.evidence import Interval
-from tl_course.plots import charts
+from tl_course.lessons.analogy import charts as analogy_charts
+from tl_course.lessons.forgetting import charts as forgetting_charts
+from tl_course.lessons.forgetting import rules as forgetting_rules
+from tl_course.lessons.start_here import charts as start_here_charts
 from tl_course.plots.style import colour_of
 
 
@@ -63,9 +66,9 @@ def test_differences_show_effect_and_interval_in_points():
 def test_answers_reuse_a_figure():
     picture = torch.zeros(3, 64, 64, dtype=torch.uint8)
     opinions = {"fine-tuning": torch.tensor([0.7, 0.3]), "from scratch": torch.tensor([0.5, 0.5])}
-    figure = plots.answers(picture, opinions, ["a", "b"], truth=1)
+    figure = start_here_charts.answers(picture, opinions, ["a", "b"], truth=1)
     first = plots.png(figure)
-    assert plots.answers(picture, opinions, ["a", "b"], 1, figure) is figure
+    assert start_here_charts.answers(picture, opinions, ["a", "b"], 1, figure) is figure
     assert plots.png(figure) == first and first.startswith(b"\x89PNG")
 
 
@@ -97,7 +100,7 @@ def test_class_names_are_not_formulas():
     picture = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
     ax = plots.contact_sheet(picture, torch.zeros(1, dtype=torch.int64), ("under $5_{ or $6",))
     assert plots.png(ax.get_figure())
-    shown = plots.answers(picture[0], {"pretrained": torch.ones(1)}, ("$5_{ $",), 0)
+    shown = start_here_charts.answers(picture[0], {"pretrained": torch.ones(1)}, ("$5_{ $",), 0)
     assert plots.png(shown)
 
 
@@ -218,9 +221,9 @@ def forgotten(forgetting_runs):
 
 
 def test_accuracies_by_rate(forgotten):
-    rows = evidence.tuned(forgotten, "reader", "fine-tuning")
+    rows = forgetting_rules.tuned(forgotten, "reader", "fine-tuning")
     names = {"new job: Italian": "test_accuracy", "old job: Spanish": "source_accuracy"}
-    ax = plots.by_rate(rows, names, title="The price")
+    ax = forgetting_charts.by_rate(rows, names, title="The price")
     new, old = (line for line in ax.lines if len(line.get_xdata()) == 3)
     for line, column in ((new, "test_accuracy"), (old, "source_accuracy")):
         assert line.get_xdata().tolist() == [1e-4, 1e-3, 1e-2]
@@ -233,15 +236,15 @@ def test_accuracies_by_rate(forgotten):
 
 
 def test_the_old_job_before_is_a_dotted_line(forgotten):
-    rows = evidence.tuned(forgotten, "reader", "fine-tuning")
-    ax = plots.by_rate(rows, {"old job: Spanish": "source_accuracy"}, before=0.99)
+    rows = forgetting_rules.tuned(forgotten, "reader", "fine-tuning")
+    ax = forgetting_charts.by_rate(rows, {"old job: Spanish": "source_accuracy"}, before=0.99)
     (before,) = (line for line in ax.lines if line.get_linestyle() == ":")
     assert set(before.get_ydata()) == {0.99}
 
 
 def test_a_trade_shows_every_setting(forgotten):
     ways = ("fine-tuning", "frozen", "rehearsal", "LoRA")
-    ax = plots.tradeoff(forgotten, ways, "Spanish kept", "Italian learnt")
+    ax = forgetting_charts.tradeoff(forgotten, ways, "Spanish kept", "Italian learnt")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Italian learnt", "Spanish kept")
     shown = np.concatenate([line.get_xydata() for line in ax.lines])
     keys = ["strategy", "frozen", "strength", "lr"]
@@ -261,7 +264,7 @@ def test_a_trade_shows_every_setting(forgotten):
 
 def test_a_trade_without_a_frozen_run(forgotten):
     frame = forgotten[forgotten.frozen.isna()].assign(frozen="")
-    ax = plots.tradeoff(frame, ["rehearsal"], "kept", "learnt")
+    ax = forgetting_charts.tradeoff(frame, ["rehearsal"], "kept", "learnt")
     assert sum(len(line.get_xdata()) for line in ax.lines) == 6
 
 
@@ -271,7 +274,7 @@ def test_named_points_carry_their_interval_in_points():
         "spanish_reversed": (0.3, Interval(-0.1, -0.2, 0.0, 10)),
     }
     kinds = {"spanish": "related language", "spanish_reversed": "made on purpose"}
-    ax = plots.scatter(points, kinds, "likeness", "gain", title="Both")
+    ax = analogy_charts.scatter(points, kinds, "likeness", "gain", title="Both")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("likeness", "gain")
     bars = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_alpha()]
     assert [bar.get_ydata() for bar in bars] == [
@@ -299,7 +302,7 @@ def test_names_stand_beside_their_points_and_cover_none():
         ax.plot(*place, "o")
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
-    charts._name_points(ax, points, dict.fromkeys(points, "black"))
+    analogy_charts._name_points(ax, points, dict.fromkeys(points, "black"))
     assert labels(ax) == [*points]  # one label a point; those tried and dropped are gone
     ax.figure.draw_without_rendering()
     boxes = [text.get_window_extent().extents for text in ax.texts]
@@ -308,15 +311,17 @@ def test_names_stand_beside_their_points_and_cover_none():
         assert abs((box[0] + box[2]) / 2 - x) < 100 and abs((box[1] + box[3]) / 2 - y) < 40, name
         assert not box[0] < x < box[2] or not box[1] < y < box[3], name
         for other in boxes[:index]:
-            assert charts._shared(box, other) < 0.2 * charts._shared(box, box), name
+            assert analogy_charts._shared(box, other) < 0.2 * analogy_charts._shared(box, box), name
     frame = ax.get_window_extent()
     assert all(box[0] >= frame.x0 and box[2] <= frame.x1 for box in boxes)
 
 
 def test_boxes_share_what_lies_in_both():
-    assert charts._shared((0, 0, 2, 2), (1, 1, 4, 4)) == 1
-    assert charts._shared((0, 0, 2, 2), (0, 0, 2, 2)) == 4
-    assert charts._shared((0, 0, 2, 2), (3, 0, 4, 2)) == charts._shared((0, 0, 1, 1), (5, 5, 6, 6))
+    assert analogy_charts._shared((0, 0, 2, 2), (1, 1, 4, 4)) == 1
+    assert analogy_charts._shared((0, 0, 2, 2), (0, 0, 2, 2)) == 4
+    assert analogy_charts._shared((0, 0, 2, 2), (3, 0, 4, 2)) == analogy_charts._shared(
+        (0, 0, 1, 1), (5, 5, 6, 6)
+    )
 
 
 RATES = [1e-4, 1e-3, 1e-2, 1e-1]
@@ -324,7 +329,7 @@ RATES = [1e-4, 1e-3, 1e-2, 1e-1]
 
 def test_a_rate_finder_draws_as_far_as_it_came():
     losses = {"pretrained": [5.0, 4.0, 1.0, 12.0], "from scratch": [10.0, 10.0, 9.0]}
-    ax = plots.rate_finder(RATES, losses, title="Finder")
+    ax = forgetting_charts.rate_finder(RATES, losses, title="Finder")
     assert [line.get_xdata().tolist() for line in ax.lines] == [RATES, RATES[:3]]
     assert [line.get_ydata().tolist() for line in ax.lines] == [*losses.values()]
     assert ax.get_xscale() == "log" and ax.get_ylim()[1] == 15
@@ -337,7 +342,7 @@ def test_a_rate_finder_draws_as_far_as_it_came():
     "values", [[5.0], [5.0, 5.0, 5.0], [5.0, 6.0, 11.0], [5.0, float("inf")], [5.0, 4.0, np.nan]]
 )
 def test_a_rate_finder_whose_loss_never_falls(values):
-    ax = plots.rate_finder(RATES, {"pretrained": values})
+    ax = forgetting_charts.rate_finder(RATES, {"pretrained": values})
     assert labels(ax) == ["pretrained"] and plots.png(ax.get_figure())
 
 
@@ -349,7 +354,7 @@ def probabilities(*numbers: int) -> torch.Tensor:
 
 def test_reading_shows_the_likeliest_digit_after_each_letter():
     opinions = {"pretrained: Spanish": probabilities(9, 42, 7), "mine": probabilities(1, 1, 1000)}
-    figure = plots.reading("a b", opinions)
+    figure = analogy_charts.reading("a b", opinions)
     first, second = figure.axes
     assert first.get_title(loc="left") == "pretrained: Spanish → 7"  # no zeros in front
     assert second.get_title(loc="left") == "mine → 1000"
@@ -362,22 +367,22 @@ def test_reading_shows_the_likeliest_digit_after_each_letter():
     assert shown == ["0009", "0042", "0007"]
     before = plots.png(figure)
     assert before.startswith(b"\x89PNG")
-    assert plots.reading("a b", opinions, figure) is figure
+    assert analogy_charts.reading("a b", opinions, figure) is figure
     assert plots.png(figure) == before
     longer = {name: values.repeat(9, 1, 1) for name, values in opinions.items()}
-    plots.reading("a b" * 9, longer, figure)
+    analogy_charts.reading("a b" * 9, longer, figure)
     assert len(figure.axes) == 2 and plots.png(figure) != before
 
 
 def test_reading_zero_says_zero():
-    figure = plots.reading("o", {"nothing": probabilities(0)})
+    figure = analogy_charts.reading("o", {"nothing": probabilities(0)})
     assert figure.axes[0].get_title(loc="left") == "nothing → 0"
 
 
 @pytest.mark.parametrize("text", ["$x$", "\\frac{1}", "<b>", "%s"])
 def test_what_is_read_is_no_formula(text):
     opinions = {"$a_{ reader": probabilities(*range(len(text)))}
-    assert plots.png(plots.reading(text, opinions))
+    assert plots.png(analogy_charts.reading(text, opinions))
 
 
 def accuracies() -> pandas.DataFrame:

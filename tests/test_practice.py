@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from tl_course import evidence, models, practice, surgery, tasks, train
+from tl_course.lessons.analogy import checks as analogy_checks
+from tl_course.lessons.forgetting import checks as forgetting_checks
+from tl_course.lessons.start_here import checks as start_here_checks
 from tl_course.tasks import number_words
 
 BODY = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -38,12 +41,12 @@ def prepared(toy, pretrained=True):
 
 
 def test_right_answers(toy):
-    assert practice.check_head_only(prepared(toy), toy).startswith("Right: 771 of ")
+    assert start_here_checks.check_head_only(prepared(toy), toy).startswith("Right: 771 of ")
     plain = models.load("resnet10")
     for weight in plain.parameters():
         weight.requires_grad = False
     plain.head = torch.nn.Linear(256, 3)
-    assert practice.check_head_only(plain, toy).startswith("Right")
+    assert start_here_checks.check_head_only(plain, toy).startswith("Right")
 
 
 def test_trained_head_is_still_right(toy):
@@ -51,7 +54,7 @@ def test_trained_head_is_still_right(toy):
 
     model = prepared(toy)
     train.fit(model, toy, epochs=1, progress=False)
-    assert practice.check_head_only(model, toy).startswith("Right")
+    assert start_here_checks.check_head_only(model, toy).startswith("Right")
 
 
 def test_the_check_says_what_the_model_shows(toy):
@@ -69,21 +72,21 @@ def test_the_check_says_what_the_model_shows(toy):
     moved(moved.preprocess(toy.train.inputs[:32]))
     cases["BatchNorm statistics moved"] = moved
     for message, model in cases.items():
-        found = practice.check_head_only(model, toy)
+        found = start_here_checks.check_head_only(model, toy)
         assert found.startswith("Not yet") and message in found, (message, found)
 
 
 def test_other_networks_get_a_line_not_a_trace(toy):
-    assert practice.check_head_only(torch.nn.Linear(2, 2), toy).startswith("Not yet")
+    assert start_here_checks.check_head_only(torch.nn.Linear(2, 2), toy).startswith("Not yet")
     other = surgery.replace_head(models.load("resnet18", pretrained=False), 3)
-    assert "resnet10" in practice.check_head_only(surgery.freeze(other), toy)
+    assert "resnet10" in start_here_checks.check_head_only(surgery.freeze(other), toy)
 
 
 def test_a_ranking_joins_what_nobody_could_tell_apart():
     measured = {"b": 0.1, "a": 0.5, "c": 0.08, "d": -0.3}
-    assert practice.rank(measured) == "a > b = c > d"
-    assert practice.rank(measured, margin=0.01) == "a > b > c > d"
-    assert practice.rank({"a": 0.2}) == "a"
+    assert practice.ranking(measured) == "a > b = c > d"
+    assert practice.ranking(measured, margin=0.01) == "a > b > c > d"
+    assert practice.ranking({"a": 0.2}) == "a"
 
 
 @pytest.mark.parametrize(
@@ -98,9 +101,9 @@ def test_a_ranking_joins_what_nobody_could_tell_apart():
 )
 def test_a_ranking_is_compared_pair_by_pair(tmp_path, kept, found):
     path = tmp_path / "kept.json"
-    assert "commit to a ranking" in practice.compare_rank("k", "a > b = c > d", path)
+    assert "commit to a ranking" in practice.compare_ranking("k", "a > b = c > d", path)
     practice.commit("k", kept, path)
-    line = practice.compare_rank("k", "a > b = c > d", path)
+    line = practice.compare_ranking("k", "a > b = c > d", path)
     assert line.startswith(f"You ranked {kept}. Measured: a > b = c > d.")
     assert line.endswith(f"{found} pairs in this order.")
 
@@ -109,7 +112,7 @@ def test_a_ranking_is_compared_pair_by_pair(tmp_path, kept, found):
 def test_a_damaged_ranking_counts_as_none(tmp_path, kept):
     path = tmp_path / "kept.json"
     path.write_text(json.dumps({"k": kept}))
-    assert "commit to a ranking" in practice.compare_rank("k", "a > b", path)
+    assert "commit to a ranking" in practice.compare_ranking("k", "a > b", path)
 
 
 SPANISH, ITALIAN = number_words.spell("spanish"), number_words.spell("italian")
@@ -128,7 +131,7 @@ def invented(number: int) -> str:
 
 @pytest.mark.parametrize("words", [invented, lambda number: invented(number).upper() + " "])
 def test_a_language_that_can_be_learnt(words):
-    found = practice.check_language(words)
+    found = analogy_checks.check_language(words)
     likeness = number_words.alike([invented(n) for n in range(10_000)], ITALIAN)
     assert found.startswith("Right: 10,000 texts") and f"{likeness:.2f}" in found
 
@@ -137,7 +140,7 @@ def test_a_language_that_can_be_learnt(words):
 def test_languages_that_the_lesson_proposes(code):
     from num2words import num2words
 
-    found = practice.check_language(lambda number: num2words(number, lang=code))
+    found = analogy_checks.check_language(lambda number: num2words(number, lang=code))
     assert found.startswith("Right"), found
 
 
@@ -177,7 +180,7 @@ def two_lines(number):
     ],
 )
 def test_a_language_that_cannot_be_learnt(words, part):
-    one_line(practice.check_language(words), part)
+    one_line(analogy_checks.check_language(words), part)
 
 
 @pytest.fixture
@@ -211,7 +214,7 @@ def measured(monkeypatch):
 def test_a_source_hurts_if_five_runs_are_behind_nothing(measured, found, message):
     measured(found, [0.8] * 5 + [0.0] * 5)
     reader = models.load("reader_spanish")
-    assert practice.check_hurts(reader, SPANISH.__getitem__).startswith(message)
+    assert analogy_checks.check_hurts(reader, SPANISH.__getitem__).startswith(message)
 
 
 def misleading(number):
@@ -220,25 +223,27 @@ def misleading(number):
 
 def test_italian_with_the_digits_turned_round_hurts(measured, monkeypatch):
     measured((), [0.83, 0.82, 0.84, 0.83, 0.82] * 2)
-    monkeypatch.setattr(practice.analogy, "RATES", (4e-3,))
+    monkeypatch.setattr(analogy_checks, "RATES", (4e-3,))
     torch.manual_seed(0)
     liar = models.load("reader_spanish", pretrained=False)
     task = number_words.make("liar", misleading)
     train.fit(liar, task, epochs=5, lr=5e-3, batch=128, progress=False)
-    found = practice.check_hurts(liar, misleading)
+    found = analogy_checks.check_hurts(liar, misleading)
     assert found.startswith("Right: it hurts"), found
 
 
 def test_what_has_not_been_learnt_cannot_mislead(measured):
     measured((0.5,) * 5, 0.8)
     reader = models.load("reader_spanish")
-    one_line(practice.check_hurts(reader, ITALIAN.__getitem__), "reads 3% of its own language")
+    one_line(
+        analogy_checks.check_hurts(reader, ITALIAN.__getitem__), "reads 3% of its own language"
+    )
 
 
 @pytest.mark.parametrize("words", [None, "uno", broken, lambda number: "uno", lambda number: 5])
 def test_a_source_without_words_gets_a_line(measured, words):
     measured((0.5,) * 5, 0.8)
-    one_line(practice.check_hurts(models.load("reader_spanish"), words))
+    one_line(analogy_checks.check_hurts(models.load("reader_spanish"), words))
 
 
 @pytest.fixture
@@ -250,26 +255,30 @@ def test_the_cipher_is_broken_through_the_letters_alone(decoder):
     plain = tasks.load("numbers_spanish").few(100, seed=0)
     surgery.freeze(decoder, "memory", "head")
     train.fit(decoder, plain, epochs=30, lr=0.1, progress=False)
-    assert practice.check_cipher(decoder).startswith("Right: it reads 9")
+    assert analogy_checks.check_cipher(decoder).startswith("Right: it reads 9")
 
 
 def test_what_is_wrong_with_a_decoder(decoder):
-    one_line(practice.check_cipher(decoder), "no weight has moved")
+    one_line(analogy_checks.check_cipher(decoder), "no weight has moved")
     torch.manual_seed(0)
     torch.nn.init.normal_(decoder.letters.weight[1:])
-    one_line(practice.check_cipher(decoder), "only letters moved", "far higher rate")
+    one_line(analogy_checks.check_cipher(decoder), "only letters moved", "far higher rate")
     decoder.head.bias.data += 1
-    one_line(practice.check_cipher(decoder), "head moved too", "surgery.freeze")
-    one_line(practice.check_cipher(models.load("reader_spanish")), "head and memory moved too")
+    one_line(analogy_checks.check_cipher(decoder), "head moved too", "surgery.freeze")
+    one_line(
+        analogy_checks.check_cipher(models.load("reader_spanish")), "head and memory moved too"
+    )
 
 
 def test_a_decoder_built_otherwise_gets_a_line(decoder):
-    one_line(practice.check_cipher(surgery.replace_head(copy.deepcopy(decoder), 7)), "not those")
-    one_line(practice.check_cipher(surgery.add_lora(decoder)))
+    one_line(
+        analogy_checks.check_cipher(surgery.replace_head(copy.deepcopy(decoder), 7)), "not those"
+    )
+    one_line(analogy_checks.check_cipher(surgery.add_lora(decoder)))
 
 
 def test_both_asks_in_both_languages():
-    spanish, italian = practice.both(models.load("reader_spanish"))
+    spanish, italian = forgetting_checks.both(models.load("reader_spanish"))
     assert spanish > 0.99 and italian < 0.1
 
 
@@ -278,7 +287,7 @@ def test_rehearsal_keeps_both_languages():
     mixed = tasks.load("numbers_italian").few(100, seed=0)
     mixed = mixed.mixed(tasks.load("numbers_spanish").few(50, seed=0).train)
     train.fit(reader, mixed, epochs=30, lr=3e-3, progress=False)
-    found = practice.check_both(reader)
+    found = forgetting_checks.check_both(reader)
     assert found.startswith("Right: Spanish 9"), found
 
 
@@ -292,14 +301,18 @@ def test_rehearsal_keeps_both_languages():
     ],
 )
 def test_each_way_to_fail_at_two_languages(monkeypatch, shares, message):
-    monkeypatch.setattr(practice.forgetting, "both", lambda model: shares)
-    found = practice.check_both(models.load("reader_spanish"))
+    monkeypatch.setattr(forgetting_checks, "both", lambda model: shares)
+    found = forgetting_checks.check_both(models.load("reader_spanish"))
     assert found.startswith("Right" if message.startswith("Right") else "Not yet")
     assert message in found
 
 
 def test_an_untouched_reader_has_learnt_too_little():
-    one_line(practice.check_both(models.load("reader_spanish")), "Spanish 99", "too little learnt")
+    one_line(
+        forgetting_checks.check_both(models.load("reader_spanish")),
+        "Spanish 99",
+        "too little learnt",
+    )
 
 
 @pytest.fixture
@@ -314,8 +327,8 @@ def test_merging_adds_the_change_to_the_old_weight(lora):
     kept = lora.memory.there.parametrizations.weight_ih_l0
     old, change = kept.original, kept[0].b @ kept[0].a
     expected = f"Right: {4 * (256 + 48):,} trained numbers changed {256 * 48:,}."
-    assert practice.check_merged(lora, old + change) == expected
-    assert practice.check_merged(lora, (old + change).detach().clone()) == expected
+    assert forgetting_checks.check_merged(lora, old + change) == expected
+    assert forgetting_checks.check_merged(lora, (old + change).detach().clone()) == expected
     cases = {
         "the old weight alone": old,
         "the change alone": change,
@@ -326,21 +339,21 @@ def test_merging_adds_the_change_to_the_old_weight(lora):
         "this is ndarray, not a tensor": (old + change).detach().numpy(),
     }
     for message, weight in cases.items():
-        one_line(practice.check_merged(lora, weight), message)
+        one_line(forgetting_checks.check_merged(lora, weight), message)
 
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.int64, torch.bfloat16])
 def test_merging_into_another_kind_of_number_gets_a_line(lora, kind):
     kept = lora.memory.there.parametrizations.weight_ih_l0
-    found = practice.check_merged(lora, (kept.original + kept[0].b @ kept[0].a).to(kind))
+    found = forgetting_checks.check_merged(lora, (kept.original + kept[0].b @ kept[0].a).to(kind))
     assert found.startswith(("Right", "Not yet"))
 
 
 def test_merging_needs_a_low_rank_change(lora):
     plain = models.load("reader_spanish")
     weight = plain.memory.there.weight_ih_l0
-    one_line(practice.check_merged(plain, weight), "no low-rank change")
-    one_line(practice.check_merged(surgery.merge_lora(lora), weight), "no low-rank change")
+    one_line(forgetting_checks.check_merged(plain, weight), "no low-rank change")
+    one_line(forgetting_checks.check_merged(surgery.merge_lora(lora), weight), "no low-rank change")
 
 
 @pytest.fixture(scope="module")
@@ -361,53 +374,61 @@ def mix(old, new, share):
 
 
 def test_halfway_back_reads_both_languages(ends):
-    found = practice.check_between(mix(*ends, 0.55), *ends)
+    found = forgetting_checks.check_between(mix(*ends, 0.55), *ends)
     assert found.startswith("Right, 55% of the way: Spanish 9"), found
 
 
 def test_what_is_wrong_between_two_readers(ends):
     old, new = ends
-    one_line(practice.check_between(old, old, new), "0% of the way", "Too far from Italian")
-    one_line(practice.check_between(new, old, new), "100% of the way", "Too far from Spanish")
+    one_line(
+        forgetting_checks.check_between(old, old, new), "0% of the way", "Too far from Italian"
+    )
+    one_line(
+        forgetting_checks.check_between(new, old, new), "100% of the way", "Too far from Spanish"
+    )
     beside = mix(old, new, 0.55)
     beside.letters.load_state_dict(new.letters.state_dict())
-    one_line(practice.check_between(beside, old, new), "not on the line", "Mix all of them alike")
+    one_line(
+        forgetting_checks.check_between(beside, old, new),
+        "not on the line",
+        "Mix all of them alike",
+    )
 
 
 def test_ends_that_are_the_same_have_nothing_between(ends):
     old, _ = ends
-    found = practice.check_between(old, old, copy.deepcopy(old))
+    found = forgetting_checks.check_between(old, old, copy.deepcopy(old))
     one_line(found)
     assert "nan" not in found
 
 
 def test_readers_built_otherwise_get_a_line(ends):
     old, new = ends
-    one_line(practice.check_between(surgery.add_lora(copy.deepcopy(old)), old, new))
-    one_line(practice.check_between(old, None, new))
-    one_line(practice.check_between(old, old, models.load("resnet10")))
+    one_line(forgetting_checks.check_between(surgery.add_lora(copy.deepcopy(old)), old, new))
+    one_line(forgetting_checks.check_between(old, None, new))
+    one_line(forgetting_checks.check_between(old, old, models.load("resnet10")))
 
 
 def test_a_reader_that_answers_with_no_numbers_gets_a_line(decoder, ends):
     broken_reader = copy.deepcopy(ends[0])
     broken_reader.letters.weight.data.fill_(float("nan"))
     decoder.letters.weight.data.fill_(float("nan"))
-    one_line(practice.check_both(broken_reader))
-    one_line(practice.check_cipher(decoder))
-    one_line(practice.check_between(broken_reader, *ends))
+    one_line(forgetting_checks.check_both(broken_reader))
+    one_line(analogy_checks.check_cipher(decoder))
+    one_line(forgetting_checks.check_between(broken_reader, *ends))
 
 
 def test_a_reader_with_another_head_gets_a_line():
     reader = surgery.replace_head(models.load("reader_spanish"), 7)
-    one_line(practice.check_both(reader))
+    one_line(forgetting_checks.check_both(reader))
 
 
 CHECKS = {
-    "hurts": lambda model: practice.check_hurts(model, invented),
-    "cipher": practice.check_cipher,
-    "both": practice.check_both,
-    "merged": lambda model: practice.check_merged(model, torch.zeros(256, 48)),
-    "between": lambda model: practice.check_between(model, model, model),
+    "hurts": lambda model: analogy_checks.check_hurts(model, invented),
+    "cipher": analogy_checks.check_cipher,
+    "both": forgetting_checks.check_both,
+    "merged": lambda model: forgetting_checks.check_merged(model, torch.zeros(256, 48)),
+    "between": lambda model: forgetting_checks.check_between(model, model, model),
 }
 
 

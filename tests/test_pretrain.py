@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from tl_course import models, store, surgery, tasks, train
-from tl_course.evidence import suspects
+from tl_course.lessons.negative_transfer import recipe as suspects
 
 SCRIPT = Path(__file__).resolve().parent.parent / "data_scripts" / "pretrain_resnet10.py"
 READERS = SCRIPT.with_name("pretrain_readers.py")

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from tl_course import store, surgery, train
-from tl_course.evidence import cures, depths
+from tl_course import evidence, store, surgery, train
+from tl_course.evidence import runs
+from tl_course.lessons.freezing import recipe as depths
+from tl_course.lessons.overfitting import recipe as cures
 
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "head")
 BELOW = {  # how many stages from the bottom are frozen
@@ -82,12 +84,12 @@ def test_every_strategy_tries_three_rising_rates():
 
 def test_more_labels_mean_fewer_epochs_and_more_steps():
     counts = (5, 25, 26, 50, 100, 200, 201, 500, 1000, 2000, 2001, 10_000)
-    paces = [depths.pace(count) for count in counts]
+    paces = [evidence.pace(count) for count in counts]
     epochs, batches = zip(*paces, strict=True)
     assert sorted(epochs, reverse=True) == [*epochs] and epochs[-1] >= 1
     assert sorted(batches) == [*batches]
     grid = (25, 50, 100, 200, 500, 1000, 2000, 10_000)
-    shown = [count * depths.pace(count)[0] for count in grid]
+    shown = [count * evidence.pace(count)[0] for count in grid]
     assert sorted(shown) == shown  # more labels never mean fewer pictures
     assert all(isinstance(number, int) for pair in paces for number in pair)
 
@@ -106,7 +108,7 @@ def test_the_best_rate_is_the_best_on_validation_over_seeds():
         for lr, both in values.items()
         for seed, value in enumerate(both)
     ]
-    assert depths.best_rates(pandas.DataFrame(rows)) == {
+    assert evidence.best_rates(pandas.DataFrame(rows)) == {
         ("leaves", "head alone", 100): 1e-2,
         ("leaves", "head alone", 500): 1e-3,
         ("digits", "head alone", 100): 1e-1,
@@ -115,7 +117,7 @@ def test_the_best_rate_is_the_best_on_validation_over_seeds():
 
 @pytest.fixture
 def hasty(monkeypatch):
-    monkeypatch.setattr(depths, "pace", lambda labels: (3, 16))
+    monkeypatch.setattr(runs, "pace", lambda labels: (3, 16))
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +256,7 @@ def test_cures_change_the_recipe_and_one_thing_each():
 
 
 def test_rules_speak_of_cures_that_there_are():
-    from tl_course.evidence.rules import overfitting
+    from tl_course.lessons.overfitting import rules as overfitting
 
     for name in (overfitting.BASE, overfitting.CURE, overfitting.LABELS):
         assert name in cures.CURES

@@ -6,9 +6,10 @@ import numpy as np
 import pandas
 import pytest
 
-from tl_course import evidence, store
+from tl_course import evidence, lessons, store
 from tl_course.evidence import results
-from tl_course.evidence.rules import layers
+from tl_course.lessons.forgetting import rules as forgetting_rules
+from tl_course.lessons.layers import rules as layers
 
 LABELS = (10, 30, 1000)
 FOUR_TIMES = "nothing, four times as long"
@@ -21,7 +22,7 @@ def settled(monkeypatch):
         """``frame``: what every sweep found, or a frame for each sweep that is asked for."""
         several = isinstance(frame, dict)
         monkeypatch.setattr(results, "load", frame.__getitem__ if several else lambda name: frame)
-        found = evidence.settle(claim)
+        found = lessons.settle(claim)
         assert found.id == claim and found.seeds == 5 and found.low <= found.effect <= found.high
         return found
 
@@ -249,28 +250,30 @@ def test_tuned_takes_runs_with_nothing_frozen(forgetting_runs):
     )
     for empty in (np.nan, ""):
         stored = frame.assign(frozen=frame.frozen.fillna(empty))
-        rows = evidence.tuned(stored, "reader", FINE)
+        rows = forgetting_rules.tuned(stored, "reader", FINE)
         assert len(rows) == 10 and rows.frozen.isin(["", np.nan]).all()
         assert set(zip(rows.network, rows.strategy, strict=True)) == {("reader", FINE)}
-    assert set(evidence.tuned(frame, "reader", FINE, frozen="letters").frozen) == {"letters"}
-    assert set(evidence.tuned(frame, "reader", "LoRA", strength=16).strength) == {16}
+    assert set(forgetting_rules.tuned(frame, "reader", FINE, frozen="letters").frozen) == {
+        "letters"
+    }
+    assert set(forgetting_rules.tuned(frame, "reader", "LoRA", strength=16).strength) == {16}
     for missing in ({"strategy": "rehearsal"}, {"network": "resnet18"}, {"frozen": "head"}):
         with pytest.raises(store.UnknownName, match="there is no stored run"):
-            evidence.tuned(frame, **{"network": "reader", "strategy": FINE, **missing})
+            forgetting_rules.tuned(frame, **{"network": "reader", "strategy": FINE, **missing})
 
 
 def test_the_best_rate_is_best_on_validation_not_on_the_test(forgetting_runs):
     rates = dict(zip(RATES, new_job(0.4, 0.9, 0.5), strict=True))
     frame = forgetting_runs({("reader", FINE, "", 0): rates})
     frame["test_accuracy"] = frame.lr
-    assert evidence.best_rate(frame) == 1e-3
+    assert forgetting_rules.best_rate(frame) == 1e-3
 
 
 def test_at_rate_is_in_the_order_of_the_seeds(forgetting_runs):
     frame = forgetting_runs({("reader", FINE, "", 0): {1e-3: (0.9, 0.5), 1e-2: (0.7, 0.1)}})
     frame["source_accuracy"] = frame.seed / 10
     shuffled = frame.sample(frac=1, random_state=0)
-    found = evidence.at_rate(shuffled, 1e-2, "source_accuracy")
+    found = forgetting_rules.at_rate(shuffled, 1e-2, "source_accuracy")
     assert found.index.tolist() == [*range(5)]
     assert found.tolist() == [0.0, 0.1, 0.2, 0.3, 0.4]
 

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from tl_course import evidence, store, tasks
-from tl_course.evidence import depths
+from tl_course.evidence import runs
+from tl_course.lessons.freezing import recipe as depths
 from tl_course.tasks import Split, Task
 
 SCRIPT = Path(__file__).resolve().parent.parent / "data_scripts" / "sweep_freezing.py"
@@ -167,7 +168,7 @@ import sys, time
 import numpy as np
 import torch
 from pathlib import Path
-from tl_course.evidence import depths
+from tl_course.lessons.freezing import recipe as depths
 from tl_course.tasks import Split, Task
 script = Path(sys.argv.pop(1))
 exec(compile(script.read_text().replace("if __name__", "if False and __name__"), script, "exec"))
@@ -194,7 +195,7 @@ def load(target, labels):
 
 
 def hasty(task, labels, strategy, seed, lr):
-    depths.pace = lambda labels: (1, 6)  # on the worker, too
+    evidence.pace = lambda labels: (1, 6)  # on the worker, too
     return whole_run(task, labels, strategy, seed, lr)
 
 
@@ -217,7 +218,7 @@ def sweep_freezing(monkeypatch, tmp_path):
 
     monkeypatch.setattr(evidence, "save", save)
     monkeypatch.setattr(evidence, "load", saved.__getitem__)
-    monkeypatch.setattr(depths, "pace", depths.pace)  # put back when the test ends
+    monkeypatch.setattr(runs, "pace", evidence.pace)  # put back when the test ends
     module.saved = saved
     return module
 
@@ -300,7 +301,7 @@ def test_one_cell(sweep_freezing, monkeypatch, toy):
     monkeypatch.setattr(
         sweep_freezing, "load", lambda name, labels: asked.append((name, labels)) or toy
     )
-    monkeypatch.setattr(depths, "pace", lambda labels: (1, 16))
+    monkeypatch.setattr(runs, "pace", lambda labels: (1, 16))
     (row,) = sweep_freezing.run("toy", 15, "head alone", 3, 1e-2)
     assert asked == [("toy", 15)] and row["epochs"] == 1
     assert {"train_accuracy", "val_accuracy", "test_accuracy", "test_balanced"} <= {*row}
@@ -318,7 +319,7 @@ def test_the_whole_sweep_on_tiny_tasks(small, unbroken, tmp_path, capsys):
         for strategy in RATES
     }
     assert not any(column.startswith("test") for column in rates)
-    best = depths.best_rates(rates)
+    best = evidence.best_rates(rates)
     assert all(row.lr == best[row.task, row.strategy, 6] for row in frame.itertuples(index=False))
     assert "wrote " in capsys.readouterr().out
     # "command" is a column here, see the fixture

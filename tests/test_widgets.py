@@ -5,7 +5,10 @@ import ipywidgets
 import pytest
 import torch
 
-from tl_course import evidence, models, practice, store, tasks, train, widgets
+from tl_course import evidence, models, practice, store, tasks, train
+from tl_course.lessons.analogy import experiment as analogy_experiment
+from tl_course.lessons.forgetting import experiment as forgetting_experiment
+from tl_course.lessons.start_here import experiment as start_here_experiment
 from tl_course.tasks import number_words
 
 
@@ -23,7 +26,7 @@ def opinions(toy):
         name: models.load("resnet10", pretrained=False, classes=toy.classes)
         for name in ("fine-tuning", "from scratch")
     }
-    return widgets.two_opinions(toy, networks)
+    return start_here_experiment.two_opinions(toy, networks)
 
 
 def test_moving_the_slider_changes_picture_and_sentence(opinions):
@@ -53,7 +56,7 @@ def test_only_disagreements(opinions):
 def test_networks_that_agree_leave_nothing_to_choose(toy):
     torch.manual_seed(0)
     model = models.load("resnet10", pretrained=False, classes=toy.classes)
-    found = widgets.two_opinions(toy, {"fine-tuning": model, "from scratch": model})
+    found = start_here_experiment.two_opinions(toy, {"fine-tuning": model, "from scratch": model})
     assert find(found, ipywidgets.Dropdown)[0].disabled
 
 
@@ -76,7 +79,7 @@ def test_answers_come_at_once(opinions):
 
 def test_a_prediction_is_committed_and_remembered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    box = widgets.predict("k", "How far?", ["near", "far"])
+    box = practice.predict("k", "How far?", ["near", "far"])
     (options,), (button,) = find(box, ipywidgets.RadioButtons), find(box, ipywidgets.Button)
     assert options.value is None
     button.click()
@@ -87,7 +90,7 @@ def test_a_prediction_is_committed_and_remembered(tmp_path, monkeypatch):
     assert practice.recall("k") == "far"
     assert "far" in find(box, ipywidgets.HTML)[1].value
     assert (
-        find(widgets.predict("k", "How far?", ["near", "far"]), ipywidgets.RadioButtons)[0].value
+        find(practice.predict("k", "How far?", ["near", "far"]), ipywidgets.RadioButtons)[0].value
         == "far"
     )
 
@@ -95,7 +98,7 @@ def test_a_prediction_is_committed_and_remembered(tmp_path, monkeypatch):
 def test_a_prediction_no_longer_offered_is_forgotten(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     practice.commit("k", "an old choice")
-    box = widgets.predict("k", "How far?", ["near", "far"])
+    box = practice.predict("k", "How far?", ["near", "far"])
     assert find(box, ipywidgets.RadioButtons)[0].value is None
 
 
@@ -106,7 +109,7 @@ def test_a_prediction_that_cannot_be_kept_is_told(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(practice, "commit", full)
-    box = widgets.predict("k", "How far?", ["near"])
+    box = practice.predict("k", "How far?", ["near"])
     find(box, ipywidgets.RadioButtons)[0].value = "near"
     find(box, ipywidgets.Button)[0].click()
     assert "No space left" in find(box, ipywidgets.HTML)[1].value
@@ -121,7 +124,7 @@ def pictures_are_png(widget) -> bool:
 def test_a_ranking_is_committed_and_remembered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = ("Spanish", "French", "nothing")
-    box = widgets.rank("k", "Who reads best?", names)
+    box = practice.predict_ranking("k", "Who reads best?", names)
     places, (button,) = find(box, ipywidgets.Dropdown), find(box, ipywidgets.Button)
     said = find(box, ipywidgets.HTML)[1]
     assert [place.value for place in places] == [None] * 3
@@ -134,15 +137,17 @@ def test_a_ranking_is_committed_and_remembered(tmp_path, monkeypatch):
     places[1].value = "Spanish"
     button.click()
     assert practice.recall("k") == "French > Spanish > nothing" and "Kept" in said.value
-    again = find(widgets.rank("k", "Who reads best?", names), ipywidgets.Dropdown)
+    again = find(practice.predict_ranking("k", "Who reads best?", names), ipywidgets.Dropdown)
     assert [place.value for place in again] == ["French", "Spanish", "nothing"]
-    others = find(widgets.rank("k", "Who reads best?", (*names, "Finnish")), ipywidgets.Dropdown)
+    others = find(
+        practice.predict_ranking("k", "Who reads best?", (*names, "Finnish")), ipywidgets.Dropdown
+    )
     assert [place.value for place in others] == [None] * 4
 
 
 def test_names_in_a_ranking_are_no_html(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    box = widgets.rank("k", "Which?", ("<b>x</b>",))
+    box = practice.predict_ranking("k", "Which?", ("<b>x</b>",))
     (place,), (button,) = find(box, ipywidgets.Dropdown), find(box, ipywidgets.Button)
     button.click()
     assert "&lt;b&gt;x" in find(box, ipywidgets.HTML)[1].value
@@ -155,14 +160,14 @@ def test_names_in_a_ranking_are_no_html(tmp_path, monkeypatch):
 def test_a_damaged_ranking_is_asked_for_again(tmp_path, monkeypatch, kept):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_predictions.json").write_text(f'{{"k": {kept}}}')
-    places = find(widgets.rank("k", "Which?", ("a", "b")), ipywidgets.Dropdown)
+    places = find(practice.predict_ranking("k", "Which?", ("a", "b")), ipywidgets.Dropdown)
     assert [place.value for place in places] == [None, None]
 
 
 def test_what_is_said_after_each_letter_is_what_the_part_gives():
     reader = models.load("reader_spanish")
     text = "mil dos"
-    found = widgets.letter_by_letter(reader, text)
+    found = analogy_experiment.letter_by_letter(reader, text)
     assert found.shape == (7, 4, 10)
     torch.testing.assert_close(found.sum(-1), torch.ones(7, 4))
     assert found[-1].argmax(-1).tolist() == [1, 0, 0, 2]
@@ -176,7 +181,7 @@ def test_what_is_said_after_each_letter_is_what_the_part_gives():
 def test_letters_are_folded_as_in_training(text):
     reader = models.load("reader_spanish")
     expected = train.predict(reader, number_words.codes([text]))[0]
-    found = widgets.letter_by_letter(reader, text)[-1]
+    found = analogy_experiment.letter_by_letter(reader, text)[-1]
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
@@ -184,7 +189,7 @@ class Italian:
     """The controls of ``teach_italian`` by name."""
 
     def __init__(self, *args, **options):
-        self.box = widgets.teach_italian(*args, **options)
+        self.box = analogy_experiment.teach_italian(*args, **options)
         (self.source,) = find(self.box, ipywidgets.Dropdown)
         (self.count,) = find(self.box, ipywidgets.SelectionSlider)
         (self.button,) = find(self.box, ipywidgets.Button)
@@ -331,7 +336,7 @@ def test_a_lesson_that_fails_leaves_the_button_alive(monkeypatch):
     def failing(*_, **__):
         raise MemoryError  # which ipywidgets writes into the log
 
-    monkeypatch.setattr(widgets.languages.train, "fit", failing)
+    monkeypatch.setattr(analogy_experiment.train, "fit", failing)
     experiment.button.click()
     assert not experiment.button.disabled
 
@@ -349,7 +354,7 @@ def test_a_lesson_that_fails_leaves_the_button_alive(monkeypatch):
 )
 def test_teach_italian_refuses(options, message):
     with pytest.raises(store.CourseError, match=message):
-        widgets.teach_italian(**options)
+        analogy_experiment.teach_italian(**options)
 
 
 RATES = (1e-3, 3e-3, 1e-2)
@@ -358,7 +363,7 @@ STORED = {
     "letters": ((0.4, 0.95), (0.7, 0.7), (0.6, 0.3)),
     "letters memory": ((0.1, 0.98), (0.1, 0.97), (0.15, 0.96)),
 }
-module = importlib.import_module("tl_course.widgets.forgetting")
+module = importlib.import_module("tl_course.lessons.forgetting.experiment")
 
 
 @pytest.fixture
@@ -373,7 +378,7 @@ def forgetting(forgetting_runs, monkeypatch):
     }
     frame = forgetting_runs(settings)
     monkeypatch.setattr(evidence, "load", {"sweep_forgetting": frame}.__getitem__)
-    return widgets.forgetting()
+    return forgetting_experiment.price_list()
 
 
 def test_what_italian_costs_in_spanish(forgetting):
@@ -455,4 +460,4 @@ def test_forgetting_needs_its_stored_runs(forgetting_runs, monkeypatch):
     frame = forgetting_runs({("reader", "from scratch", "", 0): {3e-3: (0.0, 0.0)}})
     monkeypatch.setattr(evidence, "load", lambda name: frame)
     with pytest.raises(store.UnknownName, match="no stored run"):
-        widgets.forgetting()
+        forgetting_experiment.price_list()

@@ -198,9 +198,9 @@ def _claims(options: argparse.Namespace, rest: list[str]) -> int:
     import dataclasses
     import json
 
-    from tl_course import evidence
+    from tl_course import evidence, lessons
 
-    verdicts = evidence.table()
+    verdicts = lessons.table()
     if options.json:
         print(json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1))
         return 0

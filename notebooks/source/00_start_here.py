@@ -19,7 +19,8 @@ import torch
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from tl_course import evidence, models, plots, practice, surgery, tasks, train, widgets
+from tl_course import evidence, lessons, models, plots, practice, surgery, tasks, train
+from tl_course.lessons import start_here
 
 # %% [markdown]
 # ## The leaf clinic
@@ -54,7 +55,7 @@ task
 
 # %% tags=["nbval-ignore-output"]
 CHOICES = ("no more, or fewer", "up to 5 more", "6 to 20 more", "over 20 more")
-widgets.predict("00-gain", "Of 100 leaves, the pretrained copy will get right …", CHOICES)
+practice.predict("00-gain", "Of 100 leaves, the pretrained copy will get right …", CHOICES)
 
 # %% [markdown]
 # ## One network, two starting points
@@ -166,7 +167,7 @@ print(practice.compare("00-gain", measured))
 # the truth. Then set *show* to *where they disagree*.
 
 # %% tags=["nbval-ignore-output"]
-widgets.two_opinions(task, {"fine-tuning": tuned, "from scratch": scratch})
+start_here.two_opinions(task, {"fine-tuning": tuned, "from scratch": scratch})
 
 # %% [markdown]
 # Which mistakes would you have made? Is either sure of itself when it is wrong?
@@ -219,7 +220,7 @@ plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in gains.item
 # hold*.
 
 # %%
-verdict = evidence.settle("why-1")
+verdict = lessons.settle("why-1")
 print(f"why-1 {verdict.verdict}: {verdict.condition}")
 print("mean over these five tasks:", verdict.interval)
 
@@ -284,7 +285,7 @@ head_only = models.load("resnet10")
 surgery.replace_head(head_only, len(task.classes))
 surgery.freeze(head_only, "stem", "layer1", "layer2", "layer3", "layer4")
 ### END SOLUTION
-print(practice.check_head_only(head_only, task))
+print(start_here.check_head_only(head_only, task))
 
 # %% [markdown]
 # When the check says *Right*, train it. What is frozen gives the same for a picture in every
@@ -292,7 +293,7 @@ print(practice.check_head_only(head_only, task))
 # more epochs. Is it as good as fine-tuning everything?
 
 # %% tags=["nbval-ignore-output"]
-if practice.check_head_only(head_only, task).startswith("Right"):
+if start_here.check_head_only(head_only, task).startswith("Right"):
     history = train.fit(head_only, task, epochs=30, lr=1e-2, progress="head only")
     accuracy = train.evaluate(head_only, task.test).accuracy
     print(f"head only: {accuracy:.2f} after {history.seconds:.1f} seconds of training")

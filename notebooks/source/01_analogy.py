@@ -10,7 +10,8 @@
 # %%
 import torch
 
-from tl_course import evidence, models, plots, practice, surgery, tasks, train, widgets
+from tl_course import evidence, lessons, models, plots, practice, surgery, tasks, train
+from tl_course.lessons import analogy
 from tl_course.tasks import number_words
 
 # %% [markdown]
@@ -69,8 +70,8 @@ print("the same as reader(letters):", torch.allclose(logits, reader(letters)[0],
 
 # %% tags=["nbval-ignore-output"]
 text = "dos mil veintidós"
-steps = {"pretrained: Spanish": widgets.letter_by_letter(reader, text)}
-chart = plots.reading(text, steps)  # what begins with "pretrained" is blue
+steps = {"pretrained: Spanish": analogy.letter_by_letter(reader, text)}
+chart = analogy.reading(text, steps)  # what begins with "pretrained" is blue
 plots.show(chart, alt="Digits the Spanish reader would answer after each letter, ending in 2022.")
 
 # %% [markdown]
@@ -90,7 +91,7 @@ print(f"Italian: {train.evaluate(reader, italian.test).accuracy:.1%} of 2,000 ri
 
 # %% tags=["nbval-ignore-output"]
 STARTS = ("Spanish", "French", "German", "Finnish", "nothing")
-widgets.rank("01-order", "After 30 Italian numbers, who reads best?", STARTS)
+practice.predict_ranking("01-order", "After 30 Italian numbers, who reads best?", STARTS)
 
 # %% [markdown]
 # ## Thirty Italian numbers
@@ -184,7 +185,7 @@ plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in ordered.it
 
 # %% tags=["nbval-ignore-output"]
 measured = {name: gains[name.lower()].effect for name in STARTS if name != "nothing"}
-print(practice.compare_rank("01-order", practice.rank(measured | {"nothing": 0.0})))
+print(practice.compare_ranking("01-order", practice.ranking(measured | {"nothing": 0.0})))
 
 # %% [markdown]
 # Languages that grew out of Latin help most, Romanian least of them. The others, whose words look
@@ -262,7 +263,7 @@ kinds |= dict.fromkeys(latin, "related language")
 points = {name.removeprefix("spanish_"): (likeness[name], gains[name]) for name in likeness}
 kinds |= {name.removeprefix("spanish_"): kind for name, kind in kinds.items()}
 names = "likeness to Italian, without a network", "gain over nothing (points, 30 numbers)"
-chart = plots.scatter(points, kinds, *names, title="Likeness and gain")
+chart = analogy.scatter(points, kinds, *names, title="Likeness and gain")
 plots.show(chart, alt="; ".join(f"{n}: {x:.2f}, {g.effect:+.2f}" for n, (x, g) in points.items()))
 
 # %%
@@ -285,7 +286,7 @@ print(f"{len(real)} languages: correlation {found.statistic:.2f} [{low:.2f}, {hi
 # press *Enter*: *settemilasei*, say, and then a word that is no number.
 
 # %% tags=["nbval-ignore-output"]
-widgets.teach_italian("spanish", labels=100)
+analogy.teach_italian("spanish", labels=100)
 
 # %% [markdown]
 # These networks train for a shorter time than those in the stored runs, so that you need not wait.
@@ -312,7 +313,7 @@ widgets.teach_italian("spanish", labels=100)
 
 # %%
 for claim in ("analogy-1", "analogy-2"):
-    verdict = evidence.settle(claim)
+    verdict = lessons.settle(claim)
     print(f"{claim} {verdict.verdict}: {verdict.condition}")
     print(f"    with 30 numbers: {verdict.interval}")
 
@@ -352,14 +353,14 @@ def my_words(number):
     return text
 
 
-print(practice.check_language(my_words))
+print(analogy.check_language(my_words))
 
 # %% [markdown]
 # When the check says *Right*, this trains a reader of your language from random weights, then
 # teaches it 30 Italian numbers. Guess first, from the likeness.
 
 # %% tags=["nbval-ignore-output"]
-if practice.check_language(my_words).startswith("Right"):
+if analogy.check_language(my_words).startswith("Right"):
     torch.manual_seed(0)
     mine = models.load("reader_spanish", pretrained=False)
     yours = number_words.make("yours", my_words)
@@ -392,14 +393,14 @@ def misleading(number):
     return text
 
 
-print(practice.check_language(misleading))
+print(analogy.check_language(misleading))
 
 # %% tags=["nbval-ignore-output"]
-if practice.check_language(misleading).startswith("Right"):
+if analogy.check_language(misleading).startswith("Right"):
     torch.manual_seed(0)
     liar = models.load("reader_spanish", pretrained=False)
     train.fit(liar, number_words.make("liar", misleading), epochs=5, lr=5e-3, batch=128)
-    print(practice.check_hurts(liar, misleading))
+    print(analogy.check_hurts(liar, misleading))
 else:
     print("waiting for the cell above")
 
@@ -420,7 +421,7 @@ plain = spanish.few(100, seed=0)
 surgery.freeze(decoder, "memory", "head")
 train.fit(decoder, plain, epochs=30, lr=0.1, progress=False)
 ### END SOLUTION
-print(practice.check_cipher(decoder))
+print(analogy.check_cipher(decoder))
 
 # %% [markdown]
 # ## What you measured

@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tl_course import evidence, features, models, plots, practice, surgery, tasks, train, widgets
-from tl_course.evidence.rules import layers
+from tl_course import evidence, features, lessons, models, plots, practice, surgery, tasks, train
+from tl_course.lessons import layers
 
 network = models.load("resnet10")
 torch.manual_seed(0)
@@ -56,7 +56,7 @@ for name, part in surgery.stages(network).items():
 
 # %% tags=["nbval-ignore-output"]
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
-widgets.predict("02-objects", "Objects can be read off first after …", STAGES)
+practice.predict("02-objects", "Objects can be read off first after …", STAGES)
 
 # %% [markdown]
 # ## Look at the first layer
@@ -70,7 +70,7 @@ filters = network.stem[0].weight.detach()
 print(tuple(filters.shape), "filters, colours, height, width")
 
 # %%
-chart = plots.filters({"pretrained": network, "random": untrained})
+chart = layers.filters({"pretrained": network, "random": untrained})
 plots.show(chart, alt="Filters: pretrained edges, spots and colours; the random ones are noise.")
 
 # %% [markdown]
@@ -102,7 +102,7 @@ tuple(kept["layer1"].shape)
 with torch.no_grad(), features.Tap(network, "layer1") as tap:
     network(network.preprocess(temple[None]))
 maps = tap["layer1"][0]
-chart = plots.activations(temple, {f"channel {c}": maps[c] for c in (13, 20, 2)})
+chart = layers.activations(temple, {f"channel {c}": maps[c] for c in (13, 20, 2)})
 plots.show(chart, alt="Three channels of layer1 over a temple: falling, rising, level edges.")
 
 # %% [markdown]
@@ -176,7 +176,7 @@ plots.show(chart, alt="Preferred pictures by stage: stripes, then textures, then
 # it most, out of some hundred. **Loudest channel** goes to the one that this picture excites most.
 
 # %% tags=["nbval-ignore-output"]
-widgets.explore_layers()
+layers.explorer()
 
 # %% [markdown]
 # Go from `stem` to `layer4` with the portrait. Until which stage can you say in words what a
@@ -266,7 +266,7 @@ for name, stage in first.items():
 print(practice.compare("02-objects", first["objects"]))
 
 # %%
-verdict = evidence.settle("layer-1")
+verdict = lessons.settle("layer-1")
 print(f"layer-1 {verdict.verdict}: {verdict.condition}")
 print("pretrained minus random, at the table's layers:", verdict.interval)
 
@@ -382,7 +382,7 @@ chart = plots.by_stage(curves, "1 − CKA", title="Features, AdamW")
 plots.show(chart, alt="Change of the features by stage and task: largest in the last stage.")
 
 # %%
-verdict = evidence.settle("layer-2")
+verdict = lessons.settle("layer-2")
 print(f"layer-2 {verdict.verdict}: {verdict.condition}")
 print("last stage minus first, features (1 - CKA):", verdict.interval)
 
@@ -440,7 +440,7 @@ chart = plots.differences(gains, **sides, title="What half a pretrained network 
 plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in gains.items()))
 
 # %%
-verdict = evidence.settle("layer-3")
+verdict = lessons.settle("layer-3")
 print(f"layer-3 {verdict.verdict}: {verdict.condition}")
 print("pretrained minus random probes after layer2:", verdict.interval)
 
@@ -472,7 +472,7 @@ for label in range(1, 5):
     answer = clinic.classes[int(train.predict(tuned, leaf[None]).argmax())]
     heat = features.grad_cam(tuned, leaf, label, stage="layer3")
     panels[f"{clinic.classes[label]}, says {answer}"] = (leaf, heat)
-plots.show(plots.cams(panels), alt="Four sick leaves; below, what speaks for their condition.")
+plots.show(layers.cams(panels), alt="Four sick leaves; below, what speaks for their condition.")
 
 # %% [markdown]
 # Bright places speak for the true condition, whatever the network said. Are they on the signs of
@@ -506,7 +506,7 @@ def my_features(model, pictures, stage):
     return found
 
 
-print(practice.check_features(my_features))
+print(layers.check_features(my_features))
 
 # %% [markdown]
 # ## Exercise: find the channel
@@ -529,7 +529,7 @@ rise = maps.amax(2) - maps.median(2).values
 means = torch.stack([rise[edges.labels == label].mean(0) for label in range(4)])
 channel = int((means[3] / means[:3].amax(0)).nan_to_num().argmax())
 ### END SOLUTION
-print(practice.check_channel(channel))
+print(layers.check_channel(channel))
 
 # %% [markdown]
 # ## Exercise: a disguise
@@ -548,7 +548,7 @@ same = other = given
 same = 2 * given + 1
 other = given[torch.randperm(len(given))]
 ### END SOLUTION
-print(practice.check_disguise(given, same, other))
+print(layers.check_disguise(given, same, other))
 
 # %% [markdown]
 # ## What you measured

@@ -18,7 +18,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 from torch.nn import functional as F
 
-from tl_course import evidence, features, models, plots, practice, surgery, tasks, train, widgets
+from tl_course import evidence, features, lessons, models, plots, practice, surgery, tasks, train
+from tl_course.lessons import head
 from tl_course.store import NotAvailable
 
 clinic = tasks.load("leaves").few(200, seed=0)
@@ -61,7 +62,7 @@ for label, condition in enumerate(clinic.classes):
 
 # %% tags=["nbval-ignore-output"]
 CHOICES = ("about as many, or more", "3 to 10 fewer", "11 to 20 fewer", "over 20 fewer")
-widgets.predict("03-head", "The head alone gets right …", CHOICES)
+practice.predict("03-head", "The head alone gets right …", CHOICES)
 
 # %% [markdown]
 # ## Cut and sew
@@ -111,23 +112,23 @@ print(tuple(stored.shape), f"numbers kept, {seconds:.1f} s")
 # Now train the head: 200 steps, each over all 200 leaves. No picture is needed any more.
 
 # %% tags=["nbval-ignore-output"]
-head = nn.Linear(256, len(clinic.classes))
-optimizer = torch.optim.AdamW(head.parameters(), lr=1e-2)
+new = nn.Linear(256, len(clinic.classes))
+optimizer = torch.optim.AdamW(new.parameters(), lr=1e-2)
 started = time.perf_counter()
 for _ in range(200):
-    loss = F.cross_entropy(head(stored), clinic.train.labels)
+    loss = F.cross_entropy(new(stored), clinic.train.labels)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
 seconds = time.perf_counter() - started
-right = (head(val).argmax(1) == clinic.val.labels).double().mean()
+right = (new(val).argmax(1) == clinic.val.labels).double().mean()
 print(f"{right:.2f} right after {seconds:.1f} s of training")
 
 # %% [markdown]
 # Put this head on the backbone, and the network answers for whole pictures again:
 
 # %% tags=["nbval-ignore-output"]
-network.head = head
+network.head = new
 print(f"whole network: {train.evaluate(network, clinic.val).accuracy:.2f} right")
 
 # %% [markdown]
@@ -193,7 +194,7 @@ chart = plots.runs(runs, cells, WAYS, title="An old head and new ones, 200 label
 plots.show(chart, alt="Renaming old answers is far behind; a new head is best with or without.")
 
 # %%
-verdict = evidence.settle("head-1")
+verdict = lessons.settle("head-1")
 print(f"head-1 {verdict.verdict}: {verdict.condition}")
 print("new head minus renaming, five tasks:", verdict.interval)
 
@@ -229,7 +230,7 @@ fewer = round(-100 * found.effect)
 print(practice.compare("03-head", CHOICES[sum(fewer > edge for edge in (2, 10, 20))]))
 
 # %%
-verdict = evidence.settle("head-2")
+verdict = lessons.settle("head-2")
 print(f"head-2 {verdict.verdict}: {verdict.condition}")
 print("photographs, 50 labels, head alone minus fine-tuning:", verdict.interval)
 
@@ -292,7 +293,7 @@ except NotAvailable as error:
     print("left out:", error)
 
 # %%
-verdict = evidence.settle("zoo-1")
+verdict = lessons.settle("zoo-1")
 print(f"zoo-1 {verdict.verdict}: {verdict.condition}")
 print("pretrained minus random features, ResNet and BERT:", verdict.interval)
 
@@ -303,7 +304,7 @@ print("pretrained minus random features, ResNet and BERT:", verdict.interval)
 # what is trained, and the shapes on the way.
 
 # %% tags=["nbval-ignore-output"]
-widgets.head_bench()
+head.bench()
 
 # %% [markdown]
 # ## Break it
@@ -335,7 +336,7 @@ vgg = models.load("vgg16", pretrained=False)
 ### BEGIN SOLUTION
 vgg.classifier[6] = nn.Linear(vgg.classifier[6].in_features, len(clinic.classes))
 ### END SOLUTION
-print(practice.check_sewn(vgg, clinic))
+print(head.check_sewn(vgg, clinic))
 
 # %% [markdown]
 # ## Exercise: two speeds
@@ -351,7 +352,7 @@ groups = [{"params": [*model.parameters()], "lr": 1e-3}]
 rest = [weight for name, weight in model.named_parameters() if not name.startswith("head")]
 groups = [{"params": rest, "lr": 1e-3}, {"params": [*model.head.parameters()], "lr": 1e-2}]
 ### END SOLUTION
-print(practice.check_rates(groups, model))
+print(head.check_rates(groups, model))
 
 # %% [markdown]
 # ## Exercise: nothing else may move
@@ -377,7 +378,7 @@ def learn_head(model, task):
     return losses
 
 
-print(practice.check_frozen_training(learn_head))
+print(head.check_frozen_training(learn_head))
 
 # %% [markdown]
 # ## What you measured

@@ -16,8 +16,8 @@ import pandas
 import torch
 from torch.nn import functional as F
 
-from tl_course import evidence, models, plots, practice, surgery, tasks, train, widgets
-from tl_course.evidence import depths
+from tl_course import evidence, lessons, models, plots, practice, surgery, tasks, train
+from tl_course.lessons import freezing
 
 clinic = tasks.load("leaves").few(200, seed=0)
 clinic
@@ -33,7 +33,7 @@ clinic
 
 # %% tags=["nbval-ignore-output"]
 CHOICES = ("nothing", "to layer1", "to layer2", "to layer3", "all but the head")
-widgets.predict("04-depth", "With 50 leaves, it is best to freeze …", CHOICES)
+practice.predict("04-depth", "With 50 leaves, it is best to freeze …", CHOICES)
 
 # %% [markdown]
 # ## Three ways
@@ -138,7 +138,7 @@ WHO = ("fine-tuning", "head alone", "from scratch", "head on random backbone")
 names = {name: name.replace("_", "\n") for name in TARGETS} | {200: "200 labels", 500: "500 labels"}
 hundreds = runs[runs.labels.isin([200, 500])]
 title = "The head alone and its rivals, with hundreds of labels (points: seeds)"
-chart = plots.by_group(hundreds, "task", "labels", WHO, names, title=title)
+chart = freezing.by_group(hundreds, "task", "labels", WHO, names, title=title)
 plots.show(chart, alt="Six targets: where the head alone stands between scratch and fine-tuning.")
 
 # %% [markdown]
@@ -152,7 +152,7 @@ plots.show(chart, alt="Six targets: where the head alone stands between scratch 
 # %%
 seconds = runs[runs.labels == 200].groupby(["task", "strategy"]).seconds.mean().unstack()
 print(seconds[["head alone", "fine-tuning"]].round(1).to_string())
-verdict = evidence.settle("freeze-1")
+verdict = lessons.settle("freeze-1")
 print(f"freeze-1 {verdict.verdict}: {verdict.condition}")
 print("head alone minus from scratch, mean over targets:", verdict.interval)
 
@@ -219,7 +219,7 @@ curves = {
     "model.train()": look_at_leaves(drifted, training=True),
 }
 title = "A frozen network looks at leaves: what is left of its old job"
-chart = plots.batches_shown(curves, every=4, title=title)
+chart = freezing.batches_shown(curves, every=4, title=title)
 plots.show(chart, alt="Old job by batches shown: flat in eval mode, falling in training mode.")
 
 # %% [markdown]
@@ -262,7 +262,7 @@ names = {"materials": "materials (near)", "spoken_digits": "spoken digits (far)"
 names |= {size: f"batches of {size}" for size in (8, 32, 128)}
 POLICIES = [*dict.fromkeys(norms.strategy)]
 title = "Frozen backbone: what BatchNorm does, by batch size (points: seeds)"
-chart = plots.by_group(norms, "batch", "task", POLICIES, names, title=title)
+chart = freezing.by_group(norms, "batch", "task", POLICIES, names, title=title)
 plots.show(chart, alt="Near and far: three BatchNorm policies, three batch sizes, with intervals.")
 
 
@@ -317,8 +317,8 @@ print(means.round(2).to_string())
 
 # %%
 title = "Where is the sweet spot? Six targets, five seeds a cell"
-chart = plots.depth_maps(runs, TARGETS, title=title)
-table = pandas.concat([plots.standings(runs, name).assign(task=name) for name in TARGETS])
+chart = freezing.depth_maps(runs, TARGETS, title=title)
+table = pandas.concat([freezing.standings(runs, name).assign(task=name) for name in TARGETS])
 # for the text alternative: the depth that is best in most columns
 best = table[table.best].groupby("task").strategy.agg(lambda s: s.value_counts().idxmax())
 alt = "; ".join(f"{name}: most often best {best[name]}" for name in TARGETS)
@@ -331,14 +331,14 @@ plots.show(chart, alt=f"Accuracy by depth and labels. {alt}.")
 # %%
 for name in TARGETS:
     here = table[table.task == name]
-    level = here[here.best | here.tied].groupby("strategy").size().reindex(depths.PRETRAINED)
+    level = here[here.best | here.tied].groupby("strategy").size().reindex(freezing.PRETRAINED)
     columns = here.labels.nunique()
     line = ", ".join(f"{s} {n}" for s, n in level.fillna(0).astype(int).items())
     print(f"{name}, of {columns} columns:\n    {line}")
 
 # %% tags=["nbval-ignore-output"]
 few = table[(table.task == "leaves") & (table.labels == 50)].set_index("strategy")
-measured = CHOICES[depths.PRETRAINED.index(few["mean"].idxmax())]
+measured = CHOICES[freezing.PRETRAINED.index(few["mean"].idxmax())]
 print("could not be told from the best:", ", ".join(few.index[few.tied]) or "none")
 print(practice.compare("04-depth", measured))
 
@@ -346,7 +346,7 @@ print(practice.compare("04-depth", measured))
 # One target as lines. The bars are 95 % intervals of the mean.
 
 # %%
-chart = plots.depth_lines(runs, "leaves", title="Leaves: how much to freeze, by labels")
+chart = freezing.depth_lines(runs, "leaves", title="Leaves: how much to freeze, by labels")
 plots.show(chart, alt="Accuracy on leaves by labels, one line a depth, and from scratch dashed.")
 
 # %% [markdown]
@@ -362,7 +362,7 @@ plots.show(chart, alt="Accuracy on leaves by labels, one line a depth, and from 
 # pick the best of several on the test, luck alone will find you sweet spots.
 
 # %%
-verdict = evidence.settle("freeze-4")
+verdict = lessons.settle("freeze-4")
 print(f"freeze-4 {verdict.verdict}: {verdict.condition}")
 print("depth found by experiment minus nothing frozen, mean over cells:", verdict.interval)
 
@@ -385,7 +385,7 @@ chart = plots.differences(found, **sides, title="Materials: partial fine-tuning 
 plots.show(chart, alt="; ".join(f"{name}: {each}" for name, each in found.items()))
 
 # %%
-verdict = evidence.settle("freeze-2")
+verdict = lessons.settle("freeze-2")
 print(f"freeze-2 {verdict.verdict}: {verdict.condition}")
 print("partial minus head alone, most labels, mean over targets:", verdict.interval)
 
@@ -396,13 +396,13 @@ print("partial minus head alone, most labels, mean over targets:", verdict.inter
 
 # %%
 leaves = runs[runs.task == "leaves"].assign(gap=runs.train_accuracy - runs.test_accuracy)
-gap = leaves.groupby(["strategy", "labels"]).gap.mean().unstack().loc[[*depths.PRETRAINED]]
+gap = leaves.groupby(["strategy", "labels"]).gap.mean().unstack().loc[[*freezing.PRETRAINED]]
 gap.columns = [f"{count:,}" for count in gap.columns]
 chart = plots.heat_map(gap, title="Leaves: training minus test accuracy, by labels")
 plots.show(chart, alt="The gap between training and test accuracy on leaves, by depth and labels.")
 
 # %%
-verdict = evidence.settle("freeze-3")
+verdict = lessons.settle("freeze-3")
 print(f"freeze-3 {verdict.verdict}: {verdict.condition}")
 print("all weights minus frozen to layer3, 25 labels, mean over targets:", verdict.interval)
 
@@ -438,7 +438,7 @@ policies = evidence.load("sweep_policies")
 names = {"spoken_digits": "spoken digits", 50: "50 labels", 200: "200 labels"}
 ORDER = [*dict.fromkeys(policies.strategy)]
 title = "When to fine-tune, with the same budget (points: seeds)"
-chart = plots.by_group(policies, "task", "labels", ORDER, names, title=title)
+chart = freezing.by_group(policies, "task", "labels", ORDER, names, title=title)
 plots.show(chart, alt="Five policies on three targets with 50 and 200 labels, with intervals.")
 
 # %% [markdown]
@@ -453,7 +453,7 @@ chart = plots.differences(found, **sides, title="Features first minus fine-tunin
 plots.show(chart, alt="; ".join(f"{name}: {each}" for name, each in found.items()))
 
 # %%
-verdict = evidence.settle("freeze-5")
+verdict = lessons.settle("freeze-5")
 print(f"freeze-5 {verdict.verdict}: {verdict.condition}")
 print("features first minus at once, mean over cells:", verdict.interval)
 
@@ -470,7 +470,7 @@ print("features first minus at once, mean over cells:", verdict.interval)
 # number of labels where freezing more is better?
 
 # %% tags=["nbval-ignore-output"]
-widgets.freeze_slider()
+freezing.slider()
 
 # %% [markdown]
 # ## Break it
@@ -516,7 +516,7 @@ def learn_top(model, task):
     ### END SOLUTION
 
 
-print(practice.check_held(learn_top))
+print(freezing.check_held(learn_top))
 
 # %% [markdown]
 # ## Exercise 2: a ladder of rates
@@ -532,7 +532,7 @@ for name in reversed(STAGES):
     ladder[name] = rate
     rate /= 3
 ### END SOLUTION
-print(practice.check_ladder(ladder))
+print(freezing.check_ladder(ladder))
 
 # %% [markdown]
 # ## Exercise 3: the exam
@@ -556,7 +556,7 @@ def learn_hundred(task):
     return model
 
 
-print(practice.check_hundred(learn_hundred))
+print(freezing.check_hundred(learn_hundred))
 
 # %% [markdown]
 # ## What you measured

@@ -18,9 +18,8 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from tl_course import evidence, models, plots, practice, store, surgery, tasks, train, widgets
-from tl_course.evidence.depths import pace
-from tl_course.evidence.rules.labels import CLASSES
+from tl_course import evidence, lessons, models, plots, practice, store, surgery, tasks, train
+from tl_course.lessons import labels
 
 digits = tasks.load("digits")
 
@@ -33,7 +32,7 @@ digits = tasks.load("digits")
 
 # %% tags=["nbval-ignore-output"]
 CHOICES = ("up to 1.5 times", "1.5 to 4 times", "4 to 10 times", "over 10 times")
-widgets.predict("05-worth", "From scratch, the same accuracy needs …", CHOICES)
+practice.predict("05-worth", "From scratch, the same accuracy needs …", CHOICES)
 
 # %% [markdown]
 # ## A learning curve
@@ -101,9 +100,9 @@ print("made with:", stored.attrs["command"])
 TARGETS = {"materials": "materials", "satellite": "satellite scenes", "leaves": "leaves"}
 TARGETS |= {"digits": "digits", "spoken_digits": "spoken digits", "pneumonia": "chest X-rays"}
 STARTS = ("fine-tuning", "head alone", "from scratch", "head on random backbone")
-guess = {task: 1 / count for task, count in CLASSES.items()}
+guess = {task: 1 / count for task, count in labels.CLASSES.items()}
 title = "Balanced test accuracy by number of labels"
-chart = plots.by_target(stored, TARGETS, dict(zip(STARTS, STARTS, strict=True)), guess, title)
+chart = labels.by_target(stored, TARGETS, dict(zip(STARTS, STARTS, strict=True)), guess, title)
 # for the text alternative: the means with 50 labels
 at_50 = evidence.means(stored).xs(50, level="labels").loc[[*TARGETS], [*STARTS]].round(2)
 plots.show(chart, alt=f"Learning curves of six targets. With 50 labels: {at_50.to_dict('index')}")
@@ -137,20 +136,20 @@ print(f"from scratch, the same: {needed:.0f} labels, {needed / 50:.1f} times as 
 print("reached:", bool(wanted <= alone.iloc[-1]))  # np.interp does not warn where the curve ends
 
 # %%
-chart = plots.worth_in_labels(stored, "leaves", 50, title="Leaves: what pretraining is worth")
+chart = labels.worth_in_labels(stored, "leaves", 50, title="Leaves: what pretraining is worth")
 plots.show(chart, alt=f"An arrow from fine-tuning, 50 labels, to from scratch, {needed:.0f}.")
 
 # %% [markdown]
-# The arrow is what pretraining is worth. That was the mean curve; `evidence.times_the_labels` does
+# The arrow is what pretraining is worth. That was the mean curve; `labels.times_the_labels` does
 # the same for every seed. Where from scratch never gets there, `needed` is the most labels measured
 # and `beyond` is true: the number is a *lower bound*, and the honest word is *more than*.
 #
-# `evidence.factor` takes the mean over seeds: of the logarithms, because factors multiply.
+# `labels.factor` takes the mean over seeds: of the logarithms, because factors multiply.
 
 # %%
-table = evidence.times_the_labels(stored, "leaves", 50)
+table = labels.times_the_labels(stored, "leaves", 50)
 print(table.round(2).to_string(index=False))
-worth = {task: evidence.factor(evidence.times_the_labels(stored, task, 50)) for task in TARGETS}
+worth = {task: labels.factor(labels.times_the_labels(stored, task, 50)) for task in TARGETS}
 for task, factor in worth.items():
     print(f"{task:14} {factor}")
 
@@ -167,7 +166,7 @@ print(practice.compare("05-worth", measured))
 # target if the whole interval lies above 1.
 
 # %%
-verdict = evidence.settle("why-2")
+verdict = lessons.settle("why-2")
 print(f"why-2 {verdict.verdict}: {verdict.condition}")
 print("fine-tuning, 100 labels, minus from scratch, 200:", verdict.interval)
 
@@ -219,15 +218,15 @@ else:
 # %%
 epochs = evidence.load("sweep_epochs")
 shown = {task: title for task, title in TARGETS.items() if task in set(epochs.task)}
-chart = plots.by_epoch(epochs, shown, title="Validation accuracy by epoch, 200 labels")
+chart = labels.by_epoch(epochs, shown, title="Validation accuracy by epoch, 200 labels")
 plots.show(chart, alt="Four panels by epoch: fine-tuning for 12 epochs, from scratch for 48.")
 
 # %%
 for task in shown:
-    table = evidence.epochs_needed(epochs, task)
+    table = labels.epochs_needed(epochs, task)
     # factor reads the columns times and beyond
-    seconds = evidence.factor(table.assign(times=table.seconds_times, beyond=False))
-    fewer = evidence.factor(table.assign(beyond=False))
+    seconds = labels.factor(table.assign(times=table.seconds_times, beyond=False))
+    fewer = labels.factor(table.assign(beyond=False))
     print(f"{task:14} epochs: {fewer}; never there: {table.missed.sum()}")
     print(f"{'':14} seconds: {seconds}")
 
@@ -240,7 +239,7 @@ for task in shown:
 # Claim **why-3**: *it needs fewer epochs and less time to converge.*
 
 # %%
-verdict = evidence.settle("why-3")
+verdict = lessons.settle("why-3")
 print(f"why-3 {verdict.verdict}: {verdict.condition}")
 print("validation accuracy after three epochs, difference:", verdict.interval)
 
@@ -297,13 +296,13 @@ passes = 390 * len(network.classes) * int(re.search(r"--epochs (\d+)", recipe)[1
 head = 2 * network.head.in_features * 10  # forward, and backward to its weights; ten classes
 bill = {
     "pretraining, once": passes * both,
-    "from scratch, 10,000 labels": 10_000 * pace(10_000)[0] * both,
-    "fine-tuning, 200 labels": 200 * pace(200)[0] * both,
-    "head alone, 200 labels": 200 * (forward + pace(200)[0] * head),
+    "from scratch, 10,000 labels": 10_000 * evidence.pace(10_000)[0] * both,
+    "fine-tuning, 200 labels": 200 * evidence.pace(200)[0] * both,
+    "head alone, 200 labels": 200 * (forward + evidence.pace(200)[0] * head),
 }
 
 # %%
-chart = plots.costs(bill, title="What training costs")
+chart = labels.costs(bill, title="What training costs")
 plots.show(chart, alt="; ".join(f"{name}: {cost:.1e}" for name, cost in bill.items()))
 saved = bill["from scratch, 10,000 labels"] - bill["fine-tuning, 200 labels"]
 print(f"{bill['pretraining, once'] / bill['fine-tuning, 200 labels']:,.0f} fine-tunings for one")
@@ -327,7 +326,7 @@ print(f"pretraining {passes / pace_now / 3600:.1f} h, fine-tuning {200 * 12 / pa
 # Claim **why-4**: *computing the source is expensive once, adapting it is cheap.*
 
 # %%
-verdict = evidence.settle("why-4")
+verdict = lessons.settle("why-4")
 print(f"why-4 {verdict.verdict}: {verdict.condition}")
 print("what adapting brings for its price, 200 labels:", verdict.interval)
 
@@ -340,7 +339,7 @@ print("what adapting brings for its price, 200 labels:", verdict.interval)
 
 # %%
 title = "Fine-tuning minus from scratch, by number of labels"
-chart = plots.gains_by_labels(stored, TARGETS, title=title)
+chart = labels.gains_by_labels(stored, TARGETS, title=title)
 # for the text alternative: the difference with the most labels
 last = stored[stored.labels == stored.groupby("task").labels.transform("max")]
 ends = evidence.means(last)["fine-tuning"] - evidence.means(last)["from scratch"]
@@ -362,7 +361,7 @@ for task in TARGETS:
 # Claim **why-5**: *with abundant labels the advantage shrinks; from scratch can catch up.*
 
 # %%
-verdict = evidence.settle("why-5")
+verdict = lessons.settle("why-5")
 print(f"why-5 {verdict.verdict}: {verdict.condition}")
 print("advantage with 50 labels minus that with the most:", verdict.interval)
 
@@ -390,12 +389,12 @@ shares = {
 }
 
 # %%
-chart = plots.shares(shares, title="How far fine-tuning gets")
+chart = labels.shares(shares, title="How far fine-tuning gets")
 hundred = ", ".join(f"{name} {found['100 labels'].mean():.0%}" for name, found in shares.items())
 plots.show(
     chart, alt=f"Share of the way with 100 labels: {hundred}; 1,000 labels where there are more."
 )
-verdict = evidence.settle("data-1")
+verdict = lessons.settle("data-1")
 print(f"data-1 {verdict.verdict}: {verdict.condition}")
 print("1,000 labels minus 100:", verdict.interval)
 
@@ -434,7 +433,7 @@ chart = plots.differences(rows, **sides, title="The table, measured: target, lab
 plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in rows.items() if found))
 
 # %%
-verdict = evidence.settle("sim-1")
+verdict = lessons.settle("sim-1")
 print(f"sim-1 {verdict.verdict}: {verdict.condition}")
 print("few labels, mean over targets:", verdict.interval)
 
@@ -452,7 +451,7 @@ print("few labels, mean over targets:", verdict.interval)
 # about as many labels.
 
 # %% tags=["nbval-ignore-output"]
-widgets.label_exchange()
+labels.exchange()
 
 # %% [markdown]
 # ## Break it
@@ -490,13 +489,13 @@ def labels_needed(counts, accuracies, wanted):
     ### END SOLUTION
 
 
-print(practice.check_labels_needed(labels_needed))
+print(labels.check_labels_needed(labels_needed))
 
 # %% [markdown]
 # ## Exercise 2: plan a budget
 #
 # Promise a customer 60 % balanced accuracy on leaves. A label costs 50 cents, and validation
-# needs as many again (50 to 500): `practice.plan_cost(labels)`. Find the cheapest plan, a start
+# needs as many again (50 to 500): `labels.plan_cost(labels)`. Find the cheapest plan, a start
 # from `set(stored.strategy)` and a measured count, whose whole 95 % interval keeps the promise. The
 # check shows the interval.
 #
@@ -507,13 +506,13 @@ print(practice.check_labels_needed(labels_needed))
 # %% tags=["exercise"]
 plan = {"start": "from scratch", "labels": 100}
 ### BEGIN SOLUTION
-for labels in sorted(set(stored[stored.task == "leaves"].labels), reverse=True):
+for count in sorted(set(stored[stored.task == "leaves"].labels), reverse=True):
     for start in sorted(set(stored.strategy)):
-        values = evidence.scores(stored, "leaves", labels, start)
+        values = evidence.scores(stored, "leaves", count, start)
         if evidence.paired(values, np.zeros(len(values))).low >= 0.6:
-            plan = {"start": start, "labels": labels}
+            plan = {"start": start, "labels": count}
 ### END SOLUTION
-print(practice.check_plan(plan))
+print(labels.check_plan(plan))
 
 # %% [markdown]
 # ## Exercise 3: mend the comparison
@@ -552,7 +551,7 @@ def mended(task, train_it, test):
 
 fair = mended
 ### END SOLUTION
-print(practice.check_fair(fair))
+print(labels.check_fair(fair))
 
 # %% [markdown]
 # ## What you measured

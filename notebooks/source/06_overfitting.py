@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tl_course import evidence, features, models, plots, practice, tasks, train, widgets
-from tl_course.evidence import cures
+from tl_course import evidence, features, lessons, models, plots, practice, tasks, train
+from tl_course.lessons import overfitting
 
 leaves = tasks.load("leaves").few(100, seed=0)
 known, val = leaves.train, leaves.val
@@ -31,7 +31,7 @@ print(leaves)
 
 # %% tags=["nbval-ignore-output"]
 CHOICES = ("80 or more", "60 to 79", "30 to 59", "fewer than 30")
-widgets.predict("06-test", "Of 100 new leaves, it names right …", CHOICES)
+practice.predict("06-test", "Of 100 new leaves, it names right …", CHOICES)
 
 # %% [markdown]
 # ## Make it happen
@@ -104,7 +104,7 @@ for place, (prefix, split) in enumerate((("train", known), ("val", val))):
     found = [measures(epoch[place], split.labels) for epoch in diary]
     # zip turns pairs (loss, accuracy) into two rows
     curves[f"{prefix}_loss"], curves[f"{prefix}_accuracy"] = zip(*found, strict=True)
-chart = plots.fit_curves(curves, title="100 leaves, all weights trained")
+chart = overfitting.fit_curves(curves, title="100 leaves, all weights trained")
 plots.show(chart, alt="Training loss falls to nothing; validation loss turns up; accuracy parts.")
 
 # %% tags=["nbval-ignore-output"]
@@ -140,7 +140,7 @@ for _, asked in diary:
     right = answers == val.labels
     sure["confidence when right"].append(top[right].mean().item())
     sure["confidence when wrong"].append(top[~right].mean().item())
-chart = plots.confidence(sure, title="Mean confidence on validation leaves")
+chart = overfitting.confidence(sure, title="Mean confidence on validation leaves")
 plots.show(chart, alt="Confidence rises with the epochs, on wrong answers nearly as on right ones.")
 
 # %% [markdown]
@@ -165,7 +165,7 @@ def calibration_error(probabilities, labels, bins=10):
 errors = [calibration_error(asked, val.labels) for _, asked in diary]
 print("ECE on validation, every third epoch:", " ".join(f"{error:.2f}" for error in errors[::3]))
 print(f"ECE on the test: {calibration_error(probabilities, leaves.test.labels):.2f}")
-chart = plots.reliability(probabilities, leaves.test.labels, title="1,000 test leaves")
+chart = overfitting.reliability(probabilities, leaves.test.labels, title="1,000 test leaves")
 plots.show(chart, alt="Points lie far below the diagonal: answers are less often right than sure.")
 
 # %% [markdown]
@@ -198,7 +198,7 @@ for place, i in enumerate(surest):  # spaces keep captions apart: they are keys 
     near = int(nearest[i])
     asked[f"is {names[truth[i]]},\nsays {names[answers[i]]}" + " " * place] = leaves.test.inputs[i]
     like[f"{names[known.labels[near]]}" + " " * place] = known.inputs[near]
-chart = plots.nearest(asked, like, "Sure and wrong (top); the training leaf it took each for")
+chart = overfitting.nearest(asked, like, "Sure and wrong (top); the training leaf it took each for")
 plots.show(chart, alt="Six test leaves named wrong, each above the training leaf nearest to it.")
 
 # %% [markdown]
@@ -219,7 +219,7 @@ found = [[measures(e[0], shuffled.labels), measures(e[1], val.labels)] for e in 
 # a row an epoch → a list for each of the four names
 names = "train_loss", "train_accuracy", "val_loss", "val_accuracy"
 by_heart = dict(zip(names, np.array(found).reshape(-1, 4).T, strict=True))
-chart = plots.fit_curves(by_heart, [curves], "Shuffled labels (faint: the true ones)")
+chart = overfitting.fit_curves(by_heart, [curves], "Shuffled labels (faint: the true ones)")
 plots.show(chart, alt="With shuffled labels, training still ends near 1; validation stays at 0.2.")
 
 # %% [markdown]
@@ -236,7 +236,7 @@ plots.show(chart, alt="With shuffled labels, training still ends near 1; validat
 
 # %% tags=["nbval-ignore-output"]
 CURES = ("freeze and train less", "augment", "weight decay", "dropout", "twice the labels")
-widgets.predict("06-cure", "Most points on new leaves come from …", CURES)
+practice.predict("06-cure", "Most points on new leaves come from …", CURES)
 
 # %% [markdown]
 # **Stop early.** Keep the weights of the best epoch instead of the last. The epoch is chosen on
@@ -297,17 +297,17 @@ chart = plots.contact_sheet(shown, torch.arange(24) % 3, ("one leaf", "another",
 plots.show(chart, alt="Three leaves, each eight times: mirrored, shifted, lighter or darker.")
 
 # %% [markdown]
-# The stored runs use `cures.augmented`, which shifts each picture by itself and fills in with its
-# edge. And `cures.learn` is the recipe in one call, with `train.fit` and 30 epochs; any part of it
-# may be changed. The second cell changes three.
+# The stored runs use `overfitting.augmented`, which shifts each picture by itself and fills in with
+# its edge. And `overfitting.learn` is the recipe in one call, with `train.fit` and 30 epochs; any
+# part of it may be changed. The second cell changes three.
 
 # %% tags=["nbval-ignore-output"]
-print(cures.RECIPE)
-_, recipe = cures.learn(leaves, seed=0)
+print(overfitting.RECIPE)
+_, recipe = overfitting.learn(leaves, seed=0)
 print(f"training {recipe.train_accuracy[-1]:.2f}, validation {recipe.val_accuracy[-1]:.2f}")
 
 # %% tags=["nbval-ignore-output"]
-_, changed = cures.learn(leaves, seed=0, frozen="layer3", augment=True, dropout=0.5)
+_, changed = overfitting.learn(leaves, seed=0, frozen="layer3", augment=True, dropout=0.5)
 print(f"training {changed.train_accuracy[-1]:.2f}, validation {changed.val_accuracy[-1]:.2f}")
 
 # %% [markdown]
@@ -323,7 +323,7 @@ print(f"training {changed.train_accuracy[-1]:.2f}, validation {changed.val_accur
 # %%
 runs = evidence.load("sweep_cures")
 print("made with:", runs.attrs["command"])
-chart = plots.cures(runs, title="What each cure is worth")
+chart = overfitting.cures(runs, title="What each cure is worth")
 cells = [*runs[["task", "labels"]].drop_duplicates().itertuples(index=False, name=None)]
 effects = runs.groupby("strategy", sort=False).test_balanced.mean()
 effects = 100 * (effects - effects["no cure"]).drop("no cure")
@@ -331,7 +331,7 @@ alt = "Mean over tasks, in points: " + ", ".join(f"{n} {e:+.0f}" for n, e in eff
 plots.show(chart, alt=alt)
 
 # %%
-for name in [*cures.CURES][1:]:
+for name in [*overfitting.CURES][1:]:
     found = [evidence.compare(runs, *cell, name, "no cure") for cell in cells]
     # sign is -1, 0 or 1
     shown = "  ".join(f"{100 * each.effect:+5.1f} {'-0+'[each.sign + 1]}" for each in found)
@@ -353,7 +353,7 @@ print(practice.compare("06-cure", effects[[*CURES]].idxmax()))
 
 # %%
 here = runs[runs.task == "leaves"]
-chart = plots.gaps(here, title="Leaves, 100 labels: training and test")
+chart = overfitting.gaps(here, title="Leaves, 100 labels: training and test")
 means = here.groupby("strategy")[["train_accuracy", "test_accuracy"]].mean()
 text = [f"{n} {r.train_accuracy:.2f} and {r.test_accuracy:.2f}" for n, r in means.iterrows()]
 plots.show(chart, alt="Training and test: " + "; ".join(text))
@@ -433,7 +433,7 @@ for column in ("gap", "test_balanced"):
 
 # %%
 for claim in ("fit-1", "fit-2", "freeze-6"):
-    verdict = evidence.settle(claim)
+    verdict = lessons.settle(claim)
     print(f"{claim} {verdict.verdict}\n    {verdict.condition}\n    {verdict.interval}")
 
 # %% [markdown]
@@ -445,7 +445,7 @@ for claim in ("fit-1", "fit-2", "freeze-6"):
 # Which is which?
 
 # %% tags=["nbval-ignore-output"]
-widgets.which_is_overfitting()
+overfitting.which_is_overfitting()
 
 # %% [markdown]
 # ## Overfitting lab
@@ -455,7 +455,7 @@ widgets.which_is_overfitting()
 # The test set has a button of its own, and the lab counts how often you open it.
 
 # %% tags=["nbval-ignore-output"]
-widgets.overfitting_lab(recipe)
+overfitting.lab(recipe)
 
 # %% [markdown]
 # ## Break it: choose on the test
@@ -481,7 +481,7 @@ print(f"promised {promised.mean():.3f} on average, given to others {given.mean()
 # %% tags=["nbval-ignore-output"]
 LABELS, EPOCHS = 25, 12
 
-_, broken = cures.learn(tasks.load("leaves").few(LABELS, seed=0), seed=0, epochs=EPOCHS)
+_, broken = overfitting.learn(tasks.load("leaves").few(LABELS, seed=0), seed=0, epochs=EPOCHS)
 print(f"training {broken.train_accuracy[-1]:.2f}, validation {broken.val_accuracy[-1]:.2f}")
 
 # %% [markdown]
@@ -509,14 +509,14 @@ def stop_after(val_losses, patience):
     return kept
 
 
-print(practice.check_stopping(stop_after))
+print(overfitting.check_stopping(stop_after))
 
 # %% [markdown]
 # ## Exercise 2: change all but the label
 #
-# What may change in a photograph of a leaf while rust stays rust? Go beyond `cures.augmented`.
-# Pictures are uint8, (N, 3, 64, 64), before and after. Change each at random, in its own way, not
-# in place. A trained reader must still recognise most.
+# What may change in a photograph of a leaf while rust stays rust? Go beyond
+# `overfitting.augmented`. Pictures are uint8, (N, 3, 64, 64), before and after. Change each at
+# random, in its own way, not in place. A trained reader must still recognise most.
 #
 # <details><summary>Hint</summary>A leaf has no up and down: <code>picture.rot90(k, (1, 2))</code>.
 # Or enlarge a part: <code>F.interpolate(part, 64)</code>.</details>
@@ -537,15 +537,15 @@ def my_augment(pictures):
     return torch.stack(new)
 
 
-print(practice.check_augmentation(my_augment))
+print(overfitting.check_augmentation(my_augment))
 
 # %% [markdown]
 # ## Exercise 3: better, and closer together
 #
 # Train `better` on the same 100 leaves and no others. It must name at least 48 % of unseen leaves
 # right, with a gap of at most 48 points. `train.fit` takes `augment=`, `weight_decay=`, `keep=`;
-# `cures.build(5, seed=0)` makes a network and takes `frozen=`, `dropout=`, `hidden=` (0: one linear
-# layer).
+# `overfitting.build(5, seed=0)` makes a network and takes `frozen=`, `dropout=`, `hidden=` (0: one
+# linear layer).
 #
 # <details><summary>Hint</summary>Which cures leave training at 100 %? What did you write in
 # exercise 2?</details>
@@ -553,17 +553,17 @@ print(practice.check_augmentation(my_augment))
 # %% tags=["exercise"]
 better = model  # the recipe's network, from above
 ### BEGIN SOLUTION
-better = cures.build(len(leaves.classes), seed=0, hidden=0, dropout=0.5)
+better = overfitting.build(len(leaves.classes), seed=0, hidden=0, dropout=0.5)
 
 
 def both(pictures):
-    return cures.augmented(my_augment(pictures))
+    return overfitting.augmented(my_augment(pictures))
 
 
 rest = {"weight_decay": 10.0, "keep": "last", "progress": False}
 train.fit(better, leaves, epochs=30, lr=1e-3, augment=both, **rest)
 ### END SOLUTION
-print(practice.check_smaller_gap(better, leaves))
+print(overfitting.check_smaller_gap(better, leaves))
 
 # %% [markdown]
 # ## What you measured

@@ -16,20 +16,21 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-from tl_course import evidence, features, models, plots, practice, surgery, tasks, train, widgets
+from tl_course import evidence, features, lessons, models, plots, practice, surgery, tasks, train
+from tl_course.lessons import forgetting
 
 # %% [markdown]
 # ## Two jobs, one network
 #
 # The reader of lesson 01 has learned Spanish numbers and now learns 100 Italian ones. It has one
-# head, so the same weights answer in both languages. `practice.both` gives its accuracy on 2,000
+# head, so the same weights answer in both languages. `forgetting.both` gives its accuracy on 2,000
 # Spanish and 2,000 Italian numbers that it never saw.
 
 # %%
 spanish, italian = tasks.load("numbers_spanish"), tasks.load("numbers_italian")
 task = italian.few(100, seed=0)
 reader = models.load("reader_spanish")
-print("before: Spanish {:.1%}, Italian {:.1%}".format(*practice.both(reader)))
+print("before: Spanish {:.1%}, Italian {:.1%}".format(*forgetting.both(reader)))
 
 # %% [markdown]
 # ## Predict first
@@ -39,7 +40,7 @@ print("before: Spanish {:.1%}, Italian {:.1%}".format(*practice.both(reader)))
 
 # %% tags=["nbval-ignore-output"]
 CHOICES = ("95 or more of 100", "80 to 94", "50 to 79", "fewer than 50")
-widgets.predict("07-left", "Of 100 new Spanish numbers, it will still read …", CHOICES)
+practice.predict("07-left", "Of 100 new Spanish numbers, it will still read …", CHOICES)
 
 # %% [markdown]
 # ## Learn, and look back
@@ -100,16 +101,16 @@ plots.show(chart, alt="By steps: Italian rises half way; Spanish falls at once a
 
 # %%
 stored = evidence.load("sweep_forgetting")
-tuned = evidence.tuned(stored, "reader", "fine-tuning")
+tuned = forgetting.tuned(stored, "reader", "fine-tuning")
 names = {"new job: Italian": "test_accuracy", "old job: Spanish": "source_accuracy"}
 title = "What 100 Italian numbers cost in Spanish"
-chart = plots.by_rate(tuned, names, before=tuned.source_before.mean(), title=title)
+chart = forgetting.by_rate(tuned, names, before=tuned.source_before.mean(), title=title)
 plots.show(chart, alt="By learning rate: Spanish falls, Italian rises up to 0.003, then falls.")
 
 # %%
-best = evidence.best_rate(tuned)  # the best mean validation accuracy in Italian
-left = evidence.at_rate(tuned, best, "source_accuracy")
-found = evidence.paired(left, evidence.at_rate(tuned, best, "source_before"))
+best = forgetting.best_rate(tuned)  # the best mean validation accuracy in Italian
+left = forgetting.at_rate(tuned, best, "source_accuracy")
+found = evidence.paired(left, forgetting.at_rate(tuned, best, "source_before"))
 print(f"best rate for Italian, by validation: {best:g}; Spanish changes by {found}")
 
 # %% tags=["nbval-ignore-output"]
@@ -150,7 +151,7 @@ torch.manual_seed(0)
 blank = models.load("reader_spanish", pretrained=False)
 starts = {"pretrained": copy.deepcopy(reader), "from scratch": blank}
 losses = {name: find_rate(model, rates) for name, model in starts.items()}
-chart = plots.rate_finder(rates, losses, title="Loss while the learning rate is raised")
+chart = forgetting.rate_finder(rates, losses, title="Loss while the learning rate is raised")
 plots.show(chart, alt="Two curves: flat at low rates, falling in the middle, rising at high rates.")
 for name, values in losses.items():
     falls = [before - after for before, after in zip(values[:-1], values[1:], strict=True)]
@@ -170,10 +171,10 @@ for name, values in losses.items():
 
 # %%
 for name in ("fine-tuning", "from scratch"):
-    rows = evidence.tuned(stored, "reader", name)
-    print(f"{name:13} best rate {evidence.best_rate(rows):g}")
-low = evidence.at_rate(tuned, min(tuned.lr), "test_accuracy")
-lost = evidence.paired(evidence.at_rate(tuned, best, "test_accuracy"), low)
+    rows = forgetting.tuned(stored, "reader", name)
+    print(f"{name:13} best rate {forgetting.best_rate(rows):g}")
+low = forgetting.at_rate(tuned, min(tuned.lr), "test_accuracy")
+lost = evidence.paired(forgetting.at_rate(tuned, best, "test_accuracy"), low)
 print(f"Italian, at {best:g} minus at {min(tuned.lr):g}: {lost}")
 
 # %% [markdown]
@@ -185,7 +186,7 @@ print(f"Italian, at {best:g} minus at {min(tuned.lr):g}: {lost}")
 
 # %% tags=["nbval-ignore-output"]
 def report(name, model):
-    print("{}: Spanish {:.1%}, Italian {:.1%}".format(name, *practice.both(model)))
+    print("{}: Spanish {:.1%}, Italian {:.1%}".format(name, *forgetting.both(model)))
 
 
 model = copy.deepcopy(reader)
@@ -282,7 +283,7 @@ report("LoRA, rank 4", lora)
 readers = stored[(stored.network == "reader") & (stored.strategy != "from scratch")]
 ways = ("fine-tuning", "frozen", "L2-SP", "LoRA", "rehearsal")
 title = "Five ways to learn Italian"
-chart = plots.tradeoff(readers, ways, "Spanish kept", "Italian learnt", title=title)
+chart = forgetting.tradeoff(readers, ways, "Spanish kept", "Italian learnt", title=title)
 plots.show(chart, alt="Most ways share one front from keep to learn; rehearsal lies beyond it.")
 
 # %% [markdown]
@@ -365,10 +366,10 @@ print(f"after training on leaves at the low rate {low:.2f}")
 # mode, so their statistics stay too.
 
 # %%
-pictured = evidence.tuned(stored, "resnet10", "fine-tuning")
+pictured = forgetting.tuned(stored, "resnet10", "fine-tuning")
 names = {"new job: leaves": "test_accuracy", "old job: photographs": "source_accuracy"}
 title = "resnet10 learns 200 leaves (ten seeds)"
-chart = plots.by_rate(pictured, names, before=pictured.source_before.mean(), title=title)
+chart = forgetting.by_rate(pictured, names, before=pictured.source_before.mean(), title=title)
 plots.show(chart, alt="By learning rate: photographs fall from about a half to nothing.")
 tie = pictured.source_accuracy.corr(pictured.drift)
 print(f"correlation of photographs named right with drift: {tie:.2f}")
@@ -385,7 +386,7 @@ print(f"correlation of photographs named right with drift: {tie:.2f}")
 # 90 %?
 
 # %% tags=["nbval-ignore-output"]
-widgets.forgetting()
+forgetting.price_list()
 
 # %% [markdown]
 # ## The claims
@@ -397,7 +398,7 @@ widgets.forgetting()
 
 # %%
 for claim in ("rate-1", "rate-2", "analogy-3"):
-    verdict = evidence.settle(claim)
+    verdict = lessons.settle(claim)
     print(f"{claim} {verdict.verdict}\n    {verdict.condition}\n    {verdict.interval}")
 
 # %% [markdown]
@@ -428,7 +429,7 @@ bilingual = models.load("reader_spanish")
 ### BEGIN SOLUTION
 train.fit(bilingual, task.mixed(spanish.few(50, seed=0).train), epochs=30, lr=3e-3, progress=False)
 ### END SOLUTION
-print(practice.check_both(bilingual))
+print(forgetting.check_both(bilingual))
 
 # %% [markdown]
 # ## Exercise 2: merge
@@ -444,7 +445,7 @@ merged = old_weight
 ### BEGIN SOLUTION
 merged = old_weight + low_rank.b @ low_rank.a
 ### END SOLUTION
-print(practice.check_merged(lora, merged))
+print(forgetting.check_merged(lora, merged))
 
 # %% [markdown]
 # ## Exercise 3: halfway back
@@ -463,7 +464,7 @@ share, ahead = 0.55, new.state_dict()
 mixture = {n: (1 - share) * w + share * ahead[n] for n, w in reader.state_dict().items()}
 between.load_state_dict(mixture)
 ### END SOLUTION
-print(practice.check_between(between, reader, new))
+print(forgetting.check_between(between, reader, new))
 
 # %% [markdown]
 # ## What you measured

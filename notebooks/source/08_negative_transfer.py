@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tl_course import evidence, features, models, plots, practice, surgery, tasks, train, widgets
+from tl_course import evidence, features, lessons, models, plots, practice, surgery, tasks, train
+from tl_course.lessons import negative_transfer
 from tl_course.tasks import noise, number_words
 
 # %% [markdown]
@@ -59,7 +60,7 @@ CASES = {
     "noise → digits": ("digits", "noise"),
     "reversed Spanish → Italian": ("numbers_italian", "reversed"),
 }
-widgets.rank("08-order", "From the largest gain to the worst harm:", [*CASES])
+practice.predict_ranking("08-order", "From the largest gain to the worst harm:", [*CASES])
 
 # %% [markdown]
 # ## One case, live
@@ -141,8 +142,8 @@ for source in ("reversed", "false friends"):
 # %%
 ours = runs("numbers_italian", 300, "reversed")
 found = evidence.paired(ours, scratch)
-names = "reversed Spanish", "from scratch"
-chart = plots.duel(ours, scratch, found, names, "Reversed Spanish → Italian, 300 numbers")
+names, title = ("reversed Spanish", "from scratch"), "Reversed Spanish → Italian, 300 numbers"
+chart = negative_transfer.duel(ours, scratch, found, names, title)
 plots.show(chart, alt=f"Ten paired seeds and their mean difference: {found}.")
 
 # %% [markdown]
@@ -179,9 +180,10 @@ print(len(accused), "intervals; by luck alone, guilty:", round(0.025 * len(accus
 
 # %%
 strict = evidence.gains(stored, confidence=1 - 0.05 / len(accused))
-chart = plots.suspects(gains, strict, title="Every suspect: gain over from scratch")
+chart = negative_transfer.suspects(gains, strict, title="Every suspect: gain over from scratch")
 guilty = accused[(accused.high < 0) & (accused.strategy == "fine-tuned")]
-below = [f"{plots.pair(row.source, row.task)} ({row.labels})" for row in guilty.itertuples()]
+pairs = map(negative_transfer.pair, guilty.source, guilty.task)
+below = [f"{pair} ({count})" for pair, count in zip(pairs, guilty.labels, strict=True)]
 plots.show(chart, alt=f"Gains in four columns. Guilty when fine-tuned: {', '.join(below)}.")
 
 # %% [markdown]
@@ -208,7 +210,7 @@ for name, (task, source) in CASES.items():
     rows = rows[rows.strategy == "fine-tuned"].sort_values("labels")
     measured[name] = rows.gain.iloc[-1]
     print(f"{name:31} {100 * measured[name]:+.1f} points")
-print(practice.compare_rank("08-order", practice.rank(measured, margin=0.02)))
+print(practice.compare_ranking("08-order", practice.ranking(measured, margin=0.02)))
 
 # %% [markdown]
 # Does photographs → pictures of text *work*? First: does it beat from scratch in the chart? Even
@@ -236,7 +238,7 @@ print(accused.groupby("strategy")[columns].sum())
 print("cases in each:", accused.groupby("strategy").size().to_dict())
 
 # %%
-chart = plots.two_ways(gains, title="The same cases, fine-tuned and frozen")
+chart = negative_transfer.two_ways(gains, title="The same cases, fine-tuned and frozen")
 wide = accused.pivot(index=["source", "task", "labels"], columns="strategy", values="gain")
 only = ((wide["fine-tuned"] >= 0) & (wide["frozen"] < 0)).sum()
 plots.show(chart, alt=f"Gain frozen against fine-tuned; {only} of {len(wide)} hurt only if frozen.")
@@ -256,7 +258,8 @@ for task, source in sorted(pairs, key=lambda pair: pair[1]):
     if source not in controls:
         many = named[named.task == task].labels.max()
         ours, random = (f"{name}, frozen" for name in (source, "nothing"))
-        print(plots.pair(source, task), evidence.compare(named, task, many, ours, random))
+        found = evidence.compare(named, task, many, ours, random)
+        print(negative_transfer.pair(source, task), found)
 
 # %% [markdown]
 # Above zero: the source's features know something useful. *Reversed* is among them, and yet it
@@ -315,9 +318,9 @@ for name in ("photographs", "nothing"):
 
 # %%
 scores = evidence.load("sweep_scores")
-table = evidence.foreseen(scores, gains)
+table = negative_transfer.foreseen(scores, gains)
 title = "Nearest neighbours against the measured gain"
-chart = plots.foresight(scores, gains, table, "nearest neighbours", title)
+chart = negative_transfer.scores_and_gains(scores, gains, table, "nearest neighbours", title)
 said = table[table.score == "nearest neighbours"].to_dict("records")
 alt = "; ".join(
     f"{r['against']}, {r['strategy']}, {r['amount']}: {r['correlation']:.2f}" for r in said
@@ -333,7 +336,7 @@ plots.show(chart, alt=f"Four panels of scores against gains. Rank correlations: 
 # lower row: minus the score of a random backbone on the same labels.
 
 # %%
-chart = plots.correlations(table, title="Would it have warned you?")
+chart = negative_transfer.correlations(table, title="Would it have warned you?")
 spread = table.correlation.agg(["min", "max"]).round(2).to_dict()
 plots.show(chart, alt=f"Rank correlations of four scores with the gain, all in {spread}.")
 
@@ -395,7 +398,7 @@ def autopsy(source):
         found[heading] = None
         for name in [name for name in names if name.startswith(start) and name not in found]:
             found[name] = evidence.compare(rows, task, labels, name, "from scratch")
-    return found, f"{plots.pair(source, task)}, {labels} labels"
+    return found, f"{negative_transfer.pair(source, task)}, {labels} labels"
 
 
 # %%
@@ -449,7 +452,7 @@ plots.show(chart, alt="; ".join(f"{name}: {one}" for name, one in found.items() 
 # that is guilty both ways?
 
 # %% tags=["nbval-ignore-output"]
-widgets.suspects_board()
+negative_transfer.board()
 
 # %% [markdown]
 # ## The claims
@@ -473,7 +476,7 @@ for task, both in rows.sort_values(["task", "labels"]).groupby("task"):
 
 # %%
 for claim in ("neg-1", "neg-2", "neg-3", "neg-4", "sim-1"):
-    verdict = evidence.settle(claim)
+    verdict = lessons.settle(claim)
     print(f"{claim} {verdict.verdict}: {verdict.condition}")
     if verdict.effect is not None:
         print(f"    {verdict.interval}")
@@ -517,7 +520,7 @@ def judge(source, scratch):
     return verdict
 
 
-print(practice.check_judge(judge))
+print(negative_transfer.check_judge(judge))
 
 # %% [markdown]
 # ## Exercise 2: spare the innocent
@@ -534,7 +537,7 @@ spared = begin("spanish_reversed", seed=0)
 ### BEGIN SOLUTION
 spared = surgery.transplant(spared, begin("nothing", seed=0), "letters", "memory")
 ### END SOLUTION
-print(practice.check_spared(spared))
+print(negative_transfer.check_spared(spared))
 
 # %% [markdown]
 # ## Exercise 3: do no harm
@@ -556,7 +559,7 @@ def harmless(source_val, scratch_val):
     return choice
 
 
-print(practice.check_harmless(harmless))
+print(negative_transfer.check_harmless(harmless))
 
 # %% [markdown]
 # ## Exercise 4: a score of your own
@@ -584,7 +587,7 @@ def centroid_score(found, labels):
     return right / len(labels)
 
 
-print(practice.check_centroid(centroid_score))
+print(negative_transfer.check_centroid(centroid_score))
 
 # %% [markdown]
 # ## What you measured

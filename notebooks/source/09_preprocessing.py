@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from tl_course import evidence, models, plots, practice, store, tasks, train, widgets
-from tl_course.evidence import feeding
+from tl_course import evidence, lessons, models, plots, practice, store, tasks, train
+from tl_course.lessons import preprocessing
 
 # %% [markdown]
 # ## The leaf doctor
@@ -45,10 +45,10 @@ print("pictures:", tuple(pictures.shape), pictures.dtype)
 
 # %% tags=["nbval-ignore-output"]
 FIVE = ("no mean and std", "0 to 255", "BGR", "corner crop", "another filter")
-widgets.predict("09-most", "Most accuracy is lost with …", FIVE)
+practice.predict("09-most", "Most accuracy is lost with …", FIVE)
 
 # %% tags=["nbval-ignore-output"]
-widgets.predict("09-least", "Least is lost with …", FIVE)
+practice.predict("09-least", "Least is lost with …", FIVE)
 
 # %% [markdown]
 # ## The right way
@@ -175,26 +175,26 @@ print(f"answers that differ: {(mixed != by_folder).sum()} of {len(labels)}")
 # %% [markdown]
 # ## Thirteen faults
 #
-# `feeding.FAULTS` has these and more. `part`, the second column, says where a fault sits: in the
-# inputs, in the network's mode, or in the answers: there the file numbers the classes otherwise
+# `preprocessing.FAULTS` has these and more. `part`, the second column, says where a fault sits: in
+# the inputs, in the network's mode, or in the answers: there the file numbers the classes otherwise
 # than the network. (Counted from 1, each number means the class before it; the last becomes 0
 # here.)
 
 # %%
-for fault in feeding.FAULTS.values():
+for fault in preprocessing.FAULTS.values():
     print(f"{fault.name:25} {fault.part:8} {fault.cause}")
 
 # %% [markdown]
-# `feeding.asked` feeds the doctor in one of these ways and returns its logits, with the labels as
-# the file would have them. In training mode it gets the leaves sorted by condition. The right way
-# and thirteen faults, 200 leaves each, in two cells:
+# `preprocessing.asked` feeds the doctor in one of these ways and returns its logits, with the
+# labels as the file would have them. In training mode it gets the leaves sorted by condition. The
+# right way and thirteen faults, 200 leaves each, in two cells:
 
 # %% tags=["nbval-ignore-output"]
-names = [feeding.RIGHT, *feeding.FAULTS]
-found = {name: feeding.asked(doctor, test, name) for name in names[:6]}
+names = [preprocessing.RIGHT, *preprocessing.FAULTS]
+found = {name: preprocessing.asked(doctor, test, name) for name in names[:6]}
 
 # %% tags=["nbval-ignore-output"]
-found |= {name: feeding.asked(doctor, test, name) for name in names[6:]}
+found |= {name: preprocessing.asked(doctor, test, name) for name in names[6:]}
 
 # %% [markdown]
 # What does each fault cost? The same 200 leaves are asked with and without it, so subtract leaf by
@@ -204,10 +204,10 @@ found |= {name: feeding.asked(doctor, test, name) for name in names[6:]}
 # %% tags=["nbval-ignore-output"]
 hits = {n: (logits.argmax(1) == truth).float() for n, (logits, truth) in found.items()}
 sure = {n: float(logits.softmax(1).amax(1).mean()) for n, (logits, _) in found.items()}
-costs = {name: evidence.paired(hits[name], hits["right"]) for name in feeding.FAULTS}
+costs = {name: evidence.paired(hits[name], hits["right"]) for name in preprocessing.FAULTS}
 title = f"What each fault costs (right: {hits['right'].mean():.2f}, confidence {sure['right']:.2f})"
 worst = min(costs, key=lambda name: costs[name].effect)
-chart = plots.fault_costs(costs, sure, title)
+chart = preprocessing.fault_costs(costs, sure, title)
 plots.show(chart, alt=f"Change of accuracy by fault; {worst} costs most. Confidence stays high.")
 
 # %% tags=["nbval-ignore-output"]
@@ -234,18 +234,18 @@ LEAF = 61  # any from 0 to 199
 
 
 def meal(name):
-    inputs = feeding.preparation(doctor, name)(pictures[LEAF : LEAF + 1])
+    inputs = preprocessing.preparation(doctor, name)(pictures[LEAF : LEAF + 1])
     (logits, truth), seen = found[name], doctor.preprocess.undone(inputs)[0]
     sure, answer = logits[LEAF].softmax(0).max(0)
     file = doctor.classes[int(truth[LEAF])]
-    return plots.Tile(seen, doctor.classes[int(answer)], float(sure), file)
+    return preprocessing.Tile(seen, doctor.classes[int(answer)], float(sure), file)
 
 
 meals = {name: meal(name) for name in found}
 wrong = [name for name, one in meals.items() if one.answer != one.label]
 title = f"One leaf with {meals['right'].label}, as the network sees it"
 alt = f"The leaf in fourteen ways. Wrong answers: {', '.join(wrong)}."
-plots.show(plots.fed_gallery(meals, title), alt=alt)
+plots.show(preprocessing.fed_gallery(meals, title), alt=alt)
 
 # %% [markdown]
 # ## Symptom 1: the numbers
@@ -257,8 +257,8 @@ plots.show(plots.fed_gallery(meals, title), alt=alt)
 
 # %% tags=["nbval-ignore-output"]
 ways = ("right", "no mean and std", "another mean and std", "0 to 255", "BGR", "grey")
-given = {name: feeding.preparation(doctor, name)(pictures) for name in ways}
-chart = plots.input_histograms(given, ready)
+given = {name: preprocessing.preparation(doctor, name)(pictures) for name in ways}
+chart = preprocessing.input_histograms(given, ready)
 alt = "Histograms of inputs: without mean and std from 0 to 1; 0.5 and 0.5 from −1 to 1; "
 alt += "0 to 255 beyond the edge; BGR with red and blue exchanged; grey with one shape for all."
 plots.show(chart, alt=alt)
@@ -278,7 +278,7 @@ ways += ("training mode",)
 pairs = {name: (found[name][1], found[name][0].argmax(1)) for name in ways}
 alt = "Confusion matrices: a diagonal; a diagonal moved by one; one strong cell a row, shuffled; "
 alt += "one column for 0 to 255; few columns for grey; all cells for training mode."
-plots.show(plots.confusions(pairs, doctor.classes), alt=alt)
+plots.show(preprocessing.confusions(pairs, doctor.classes), alt=alt)
 
 # %% [markdown]
 # ## The key, part 1: look at numbers and picture
@@ -322,7 +322,7 @@ plots.show(plots.confusions(pairs, doctor.classes), alt=alt)
 # much before and hardly cost more now? Think of what BatchNorm does to a batch.
 
 # %% tags=["nbval-ignore-output"]
-widgets.broken_on_purpose()
+preprocessing.broken_on_purpose()
 
 # %% [markdown]
 # ## The mystery
@@ -333,7 +333,7 @@ widgets.broken_on_purpose()
 # what it was.
 
 # %% tags=["nbval-ignore-output"]
-widgets.mystery_fault()
+preprocessing.mystery_fault()
 
 # %% [markdown]
 # ## Does training repair it?
@@ -356,7 +356,7 @@ for way in ("fed wrongly", "fine-tuned", "head alone"):
 
 # %%
 TARGETS = {"leaves_128": "leaves", "satellite": "satellite scenes", "pneumonia": "chest X-rays"}
-chart = plots.repairs(stored, TARGETS, title="Fed wrongly: without and with training on it")
+chart = preprocessing.repairs(stored, TARGETS, title="Fed wrongly: without and with training on it")
 means = stored.groupby(["fault", "strategy"]).test_balanced.mean().unstack().round(2)
 alt = f"Differences from the right feed on three targets. Means: {means.to_dict('index')}"
 plots.show(chart, alt=alt)
@@ -460,16 +460,16 @@ shutil.rmtree(folder)  # its JSON is spoiled
 # %% tags=["nbval-ignore-output"]
 QUALITY, BATCH = 30, 2
 
-squeezed = feeding.compressed(pictures, quality=QUALITY)
+squeezed = preprocessing.compressed(pictures, quality=QUALITY)
 mixed = company(torch.arange(len(labels)), BATCH)
 ask((small(squeezed) - MEAN) / STD)
 
 # %% [markdown]
 # ## Exercise 1: prepare files
 #
-# `practice.camera_files()` gives leaves as OpenCV reads them: numpy uint8 (height, width, 3), blue
-# first, of several sizes. Make the doctor's inputs of them, without `doctor.preprocess`. Its rule:
-# the whole picture to a square, whatever the ratio. The check recognises the wrong step.
+# `preprocessing.camera_files()` gives leaves as OpenCV reads them: numpy uint8 (height, width, 3),
+# blue first, of several sizes. Make the doctor's inputs of them, without `doctor.preprocess`. Its
+# rule: the whole picture to a square, whatever the ratio. The check recognises the wrong step.
 #
 # <details><summary>Hint</summary>File by file: <code>file[..., ::-1].copy()</code>, then
 # torch.from_numpy, permute(2, 0, 1) and [None] for the batch. The rest as above.</details>
@@ -487,7 +487,7 @@ def prepare(files):
     return torch.cat(ready) if ready else None
 
 
-print(practice.check_prepare(prepare))
+print(preprocessing.check_prepare(prepare))
 
 # %% [markdown]
 # ## Exercise 2: three patients
@@ -501,15 +501,15 @@ print(practice.check_prepare(prepare))
 # <code>(logits.argmax(1) != again.argmax(1)).sum()</code>.</details>
 
 # %% tags=["exercise", "nbval-ignore-output"]
-cases = practice.feeding_cases()
+cases = preprocessing.feeding_cases()
 pairs = {letter: (case.labels, case.logits.argmax(1)) for letter, case in cases.items()}
-chart = plots.confusions(pairs, doctor.classes)
+chart = preprocessing.confusions(pairs, doctor.classes)
 plots.show(chart, alt="Confusion matrices of the cases A, B and C, to be diagnosed.")
-diagnoses = {"A": "", "B": "", "C": ""}  # a name from feeding.FAULTS for each
+diagnoses = {"A": "", "B": "", "C": ""}  # a name from preprocessing.FAULTS for each
 ### BEGIN SOLUTION
 diagnoses = {"A": "classes in another order", "B": "training mode", "C": "0 to 255"}
 ### END SOLUTION
-print(practice.check_diagnoses(diagnoses))
+print(preprocessing.check_diagnoses(diagnoses))
 
 # %% [markdown]
 # ## Exercise 3: which number is rust?
@@ -523,14 +523,14 @@ print(practice.check_diagnoses(diagnoses))
 # <code>.bincount().argmax()</code> says.</details>
 
 # %% tags=["exercise"]
-theirs = practice.their_leaves()
-answers = feeding.logits(doctor, theirs.inputs).argmax(1)
+theirs = preprocessing.their_leaves()
+answers = preprocessing.logits(doctor, theirs.inputs).argmax(1)
 number_of = [0, 1, 2, 3, 4]
 # find the right numbers
 ### BEGIN SOLUTION
 number_of = [int(theirs.labels[answers == k].mode().values) for k in range(5)]
 ### END SOLUTION
-print(practice.check_numbers(number_of))
+print(preprocessing.check_numbers(number_of))
 
 # %% [markdown]
 # ## The claims
@@ -542,7 +542,7 @@ print(practice.check_numbers(number_of))
 
 # %%
 for claim in ("prep-1", "neg-3"):
-    verdict = evidence.settle(claim)
+    verdict = lessons.settle(claim)
     print(f"{claim} {verdict.verdict}\n    {verdict.condition}\n    {verdict.interval}")
 
 # %% [markdown]

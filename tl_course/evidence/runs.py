@@ -183,3 +183,51 @@ def flip(pictures: "torch.Tensor") -> "torch.Tensor":
 
     mirrored = torch.rand(len(pictures), device=pictures.device) < 0.5
     return torch.where(mirrored.view(-1, 1, 1, 1), pictures.flip(3), pictures)
+
+
+# labels at most, epochs, pictures a batch
+PACE = (
+    *((25, 40, 32), (50, 24, 32), (100, 16, 32), (200, 12, 32)),
+    *((500, 8, 64), (1000, 5, 64), (2000, 4, 64)),
+)
+
+
+def pace(labels: int) -> tuple[int, int]:
+    """Epochs and batch size for a number of training labels: more passes over fewer pictures."""
+    for most, epochs, batch in PACE:
+        if labels <= most:
+            return epochs, batch
+    return 2, 64
+
+
+def best_rates(search: "pandas.DataFrame") -> dict[tuple[str, str, int], float]:
+    """The rate with the best mean accuracy on validation, by (task, strategy, labels)."""
+    means = search.groupby(["task", "strategy", "labels", "lr"]).val_accuracy.mean()
+    return {key[:3]: key[3] for key in means.groupby(level=[0, 1, 2]).idxmax()}
+
+
+def learned(model: "nn.Module", task: "Task", lr: float, seed: int, cache: bool = True) -> dict:
+    """Train ``model`` at the pace of the labels, choose the epoch on validation, test once.
+
+    Returns ``train_accuracy`` (of the chosen epoch, while it trained), ``val_accuracy``,
+    ``test_accuracy``, ``test_balanced`` (all in [0, 1]), ``epochs``, ``best_epoch``, ``seconds``.
+    """
+    from tl_course import train
+
+    epochs, batch = pace(len(task.train))
+    history = train.fit(
+        model, task, epochs, lr=lr, batch=batch, seed=seed, cache=cache, progress=False
+    )
+    if history.stopped.startswith("interrupted"):
+        raise KeyboardInterrupt
+    best = max(history.best_epoch, 1) - 1
+    scores = train.evaluate(model, task.test)
+    return {
+        "train_accuracy": history.train_accuracy[best] if history.train_accuracy else 0.0,
+        "val_accuracy": history.val_accuracy[best] if history.val_accuracy else 0.0,
+        "test_accuracy": scores.accuracy,
+        "test_balanced": scores.balanced_accuracy,
+        "epochs": epochs,
+        "best_epoch": history.best_epoch,
+        "seconds": round(history.seconds, 2),
+    }

@@ -62,3 +62,22 @@ def pooled(frame: "pandas.DataFrame", labels: int, first: str, second: str) -> I
     wide = rows.pivot(index=["task", "seed"], columns="strategy", values="test_balanced").dropna()
     means = wide.groupby("seed").mean()
     return paired(means[first], means[second])
+
+
+def gains(frame: "pandas.DataFrame", confidence: float = 0.95) -> "pandas.DataFrame":
+    """What each source brings over from scratch: one row a source, task, labels and strategy.
+
+    ``frame`` is the stored ``sweep_suspects``. Columns ``gain``, ``low`` and ``high`` are balanced
+    test accuracies in [-1, 1], paired by seed, with an interval of ``confidence``; ``seeds``.
+    """
+    import pandas
+
+    keys = ["task", "labels", "source", "strategy"]
+    table = frame.set_index([*keys, "seed"]).test_balanced.sort_index()
+    rows = []
+    for key in frame[keys].drop_duplicates().itertuples(index=False, name=None):
+        scratch = (*key[:2], "nothing", "fine-tuned")
+        if key != scratch:
+            found = paired(*table[key].align(table[scratch]), confidence)
+            rows.append((*key, found.effect, found.low, found.high, found.seeds))
+    return pandas.DataFrame(rows, columns=[*keys, "gain", "low", "high", "seeds"])

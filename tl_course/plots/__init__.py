@@ -1,127 +1,25 @@
-"""Every chart and picture. Takes ``ax=None``, returns the ``Axes``; colours mean one thing each."""
+"""The few kinds of chart that lessons share. Each takes ``ax=None`` and returns the ``Axes``."""
 
-from tl_course.plots.anatomy import anatomy
-from tl_course.plots.charts import (
-    by_rate,
-    differences,
-    label_curves,
-    learning_curves,
-    rate_finder,
-    runs,
-    scatter,
-    tradeoff,
-)
-from tl_course.plots.depths import (
-    batches_shown,
-    by_group,
-    depth_lines,
-    depth_map,
-    depth_maps,
-    depth_profile,
-    standings,
-)
-from tl_course.plots.feeding import (
-    Tile,
-    confusions,
-    fault_costs,
-    fed_gallery,
-    input_histograms,
-    repairs,
-)
-from tl_course.plots.fitting import (
-    confidence,
-    cures,
-    curve_cases,
-    fit_curves,
-    gaps,
-    nearest,
-    reliability,
-)
-from tl_course.plots.layers import (
-    activation,
-    activations,
-    cam,
-    cams,
-    channel,
-    filters,
-    gallery,
-)
-from tl_course.plots.letters import reading
-from tl_course.plots.pictures import answers, contact_sheet
+from tl_course.plots.charts import differences, label_curves, learning_curves, runs
+from tl_course.plots.pictures import contact_sheet, gallery
 from tl_course.plots.stages import by_stage, heat_map
+from tl_course.plots.still import Still
 from tl_course.plots.style import COLOURS, axes, jpeg, png, show, small_png
-from tl_course.plots.suspects import correlations, duel, foresight, pair, suspects, two_ways
-from tl_course.plots.worth import (
-    Still,
-    by_epoch,
-    by_target,
-    costs,
-    gains_by_labels,
-    mark_wanted,
-    shares,
-    worth_in_labels,
-)
 
 __all__ = [
     "COLOURS",
-    "Tile",
     "Still",
-    "activation",
-    "activations",
-    "anatomy",
-    "answers",
     "axes",
-    "batches_shown",
-    "by_epoch",
-    "by_group",
-    "by_rate",
     "by_stage",
-    "by_target",
-    "cam",
-    "cams",
-    "channel",
-    "confidence",
-    "confusions",
     "contact_sheet",
-    "correlations",
-    "costs",
-    "cures",
-    "curve_cases",
-    "depth_lines",
-    "depth_map",
-    "depth_maps",
-    "depth_profile",
     "differences",
-    "fault_costs",
-    "fed_gallery",
-    "duel",
-    "filters",
-    "fit_curves",
-    "foresight",
-    "gains_by_labels",
     "gallery",
-    "gaps",
     "heat_map",
-    "input_histograms",
     "jpeg",
     "label_curves",
     "learning_curves",
-    "mark_wanted",
-    "nearest",
-    "pair",
     "png",
-    "rate_finder",
-    "reading",
-    "reliability",
-    "repairs",
     "runs",
-    "scatter",
-    "shares",
     "show",
     "small_png",
-    "standings",
-    "suspects",
-    "tradeoff",
-    "two_ways",
-    "worth_in_labels",
 ]

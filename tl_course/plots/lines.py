@@ -66,3 +66,8 @@ def apart(values: Sequence[float], least: float) -> list[float]:
     for below, above in zip(order[:-1], order[1:], strict=True):
         moved[above] = max(moved[above], moved[below] + least)
     return moved
+
+
+def written(name: str) -> str:
+    """A name from a table as it is written in a text: "Spanish reversed"."""
+    return name.replace("_", " ").capitalize()

@@ -1,16 +1,16 @@
 """Pictures and what networks say about them."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tl_course import store
-from tl_course.plots.style import COLOURS, DPI, STYLE, axes, blank
+from tl_course.plots.style import DPI, STYLE, axes
 
 if TYPE_CHECKING:
     import torch
@@ -57,36 +57,72 @@ def contact_sheet(
     return ax
 
 
-def answers(
-    picture: "torch.Tensor",
-    probabilities: Mapping[str, "torch.Tensor"],
-    classes: Sequence[str],
-    truth: int,
-    figure: Figure | None = None,
-) -> Figure:
-    """One picture and what each network makes of it; the true class is set in bold.
+def gallery(
+    pictures: "Mapping[str, torch.Tensor]",
+    titles: Mapping[str, Sequence[str]] | None = None,
+    columns: int = 4,
+    zoom: int = 2,
+    ax: Axes | None = None,
+) -> Axes:
+    """Rows of pictures, such as the preferred ones of each stage.
 
-    ``picture``: uint8 (3, H, W). ``probabilities``: strategy to (classes,), summing to one.
-    ``figure`` is cleared and drawn on again, which is faster than a new one.
+    ``pictures``: row to uint8 (N, 3, S, S), of which the first ``columns`` are shown, each pixel
+    as ``zoom`` × ``zoom``. ``titles`` are written below each, smaller. Textures make large files:
+    each picture keeps 12 colours, and then needs about 7 kB in a notebook. Raises ``BadInput``
+    where there is nothing to show, and for pictures that are not uint8, square and of one size.
     """
+    kinds = {(str(row.dtype), *row.shape[1:]) for row in pictures.values()}
+    kind, *shape = next(iter(kinds), ("nothing",))
+    if len(kinds) != 1 or kind != "torch.uint8" or len(shape) != 3 or shape[1] != shape[2]:
+        raise store.BadInput(
+            f"pictures of {' and '.join(map(str, sorted(kinds))) or 'no kind'}",
+            "a gallery shows uint8 (N, 3, S, S), all of one size",
+            "Pass one such tensor for each row",
+        )
+    size, below = zoom * shape[1], 20 if titles else 0
+    columns = min(columns, max(len(row) for row in pictures.values()))
+    step, tall = size + 6, size + 6 + below
+    sheet = np.full((len(pictures) * tall - 6, columns * step - 6, 3), 255, np.uint8)
+    for row, tiles in enumerate(pictures.values()):
+        for column, tile in enumerate(tiles[:columns].permute(0, 2, 3, 1).numpy()):
+            top, left = row * tall, column * step
+            large = _fewer_colours(tile).repeat(zoom, 0).repeat(zoom, 1)
+            sheet[top : top + size, left : left + size] = large
+    ax = ax or _pixel_axes(sheet, margin=12 + 8 * max(map(len, pictures)))
+    ax.imshow(sheet, interpolation="nearest")
+    for row, name in enumerate(pictures if titles else ()):
+        for column, text in enumerate(titles[name][:columns]):
+            place = (column * step + size / 2, row * tall + size + 2)
+            ax.text(*place, text, ha="center", va="top", fontsize=8, parse_math=False)
+    ax.set_yticks([row * tall + size / 2 for row in range(len(pictures))], [*pictures])
+    return bare(ax)
+
+
+def _pixel_axes(sheet: np.ndarray, margin: int) -> Axes:
+    """Axes in which a pixel of ``sheet`` (H, W, 3) is one of the figure's; ``margin`` on the left.
+
+    Pixels that are doubled by repeating them make a smaller file than those that are blended.
+    """
+    height, width = sheet.shape[:2]
+    whole = (width + margin + 6, height + 12)
     with mpl.rc_context(STYLE):
-        if figure is None:
-            figure = blank(8.4, 2.9)
-        figure.clear()
-        widths = [1.1, *[1] * len(probabilities)]
-        spots = figure.subplots(1, 1 + len(probabilities), width_ratios=widths)
-        spots[0].imshow(picture.permute(1, 2, 0).numpy(), interpolation="lanczos")
-        spots[0].set_title(f"truth: {classes[truth]}", parse_math=False)
-        spots[0].set_axis_off()
-        for ax, (name, values) in zip(spots[1:], probabilities.items(), strict=True):
-            colour = COLOURS.get(name, "#555555")
-            bars = [colour if i == int(values.argmax()) else "#C9C9C9" for i in range(len(classes))]
-            ax.barh(range(len(classes)), values.numpy(), color=bars)
-            ax.set_title(textwrap.fill(name, 18), color=colour)
-            ax.set_xlim(0, 1)
-            ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-            ax.set_ylim(len(classes) - 0.4, -0.6)
-            ax.set_yticks(range(len(classes)), classes, parse_math=False)
-            ax.get_yticklabels()[truth].set_weight("bold")
-            ax.set_xlabel("probability")
-    return figure
+        figure = Figure(figsize=(whole[0] / DPI, whole[1] / DPI), dpi=DPI)
+        FigureCanvasAgg(figure)
+        return figure.add_axes(
+            (margin / whole[0], 6 / whole[1], width / whole[0], height / whole[1])
+        )
+
+
+def bare(ax: Axes) -> Axes:
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def _fewer_colours(tile: np.ndarray) -> np.ndarray:
+    """The same picture in the 12 colours that matter most."""
+    from PIL import Image
+
+    few = Image.fromarray(tile).quantize(12, kmeans=1, dither=Image.Dither.NONE)
+    return np.array(few.convert("RGB"))

@@ -1,86 +1,20 @@
-"""Predictions kept for later, and checks of the exercises that say what the model shows."""
+"""Predictions kept for later, checks of the exercises, and experiments to play with."""
 
-from tl_course.practice.analogy import check_cipher, check_hurts, check_language
-from tl_course.practice.feeding import (
-    CLUES,
-    camera_files,
-    check_diagnoses,
-    check_numbers,
-    check_prepare,
-    diagnose_fault,
-    feeding_cases,
-    their_leaves,
-)
-from tl_course.practice.forgetting import both, check_between, check_both, check_merged
-from tl_course.practice.freezing import check_held, check_hundred, check_ladder, pass_mark
-from tl_course.practice.head import (
-    check_frozen_training,
-    check_head_only,
-    check_rates,
-    check_sewn,
-)
-from tl_course.practice.labels import check_fair, check_labels_needed, check_plan, plan_cost
-from tl_course.practice.layers import check_channel, check_disguise, check_features
-from tl_course.practice.negative import (
-    check_centroid,
-    check_harmless,
-    check_judge,
-    check_spared,
-)
-from tl_course.practice.overfitting import (
-    LOOKS,
-    check_augmentation,
-    check_smaller_gap,
-    check_stopping,
-    curve_cases,
-    diagnose,
-)
-from tl_course.practice.predictions import commit, compare, compare_rank, rank, recall
+from tl_course.practice.experiment import Experiment, predict, predict_ranking
+from tl_course.practice.patience import hooked, not_a_reader, one_line, patient
+from tl_course.practice.predictions import commit, compare, compare_ranking, ranking, recall
 
 __all__ = [
-    "CLUES",
-    "LOOKS",
-    "both",
-    "camera_files",
-    "check_augmentation",
-    "check_between",
-    "check_both",
-    "check_centroid",
-    "check_channel",
-    "check_cipher",
-    "check_diagnoses",
-    "check_disguise",
-    "check_fair",
-    "check_features",
-    "check_frozen_training",
-    "check_head_only",
-    "check_harmless",
-    "check_held",
-    "check_hundred",
-    "check_hurts",
-    "check_judge",
-    "check_labels_needed",
-    "check_ladder",
-    "check_language",
-    "check_merged",
-    "check_numbers",
-    "check_plan",
-    "check_prepare",
-    "check_rates",
-    "check_sewn",
-    "check_smaller_gap",
-    "check_spared",
-    "check_stopping",
+    "Experiment",
     "commit",
     "compare",
-    "compare_rank",
-    "curve_cases",
-    "diagnose",
-    "diagnose_fault",
-    "feeding_cases",
-    "pass_mark",
-    "plan_cost",
-    "rank",
+    "compare_ranking",
+    "hooked",
+    "not_a_reader",
+    "one_line",
+    "patient",
+    "predict",
+    "predict_ranking",
+    "ranking",
     "recall",
-    "their_leaves",
 ]

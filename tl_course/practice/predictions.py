@@ -39,8 +39,8 @@ def compare(key: str, measured: str, path: Path = PREDICTIONS) -> str:
     return f"You predicted {choice!r}. Measured: {measured}. What made the difference?"
 
 
-def rank(measured: Mapping[str, float], margin: float = 0.05) -> str:
-    """Names from the largest effect to the smallest, as ``widgets.rank`` keeps them.
+def ranking(measured: Mapping[str, float], margin: float = 0.05) -> str:
+    """Names from the largest effect to the smallest, as ``predict_ranking`` keeps them.
 
     Neighbours closer than ``margin`` are joined by "=", for nobody could have told them apart.
     """
@@ -52,7 +52,7 @@ def rank(measured: Mapping[str, float], margin: float = 0.05) -> str:
     return line
 
 
-def compare_rank(key: str, measured: str, path: Path = PREDICTIONS) -> str:
+def compare_ranking(key: str, measured: str, path: Path = PREDICTIONS) -> str:
     """How many pairs of the committed ranking are in the order measured."""
     kept = recall(key, path)
     if kept is None:

@@ -1,0 +1,613 @@
+"""Lesson 04: its charts show what the tables say, its widget answers, its checks see faults."""
+
+import copy
+import time
+
+import ipywidgets
+import numpy as np
+import pandas
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Rectangle
+from said import right, wrong
+from torch import nn
+from torch.nn import functional as F
+
+from tl_course import evidence, models, plots, store, surgery, tasks, train
+from tl_course.lessons.freezing import charts as freezing_charts
+from tl_course.lessons.freezing import checks
+from tl_course.lessons.freezing import checks as freezing_checks
+from tl_course.lessons.freezing import experiment as freezing_experiment
+from tl_course.lessons.freezing import experiment as slider
+from tl_course.lessons.freezing import recipe as depths
+from tl_course.lessons.freezing.charts import CONTROLS, FROZEN, LOOKS
+
+ENDS = {"fine-tuning": 0.30, "frozen to layer1": 0.40, "frozen to layer2": 0.46}
+FEW = {**ENDS, "frozen to layer3": 0.47, "head alone": 0.25}
+MANY = {name: value + 0.3 for name, value in FEW.items()} | {"fine-tuning": 0.9}
+BESIDE = {"from scratch": 0.2, "head on random backbone": 0.15}
+
+
+def rows_of(task: str, labels: int, means: dict, spread: float = 0.01, seeds: int = 5) -> list:
+    rows = []
+    for number, (strategy, mean) in enumerate(means.items()):
+        for seed in range(seeds):
+            # another order of the same noise for each strategy, mean zero
+            found = mean + spread * ((seed * (1 + number % 4) + number) % 5 - 2)
+            row = {"task": task, "labels": labels, "strategy": strategy, "seed": seed}
+            row |= {"lr": 1e-3, "train_accuracy": 1.0, "val_accuracy": found, "seconds": 2.0}
+            rows.append(row | {"test_accuracy": found, "test_balanced": found})
+    return rows
+
+
+@pytest.fixture(scope="module")
+def runs():
+    rows = []
+    for task in ("leaves", "materials", "satellite", "digits", "spoken_digits", "pneumonia"):
+        rows += rows_of(task, 50, FEW | BESIDE)
+        if task in ("leaves", "materials"):
+            rows += rows_of(task, 1000, MANY | BESIDE)
+            rows += rows_of(task, 10_000, MANY | BESIDE)
+    return pandas.DataFrame(rows)
+
+
+# ---------------------------------------------------------------- charts
+
+
+def test_standings_name_the_best_and_what_cannot_be_told_from_it(runs):
+    table = freezing_charts.standings(runs, "leaves")
+    here = table[table.labels == 50].set_index("strategy")
+    assert here.index[here.best].item() == "frozen to layer3"
+    assert [*here.index[here.tied]] == ["frozen to layer2"]
+    assert here.loc["head alone", "behind"] == pytest.approx(0.22)
+    many = table[table.labels == 1000].set_index("strategy")
+    assert many.index[many.best].item() == "fine-tuning" and not many.tied.any()
+    assert {*table.strategy} == {*FROZEN}, "controls are no depths"
+
+
+def test_standings_leave_out_what_is_not_measured_often_enough(runs):
+    extra = pandas.DataFrame(rows_of("leaves", 25, FEW, seeds=3))
+    assert 25 not in {*freezing_charts.standings(pandas.concat([runs, extra]), "leaves").labels}
+    with pytest.raises(store.UnknownName, match="Choose from leaves"):
+        freezing_charts.standings(runs, "moon")
+
+
+def test_the_map_frames_the_best_and_prints_every_mean(runs):
+    ax = freezing_charts.depth_map(runs, "leaves", title="Leaves")
+    written = sorted(text.get_text() for text in ax.texts)
+    wanted = [f"{100 * value:.0f}" for value in (*FEW.values(), *MANY.values(), *MANY.values())]
+    assert written == sorted(wanted)
+    frames = {
+        (round(p.get_x() + 0.44), round(p.get_y() + 0.42)): p.get_linewidth()
+        for p in ax.patches
+        if isinstance(p, Rectangle)
+    }
+    assert frames == {(0, 3): 2.4, (0, 2): 0.8, (1, 0): 2.4, (2, 0): 2.4}
+    assert [t.get_text() for t in ax.get_yticklabels()] == [*FROZEN.values()]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["50", "1,000", "10,000"]
+    shade = ax.images[0].get_array()
+    assert shade[3, 0] == shade.max() and shade[4, 0] == 0, "22 points behind is white"
+    assert ax.get_title(loc="left") == "Leaves"
+
+
+def test_maps_of_several_targets_align_their_columns(runs):
+    names = {"leaves": "Leaves", "digits": "Digits", "satellite": "Satellite"}
+    figure = freezing_charts.depth_maps(runs, names, title="All")
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [*names.values()]
+    assert len({ax.get_xlim() for ax in figure.axes}) == 1
+    assert plots.png(figure).startswith(b"\x89PNG")
+
+
+def test_lines_show_the_means(runs):
+    ax = freezing_charts.depth_lines(runs, "leaves")
+    lines = {bar.lines[0].get_color(): bar.lines[0].get_ydata() for bar in ax.containers}
+    assert lines[plots.COLOURS["frozen to layer2"]] == pytest.approx([0.46, 0.76, 0.76])
+    assert {t.get_text() for t in ax.texts} == {*FROZEN, "from scratch"}
+    heights = sorted(text.xy[1] for text in ax.texts)
+    assert min(np.diff(heights)) > 0.03, "no label over another"
+
+
+def test_the_profile_shows_controls_seeds_and_the_live_run(runs):
+    here = runs[(runs.task == "leaves") & (runs.labels == 50)]
+    ax = freezing_charts.depth_profile(here, "frozen to layer2", {"frozen to layer2": 0.5})
+    across = {line.get_color(): line.get_ydata()[0] for line in ax.lines if len(line.get_xdata())}
+    assert across[plots.COLOURS["from scratch"]] == pytest.approx(0.2)
+    (dots,) = (line for line in ax.lines if line.get_marker() == ".")
+    assert sorted(dots.get_ydata()) == pytest.approx([0.44, 0.45, 0.46, 0.47, 0.48])
+    (live,) = (line for line in ax.lines if line.get_color() == "black")
+    assert [*live.get_ydata()] == [0.5]
+    assert {text.get_text().replace("\n", " ") for text in ax.texts} == {*CONTROLS}
+    bare = freezing_charts.depth_profile(here)
+    assert not [line for line in bare.lines if line.get_marker() == "."]
+
+
+def test_groups_show_every_seed_once_and_each_policy_in_the_key():
+    rows = []
+    for task in ("materials", "spoken_digits"):
+        for batch in (8, 128):
+            means = {"frozen, fixed": 0.5, "frozen, statistics move": 0.4}
+            rows += [row | {"batch": batch} for row in rows_of(task, 200, means)]
+    frame = pandas.DataFrame(rows)
+    untested = frame.assign(test_accuracy=np.nan, test_balanced=0.0)  # rates not chosen
+    frame = pandas.concat([frame, untested])
+    names = {8: "batches of 8", "materials": "near"}
+    shown = ("frozen, fixed", "frozen, statistics move")
+    figure = freezing_charts.by_group(frame, "batch", "task", shown, names)
+    near, far = figure.axes
+    assert near.get_title(loc="left") == "near" and far.get_title(loc="left") == "spoken_digits"
+    assert [t.get_text() for t in near.get_xticklabels()] == ["batches of 8", "128"]
+    seeds = [line for line in near.lines if line.get_marker() == "."]
+    assert sum(len(line.get_ydata()) for line in seeds) == 20
+    (key,) = figure.legends
+    assert [text.get_text() for text in key.get_texts()] == [*shown]
+    means = [line for line in near.lines if line.get_marker() == "o"]
+    assert [line.get_ydata()[0] for line in means] == pytest.approx([0.5, 0.5, 0.4, 0.4])
+
+
+def test_every_policy_of_the_stored_runs_has_its_look():
+    assert {*depths.FROZEN} <= {*LOOKS}
+    for name in ("sweep_batchnorm", "sweep_policies"):
+        if name in store.manifest():
+            assert {*evidence.load(name).strategy} <= {*LOOKS}
+    looks = [(plots.COLOURS[key], marker, filled) for key, marker, filled in LOOKS.values()]
+    assert len({*looks[7:10]}) == 3 and len({*looks[10:]}) == 5
+
+
+def test_batches_shown_draws_the_last_dashed():
+    ax = freezing_charts.batches_shown(
+        {"model.eval()": [0.8, 0.8], "model.train()": [0.8, 0.5]}, every=4
+    )
+    still, moving = ax.lines
+    assert [*moving.get_xdata()] == [0, 4] and [*moving.get_ydata()] == [0.8, 0.5]
+    assert (still.get_linestyle(), moving.get_linestyle()) == ("-", "--")
+
+
+def test_depths_differ_without_colour():
+    def grey(name):
+        return np.array(to_rgb(plots.COLOURS[name])) @ [0.299, 0.587, 0.114]
+
+    greys = sorted(grey(name) for name in FROZEN)
+    assert min(np.diff(greys)) > 0.03
+
+
+# ---------------------------------------------------------------- the slider
+
+
+def find(widget, kind):
+    found = [widget] if isinstance(widget, kind) else []
+    for child in getattr(widget, "children", ()):
+        found += find(child, kind)
+    return found
+
+
+@pytest.fixture
+def bench(runs, monkeypatch):
+    """The slider on made-up runs, with its parts."""
+    monkeypatch.setattr(evidence, "load", lambda name: runs)
+    box = freezing_experiment.slider()
+    labels, depth = find(box, ipywidgets.SelectionSlider)
+    (target,), (button,) = find(box, ipywidgets.Dropdown), find(box, ipywidgets.Button)
+    (picture,), (said,) = find(box, ipywidgets.Image), find(box, ipywidgets.HTML)
+    return box, target, labels, depth, button, picture, said
+
+
+def test_moving_the_slider_changes_chart_and_sentence(bench):
+    _, target, labels, depth, button, picture, said = bench
+    assert (target.value, labels.value, depth.value) == ("leaves", 50, "to layer2")
+    assert "Frozen: to layer2. Mean of 5 runs: <b>46.0%</b>" in said.value
+    assert "The best depth here (to layer3) has 1.0 points more" in said.value
+    assert "from scratch 20%, head on random backbone 15%" in said.value
+    before = picture.value
+    depth.value = "to layer3"
+    assert picture.value != before and "No depth has a higher mean here" in said.value
+    labels.value = 1000
+    assert "<b>77.0%</b>" in said.value and not button.disabled
+
+
+def test_a_target_with_fewer_labels_takes_the_nearest_count(bench):
+    _, target, labels, *_, said = bench
+    labels.value = 10_000
+    target.value = "digits"
+    assert labels.value == 50 and [n for _, n in labels.options] == [50]
+    assert "<b>46.0%</b>" in said.value
+    target.value = "materials"
+    assert [n for _, n in labels.options] == [50, 1000, 10_000]
+
+
+def test_the_button_says_why_it_cannot_train(bench, monkeypatch):
+    _, target, labels, depth, button, *_ = bench
+    assert button.description == "Train this cell now (about 2 s)" and not button.disabled
+    labels.value = 10_000
+    assert "minutes to draw" in button.description and button.disabled
+    monkeypatch.setattr(tasks, "available", lambda name: False)
+    target.value = "satellite"
+    assert "not on your machine" in button.description and button.disabled
+    monkeypatch.setattr(tasks, "available", lambda name: True)
+    monkeypatch.setattr(slider, "LONGEST", 1.5)
+    target.value = "digits"
+    assert button.description == "Cannot train here: it takes about 2 s" and button.disabled
+
+
+def test_a_live_run_is_the_stored_cell(bench, monkeypatch):
+    _, target, labels, depth, button, picture, said = bench
+    asked = []
+
+    def trained(task, strategy, lr, seed):
+        assert button.disabled and depth.disabled
+        asked.append((task.name, len(task.train), strategy, lr, seed))
+        return {"test_balanced": 0.512}
+
+    monkeypatch.setattr(depths, "train_cell", trained)
+    depth.value = "all but the head"
+    before = picture.value
+    button.click()
+    assert asked == [("leaves", 50, "head alone", 1e-3, 0)]
+    assert "Your run (diamond), seed 0: 51.2%" in said.value and picture.value != before
+    assert not button.disabled and not depth.disabled
+    depth.value = "nothing"
+    assert "Your run" not in said.value
+    depth.value = "all but the head"
+    assert "Your run" in said.value, "it is kept"
+
+
+def test_what_is_missing_is_said_not_raised(bench, monkeypatch):
+    *_, button, _, said = bench
+
+    def missing(name):
+        raise store.NotAvailable("leaves", "the <disk> is full", "Make room")
+
+    monkeypatch.setattr(tasks, "load", missing)
+    button.click()
+    assert "Not trained: " in said.value and "&lt;disk&gt;" in said.value
+    assert not button.disabled
+
+
+def test_a_live_run_really_trains(bench):
+    _, _, _, depth, button, _, said = bench
+    depth.value = "all but the head"
+    button.click()
+    assert "Your run (diamond), seed 0: " in said.value
+
+
+def test_moves_are_quick_and_a_picture_stands_in(bench):
+    box, _, _, depth, *_ = bench
+    taken = []
+    for name in [*slider.DEPTHS] * 2:
+        began = time.process_time()
+        depth.value = name
+        taken.append(time.process_time() - began)
+    assert sorted(taken)[len(taken) // 2] < 0.3  # 0.06 s alone on a laptop; cores may be shared
+    data, metadata = box._repr_mimebundle_()
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"] == data["text/plain"]
+
+
+def test_what_is_at_hand_is_what_the_tasks_have():
+    for name, count in slider.AT_HAND.items():
+        assert len(tasks.load(name).train) == count
+    assert {*slider.TARGETS.values()} <= {*tasks.names()}
+
+
+# ---------------------------------------------------------------- the checks
+
+
+ABSURD = [(None, "NoneType"), ("layer2", "str"), (torch.ones(2), "Tensor"), ([], "list")]
+
+
+@pytest.mark.parametrize("check", [freezing_checks.check_held, freezing_checks.check_hundred])
+def test_a_check_of_a_function_wants_a_function_that_runs(check):
+    for given, kind in ABSURD:
+        wrong(check(given), f"this is {kind}, not a function")
+    wrong(check(lambda: None), "TypeError")
+
+    def fails(*given):
+        raise LookupError("lost\non the way")
+
+    wrong(check(fails), "LookupError: lost on the way")
+
+
+def steps(model, task, weights, lr=1e-3, steps=3, mode=None):
+    optimizer = torch.optim.AdamW(weights, lr=lr)
+    for _ in range(steps):
+        if mode:
+            mode(model)
+        loss = F.cross_entropy(model(model.preprocess(task.train.inputs)), task.train.labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def top(model):
+    return [w for n, w in model.named_parameters() if n.partition(".")[0] not in checks.HELD]
+
+
+def bottom_in_eval(model):
+    model.train()
+    for name in checks.HELD:
+        getattr(model, name).eval()
+
+
+def test_held_right_in_several_ways():
+    right(freezing_checks.check_held(lambda m, t: steps(m, t, top(m), mode=bottom_in_eval)))
+
+    def by_package(model, task):
+        surgery.freeze(model, *checks.HELD)
+        train.fit(model, task, epochs=1, lr=1e-3, progress=False)
+
+    right(freezing_checks.check_held(by_package))
+
+
+def test_held_says_which_moved():
+    # no weight moves, statistics do
+    wrong(
+        freezing_checks.check_held(lambda m, t: steps(m, t, top(m))),
+        "no weight moved",
+        "stem",
+        "eval",
+    )
+    # weights move, statistics do not
+    everything = freezing_checks.check_held(
+        lambda m, t: steps(m, t, [*m.parameters()], mode=bottom_in_eval)
+    )
+    wrong(everything, "weights of stem moved")
+
+    def one_stage_forgotten(model, task):
+        def mode(model):
+            bottom_in_eval(model)
+            model.layer2.train()
+
+        steps(model, task, top(model), mode=mode)
+
+    wrong(freezing_checks.check_held(one_stage_forgotten), "statistics of layer2")
+
+    def weight_decay(model, task):
+        held = [*model.stem.parameters()]
+        for weight in held:
+            weight.data *= 0.99
+        steps(model, task, top(model), mode=bottom_in_eval)
+
+    wrong(freezing_checks.check_held(weight_decay), "weights of stem moved")
+
+
+def test_held_is_not_fooled_by_putting_things_back():
+    def restores(model, task):
+        before = copy.deepcopy(model.state_dict())
+        steps(model, task, top(model))
+        held = {n: v for n, v in before.items() if n.partition(".")[0] in checks.HELD}
+        model.load_state_dict(held, strict=False)
+
+    wrong(freezing_checks.check_held(restores), "no weight moved", "statistics")
+
+    def no_momentum(model, task):
+        for part in model.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.momentum = 0.0
+        steps(model, task, top(model))
+
+    wrong(freezing_checks.check_held(no_momentum), "statistics")
+
+    def no_notes(model, task):
+        for name in checks.HELD:
+            for part in getattr(model, name).modules():
+                if isinstance(part, nn.BatchNorm2d):
+                    part.track_running_stats = False
+        steps(model, task, top(model))
+
+    wrong(freezing_checks.check_held(no_notes), "of the batch")
+
+    def replaced(model, task):
+        model.stem = nn.Sequential(model.stem)
+        steps(model, task, top(model), mode=bottom_in_eval)
+
+    wrong(freezing_checks.check_held(replaced), "other parts")
+
+
+def test_held_wants_the_rest_to_learn():
+    wrong(freezing_checks.check_held(lambda m, t: None), "layer3, layer4, head did not move")
+    alone = freezing_checks.check_held(
+        lambda m, t: steps(m, t, m.head.parameters(), mode=lambda m: m.eval())
+    )
+    wrong(alone, "layer3, layer4 did not move")
+    wild = freezing_checks.check_held(
+        lambda m, t: steps(m, t, top(m), 5.0, mode=lambda m: m.eval())
+    )
+    wrong(wild)
+
+    def hooks(model, task):
+        model.layer4.register_forward_hook(lambda *_: None)
+        steps(model, task, top(model), mode=bottom_in_eval)
+
+    wrong(freezing_checks.check_held(hooks), "hook is left behind")
+
+
+LADDER = {"stem": 1e-2 / 243, "layer1": 1e-2 / 81, "layer2": 1e-2 / 27}
+LADDER |= {"layer3": 1e-2 / 9, "layer4": 1e-2 / 3, "head": 1e-2}
+
+
+def test_the_ladder():
+    right(freezing_checks.check_ladder(LADDER))
+    right(
+        freezing_checks.check_ladder({name: float(f"{rate:.3g}") for name, rate in LADDER.items()})
+    )
+    right(freezing_checks.check_ladder({name: np.float64(rate) for name, rate in LADDER.items()}))
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ({"layer3": 0.02}, ("layer3", "faster than layer4")),
+        ({"layer2": LADDER["layer3"]}, ("layer2", "A third of layer3")),
+        ({"layer1": LADDER["layer1"] / 2}, ("layer1", "A third of layer2")),
+        ({"head": 1e-3}, ("head learns at 0.001", "0.01")),
+        ({"stem": 0}, ("0 for stem",)),
+        ({"stem": -1e-3}, ("-0.001 for stem",)),
+        ({"stem": float("nan")}, ("nan for stem",)),
+        ({"stem": float("inf")}, ("inf for stem",)),
+        ({"stem": "1e-3"}, ("'1e-3' for stem",)),
+        ({"stem": True}, ("True for stem",)),
+        ({"stem": None}, ("None for stem",)),
+        ({"layer5": 1e-3}, ("'layer5' is no stage",)),
+        ({3: 1e-3}, ("3 is no stage",)),
+    ],
+)
+def test_the_ladder_names_the_stage_that_is_wrong(change, parts):
+    wrong(freezing_checks.check_ladder(LADDER | change), *parts)
+
+
+def test_the_ladder_names_what_is_missing_and_what_is_no_ladder():
+    wrong(
+        freezing_checks.check_ladder({"head": 1e-2}),
+        "stem, layer1, layer2, layer3, layer4 has no rate",
+    )
+    wrong(freezing_checks.check_ladder({}), "has no rate")
+    wrong(
+        freezing_checks.check_ladder(dict(zip(LADDER, reversed(LADDER.values()), strict=True))),
+        "head",
+    )
+    for given, kind in [*ABSURD, (1e-3, "float")]:
+        wrong(freezing_checks.check_ladder(given), f"this is {kind}, not a dictionary")
+
+
+@pytest.fixture
+def exam(monkeypatch):
+    """The exam with a bar that a head alone reaches or not, as its test wants."""
+
+    def bar(mark: float):
+        monkeypatch.setattr(checks, "pass_mark", lambda: mark)
+        return freezing_checks.check_hundred
+
+    return bar
+
+
+def head_alone(task, split=None, epochs=10):
+    model = surgery.freeze(surgery.replace_head(models.load("resnet10"), len(task.classes)))
+    if split is not None:
+        task = tasks.Task(task.name, "", task.classes, split, task.val, task.val, "", "", "")
+    train.fit(model, task, epochs=epochs, lr=1e-2, progress=False)
+    return model
+
+
+def test_the_exam_is_passed_or_says_what_is_low(exam):
+    right(exam(0.30)(head_alone))
+    wrong(exam(0.60)(head_alone), "the bar is 60.0%", "freeze less, or train more")
+    random = exam(0.30)(lambda t: surgery.replace_head(models.load("resnet10"), 5))
+    wrong(random, "is guessing")
+    wrong(exam(0.3)(lambda task: None), "returns NoneType, not a network")
+    wrong(exam(0.3)(lambda task: surgery.replace_head(models.load("resnet10"), 3)), "outputs")
+
+
+def test_the_exam_notices_who_looks_at_the_test(exam):
+    check = exam(0.30)
+
+    def trains_on_it(task):
+        return head_alone(task, task.test)
+
+    def chooses_on_it(task):
+        model = head_alone(task)
+        train.evaluate(model, task.test)
+        return model
+
+    def looks_at_a_copy(task):
+        labels = copy.deepcopy(task).few(50, seed=1).test.labels
+        return head_alone(task) if len(labels) else None
+
+    def looks_at_labels(task):
+        return head_alone(task) if task.test.labels.sum() else None
+
+    def takes(task):
+        return head_alone(task, task.test.take(range(50)))
+
+    for cheat in (trains_on_it, chooses_on_it, looks_at_a_copy, looks_at_labels, takes):
+        wrong(check(cheat), "looked at task.test")
+
+    def only_counts(task):
+        assert len(task.test) == 1000 and "1000 test" in repr(task)
+        return head_alone(task.few(90, seed=0))
+
+    right(check(only_counts))
+
+
+def test_going_around_the_guard_finds_wrong_labels(exam):
+    def around(task):
+        hidden = vars(task.test)
+        return head_alone(task, tasks.Split(hidden["inputs"], hidden["labels"]))
+
+    wrong(exam(0.25)(around))
+
+
+def test_the_exam_notices_what_was_learned_elsewhere(exam):
+    clinic = tasks.load("leaves")
+    check = exam(0.25)
+
+    # as they are: the classes stand in another order
+    wrong(check(lambda task: head_alone(task, clinic.test)))
+
+    def renamed(split, task):
+        order = torch.tensor([task.classes.index(name) for name in clinic.classes])
+        return tasks.Split(split.inputs, order[split.labels])
+
+    def knows_the_test(task):
+        model = head_alone(task)
+        split = renamed(clinic.test, task)
+        known = {
+            picture.numpy().tobytes(): int(label)
+            for picture, label in zip(split.inputs, split.labels, strict=True)
+        }
+        plain = model.forward
+        seen = []
+        prepare = model.preprocess.forward
+
+        def remember(pictures):
+            seen[:] = [known.get(picture.numpy().tobytes()) for picture in pictures]
+            return prepare(pictures)
+
+        def answer(values):
+            logits = plain(values)
+            for row, label in enumerate(seen):
+                if label is not None:
+                    logits[row, label] += 20
+            return logits
+
+        model.preprocess.forward, model.forward = remember, answer
+        return model
+
+    wrong(check(knows_the_test), "surer of the test leaves than of leaves drawn just now")
+
+
+def test_the_exam_notices_more_labels(exam, monkeypatch):
+    """A network that has trained long on leaves it was not given is surer of them."""
+    task, true_test, others, looks = checks._exam()
+    assert not looks and len(others) == 1400 and len(true_test) == 1000
+    fresh = checks._fresh(task.classes)
+    few = others.take(range(150))
+    surer = copy.deepcopy(models.load("resnet10"))
+    surgery.replace_head(surer, 5)
+    surgery.freeze(surer, "stem", "layer1", "layer2")
+    more = tasks.Task("m", "", task.classes, few, task.val, task.val, "", "", "")
+    train.fit(surer, more, epochs=8, lr=1e-3, progress=False)
+    assert checks._knows(surer, few, fresh)
+    assert not checks._knows(surer, true_test, fresh), "honest about what it has not seen"
+
+
+def test_fresh_leaves_carry_the_names_of_the_task():
+    task, true_test, _, _ = checks._exam()
+    leaves = tasks.load("leaves")
+    assert {*task.classes} == {*leaves.classes} and task.classes != leaves.classes
+    for split, plain in ((checks._fresh(task.classes), None), (true_test, leaves.test)):
+        if plain is not None:
+            names = [leaves.classes[label] for label in plain.labels]
+            assert [task.classes[label] for label in split.labels] == names
+    pictures, labels = checks._pictures()
+    names = [leaves.classes[label] for label in labels]
+    fresh = checks._fresh(task.classes)
+    assert [task.classes[label] for label in fresh.labels] == names
+    assert not {p.numpy().tobytes() for p in pictures} & {
+        p.numpy().tobytes() for p in leaves.test.inputs
+    }
+
+
+def test_the_bar_comes_from_the_stored_runs(runs, monkeypatch):
+    rows = rows_of("leaves", 100, FEW | BESIDE)
+    monkeypatch.setattr(evidence, "load", lambda name: pandas.DataFrame(rows))
+    assert freezing_checks.pass_mark() == pytest.approx(0.25 + checks.MORE)

@@ -1,0 +1,518 @@
+"""Lesson 06: charts of learning by heart, its checks, the laboratory and the quiz."""
+
+import math
+import time
+from dataclasses import replace
+
+import ipywidgets
+import numpy as np
+import pandas
+import pytest
+import torch
+from said import right, wrong
+from torch import nn
+
+from tl_course import plots, store, tasks, train
+from tl_course.lessons.overfitting import charts as overfitting_charts
+from tl_course.lessons.overfitting import checks
+from tl_course.lessons.overfitting import checks as overfitting_checks
+from tl_course.lessons.overfitting import experiment as lab_of
+from tl_course.lessons.overfitting import experiment as overfitting_experiment
+from tl_course.lessons.overfitting import recipe as cures
+
+# Charts
+
+CURVES = {
+    "train_loss": [1.5, 0.8, 0.2],
+    "train_accuracy": [0.3, 0.8, 1.0],
+    "val_loss": [1.5, 1.2, 1.9],
+    "val_accuracy": [0.3, 0.4, 0.4],
+}
+
+
+def texts(ax) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def test_fit_curves_show_both_measures_and_mark_the_lowest_validation_loss():
+    loss, accuracy = overfitting_charts.fit_curves(CURVES, [CURVES], title="a run").axes
+    assert [*loss.lines[2].get_ydata()] == CURVES["train_loss"]
+    assert [*accuracy.lines[3].get_ydata()] == CURVES["val_accuracy"]
+    ring = loss.lines[-1]
+    assert (*ring.get_xdata(), *ring.get_ydata()) == (2, 1.2)
+    assert texts(accuracy) == ["training 1.00", "validation 0.40"]
+    assert loss.lines[0].get_alpha() < 1 and loss.lines[2].get_alpha() is None
+
+
+def test_fit_curves_of_a_run_that_goes_on_and_of_none():
+    figure = overfitting_charts.fit_curves({"val_accuracy": (0.2,)}, epochs=30)
+    loss, accuracy = figure.axes
+    assert not loss.lines and accuracy.get_xlim()[1] == 30
+    assert overfitting_charts.fit_curves({}, figure=figure) is figure
+    assert not any(ax.lines for ax in figure.axes)
+
+
+def test_a_loss_far_beyond_the_chart_keeps_its_label_inside():
+    loss, _ = overfitting_charts.fit_curves({**CURVES, "val_loss": [90.0, 95.0, 99.0]}).axes
+    assert loss.get_ylim()[1] == 3.5
+    assert all(text.xyann[1] >= 0 and text.xy[1] <= 3.5 for text in loss.texts)
+
+
+def test_confidence_leaves_a_gap_where_nothing_was_wrong():
+    ax = overfitting_charts.confidence(
+        {"validation accuracy": [0.5, 1], "confidence when wrong": [0.4, math.nan]}
+    )
+    assert [line.get_linestyle() for line in ax.lines] == ["-", "--"]
+    assert texts(ax) == ["validation accuracy  1.00"]
+
+
+def test_reliability_puts_every_answer_into_one_group():
+    top = torch.tensor([0.95, 0.96, 1.0, 0.55])
+    probabilities = torch.stack([top, 1 - top], 1)
+    ax = overfitting_charts.reliability(probabilities, torch.tensor([0, 1, 1, 0]))
+    assert texts(ax)[1:] == ["1", "3"]
+    points = np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections])
+    assert points.ravel().tolist() == pytest.approx([0.55, 1, 0.97, 1 / 3], abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def cure_runs():
+    rows = []
+    worth = {"no cure": 0.0, "augment": 0.05, "dropout": 0.0, "head alone": -0.1}
+    for task, labels in (("leaves", 100), ("satellite", 50)):
+        for name, gain in worth.items():
+            for seed in range(5):
+                tested = 0.5 + gain + 0.004 * ((seed * len(name)) % 5 - 2)
+                row = {"task": task, "labels": labels, "strategy": name, "seed": seed}
+                row |= {"test_accuracy": tested, "test_balanced": tested}
+                rows.append(row | {"train_accuracy": 0.8 if name == "head alone" else 1.0})
+    return pandas.DataFrame(rows)
+
+
+def test_cures_are_coloured_by_what_is_sure(cure_runs):
+    figure = overfitting_charts.cures(cure_runs)
+    assert len(figure.axes) == 2
+    ax = figure.axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "augment",
+        "dropout",
+        "head alone",
+    ]
+    means = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [float(line.get_xdata()[0]) for line in means] == pytest.approx([5, 0, -10], abs=1)
+    colours = [line.get_color() for line in means]
+    assert colours == [plots.COLOURS["pretrained"], "#555555", plots.COLOURS["from scratch"]]
+    assert all(len(points.get_offsets()) == 5 for points in ax.collections)
+
+
+def test_gaps_stand_by_their_test_accuracy(cure_runs):
+    ax = overfitting_charts.gaps(cure_runs[cure_runs.task == "leaves"])
+    names = [label.get_text().strip() for label in ax.get_yticklabels()]
+    assert names[0] == "augment" and names[-1] == "head alone"
+    assert {"0.55", "1.00", "0.80", "test", "training"} <= set(texts(ax))
+
+
+def test_nearest_pairs_and_cases():
+    picture = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    figure = overfitting_charts.nearest({"a": picture, "b": picture}, {"c": picture, "d": picture})
+    assert [ax.get_title() for ax in figure.axes] == ["a", "b", "c", "d"]
+    cases = overfitting_charts.curve_cases(dict.fromkeys(map(str, range(4)), CURVES))
+    assert [title for ax in cases.axes if (title := ax.get_title(loc="left"))] == [
+        "0",
+        "1",
+        "2",
+        "3",
+    ]
+    assert sum(len(ax.lines) for ax in cases.axes) == 16
+
+
+# Curves to be told apart
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return overfitting_checks.curve_cases()
+
+
+def test_each_pair_of_curves_shows_what_is_said_of_it(cases):
+    assert sorted(case.truth for case in cases.values()) == sorted(overfitting_checks.LOOKS)
+    by = {case.truth: {k: np.array(v) for k, v in case.curves.items()} for case in cases.values()}
+    over, under, good = (by[name] for name in ("overfitting", "underfitting", "a good fit"))
+    assert over["train_loss"][-1] < 0.1
+    assert over["val_loss"][-1] > 1.2 * over["val_loss"].min()
+    assert under["train_accuracy"][-1] < 0.6
+    assert abs(under["val_loss"] - under["train_loss"])[-1] < 0.3
+    assert good["val_accuracy"][-1] > 0.85 and np.diff(good["train_loss"]).max() < 0.05
+    assert good["train_accuracy"][-1] - good["val_accuracy"][-1] < 0.1
+    assert np.diff(by["learning rate too high"]["train_loss"]).max() > 0.3
+    few, leaked = by["validation set too small"], by["validation leaked"]
+    assert len({*few["val_accuracy"].round(6)}) < 10
+    assert np.diff(few["train_loss"]).max() < 0.2
+    assert leaked["val_accuracy"][-1] > 0.95
+    assert (leaked["val_loss"] <= leaked["train_loss"] + 0.05).mean() > 0.9
+
+
+def test_the_cases_leave_the_random_numbers_alone():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    checks.curve_cases.cache_clear()
+    overfitting_checks.curve_cases()
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_each_wrong_diagnosis_has_its_reason(cases):
+    for letter, case in cases.items():
+        said = {
+            name: overfitting_checks.diagnose(letter, name) for name in overfitting_checks.LOOKS
+        }
+        right(said.pop(case.truth))
+        assert len(set(said.values())) == 5
+        for name, text in said.items():
+            wrong(text, overfitting_checks.LOOKS[name], letter)
+    for given in (("A", "sick"), ("G", "overfitting"), (None, "overfitting")):
+        with pytest.raises(store.UnknownName):
+            overfitting_checks.diagnose(*given)
+
+
+# Stopping
+
+
+def stopped(losses, patience):
+    best, kept = float("inf"), 0
+    for epoch, loss in enumerate(losses, 1):
+        if loss < best:
+            best, kept = loss, epoch
+        elif epoch - kept >= patience:
+            break
+    return kept
+
+
+def from_first(losses, patience):
+    best, kept = losses[0], 1
+    for epoch, loss in enumerate(losses, 1):
+        if loss < best:
+            best, kept = loss, epoch
+        elif epoch - kept >= patience:
+            break
+    return kept
+
+
+def level_is_better(losses, patience):
+    best, kept = float("inf"), 0
+    for epoch, loss in enumerate(losses, 1):
+        if loss <= best:
+            best, kept = loss, epoch
+        elif epoch - kept >= patience:
+            break
+    return kept
+
+
+def remembered(losses, patience):
+    """Knows the named curves, and nothing else."""
+    known = {(str([*curve]), wait): want for _, curve, wait, want in checks.STOPS}
+    return known.get((str(losses), patience), 1)
+
+
+def spoils(losses, patience):
+    kept = stopped(losses, patience)
+    losses.sort()
+    return kept
+
+
+def test_right_stopping():
+    right(overfitting_checks.check_stopping(stopped))
+    right(overfitting_checks.check_stopping(lambda *given: np.int64(stopped(*given))))
+
+
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        (None, ["NoneType, not a function"]),
+        (lambda losses, patience: None, ["returns None"]),
+        (lambda losses, patience: 1.0, ["a float, not a whole number"]),
+        (lambda losses, patience: True, ["a bool, not a whole number"]),
+        (lambda losses: 1, ["TypeError"]),
+        (lambda losses, patience: stopped(losses, patience) - 1, ["count epochs from 0"]),
+        (lambda losses, patience: checks._stop(losses, patience)[1], ["at which you stop"]),
+        (lambda losses, patience: losses.index(min(losses)) + 1, ["after you have stopped"]),
+        (lambda losses, patience: len(losses), ["turns at once"]),
+        (from_first, ["begins with NaN"]),
+        (level_is_better, ["no better is not better"]),
+        (remembered, ["yours is 1"]),
+        (spoils, ["changes the list"]),
+        (lambda losses, patience: losses[6], ["never turns", "IndexError"]),
+    ],
+)
+def test_wrong_stopping(given, parts):
+    wrong(overfitting_checks.check_stopping(given), *parts)
+
+
+# Augmentation
+
+
+def turned(pictures):
+    return torch.stack([p.rot90(int(torch.randint(4, ())), (1, 2)) for p in pictures])
+
+
+def floats(pictures):
+    return pictures.float()
+
+
+def in_place(pictures):
+    pictures[torch.rand(len(pictures)) < 0.5] //= 2
+    return pictures
+
+
+def alike(pictures):
+    return pictures.flip(3) if torch.rand(()) < 0.9 else (pictures // 2)
+
+
+def seeded(pictures):
+    torch.manual_seed(0)
+    return cures.augmented(pictures)
+
+
+def wraps(pictures):
+    return pictures + torch.randint(50, 90, (len(pictures), 1, 1, 1), dtype=torch.uint8)
+
+
+def noise(pictures):
+    return (pictures.float() + 60 * torch.randn(pictures.shape)).clamp(0, 255).to(torch.uint8)
+
+
+def grey(pictures):
+    light = 0.7 + 0.3 * torch.rand(len(pictures), 1, 1, 1)
+    return (pictures.float().mean(1, keepdim=True) * light).expand(-1, 3, -1, -1).to(torch.uint8)
+
+
+def mixes(pictures):
+    return cures.augmented(pictures[torch.randperm(len(pictures))])
+
+
+def drops_one(pictures):
+    return turned(pictures)[: max(1, len(pictures) // 2)]
+
+
+@pytest.mark.parametrize("augment", [cures.augmented, turned])
+def test_right_augmentation(augment):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    right(overfitting_checks.check_augmentation(augment))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        (0.5, ["float, not a function"]),
+        (lambda pictures: None, ["returns None"]),
+        (lambda pictures: pictures.numpy(), ["ndarray, not a tensor"]),
+        (lambda pictures: pictures.clone(), ["nothing has changed"]),
+        (lambda pictures: pictures.flip(3), ["the same every time"]),
+        (lambda pictures: pictures[:, :1], ["come out"]),
+        (lambda pictures: 1 / 0, ["ZeroDivisionError"]),
+        (seeded, ["the same every time"]),
+        (floats, ["float32", "uint8"]),
+        (in_place, ["changes the pictures it is given"]),
+        (alike, []),
+        (wraps, ["wrap around"]),
+        (noise, ["takes away what the label says"]),
+        (grey, ["takes away what the label says"]),
+        (mixes, ["mixes up the pictures"]),
+        (drops_one, ["come out"]),
+    ],
+)
+def test_wrong_augmentation(given, parts):
+    wrong(overfitting_checks.check_augmentation(given), *parts)
+
+
+def test_one_draw_for_the_whole_batch():
+    def shifted(pictures):
+        return pictures.roll(int(torch.randint(1, 60, ())), 3)
+
+    wrong(overfitting_checks.check_augmentation(shifted), "draws once for the whole batch")
+
+
+# A smaller gap
+
+
+class Recites(nn.Module):
+    """Stands in for a trained network: knows some pictures, and a share of all others."""
+
+    def __init__(self, known, share: float):
+        super().__init__()
+        self.preprocess, self.classes = nn.Identity(), ()
+        self.head = nn.Linear(5, 5)
+        self.answers = {
+            picture.numpy().tobytes(): int(label)
+            for split in known
+            for picture, label in zip(split.inputs, split.labels, strict=True)
+        }
+        whole = tasks.load("leaves")
+        draw = np.random.default_rng(0)
+        for split in (whole.train, whole.val, whole.test):
+            for picture, label in zip(split.inputs, split.labels, strict=True):
+                if draw.random() < share:
+                    self.answers.setdefault(picture.numpy().tobytes(), int(label))
+
+    def forward(self, pictures):
+        found = [self.answers.get(picture.numpy().tobytes(), 0) for picture in pictures]
+        return 9.0 * nn.functional.one_hot(torch.tensor(found), 5).float()
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Judges a ``Recites`` as if it were a network of the course."""
+    monkeypatch.setattr(checks.surgery, "stages", lambda model: {})
+
+    def accuracy(model, split):
+        answers = model(split.inputs).argmax(1)
+        right = float((answers == split.labels).float().mean())
+        return train.Scores(right, 0.0, answers, split.labels)
+
+    monkeypatch.setattr(checks.train, "evaluate", accuracy)
+    return overfitting_checks.check_smaller_gap
+
+
+def test_what_was_learned_from_is_noticed(judged):
+    whole = tasks.load("leaves")
+    few = whole.few(100, seed=0)
+    right(judged(Recites([few.train.take(range(40))], 0.5), few))
+    wrong(judged(Recites([few.train], 0.1), few), "Wanted are 48%")
+    wrong(judged(Recites([few.train], 0.33), few), "gap should be at most 48")
+    wrong(judged(Recites([], 0.1), few), "learned little")
+    wrong(judged(Recites([few.train, whole.test], 0.4), few), "the test set")
+    wrong(judged(Recites([few.train, few.val], 0.4), few), "the validation pictures")
+    wrong(judged(Recites([whole.train], 0.4), few), "more than the 100 leaves")
+
+
+def test_what_is_no_answer_to_the_exercise():
+    few = tasks.load("leaves").few(100, seed=0)
+    wrong(overfitting_checks.check_smaller_gap("network", few), "str, not a network")
+    wrong(overfitting_checks.check_smaller_gap(nn.Linear(2, 2), few))
+    model = cures.build(5, 0)
+    other = tasks.load("leaves").few(50, seed=0)
+    wrong(overfitting_checks.check_smaller_gap(model, other), "100 leaves of the lesson")
+    wrong(overfitting_checks.check_smaller_gap(cures.build(3, 0), few), "outputs")
+    wrong(overfitting_checks.check_smaller_gap(model, few), "learned little")
+
+
+# The laboratory
+
+
+@pytest.fixture
+def lab(toy, monkeypatch):
+    """The laboratory on a task that trains in a second."""
+    monkeypatch.setattr(lab_of.tasks, "load", lambda name: toy)
+    monkeypatch.setattr(lab_of, "REDRAW", 0.0)
+    made = lab_of._Lab(None)
+    made._controls["epochs"].value = 2
+    made._controls["frozen"].value = "all but the head"
+    made._controls["labels"].value = 50
+    return made
+
+
+def done(lab) -> str:
+    deadline = time.monotonic() + 30
+    while lab._train.disabled and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not lab._train.disabled
+    return lab._said.value
+
+
+def test_a_run_in_the_lab(lab):
+    assert lab._said.value == "Press <b>Train</b>." and lab._open.disabled
+    before = lab._picture.value
+    lab._train.click()
+    said = done(lab)
+    assert said.startswith("50 labels, frozen: all but the head, 2 epochs: training <b>")
+    assert "validation <b>" in said and "Test" not in said
+    assert lab._picture.value != before and not lab._open.disabled
+    assert lab._tested.value == "The test set is closed."
+
+
+def test_the_test_set_opens_once_a_setting_and_is_counted(lab):
+    lab._train.click()
+    done(lab)
+    lab._open.click()
+    assert "Test <b>" in lab._said.value and lab._open.disabled
+    assert "opened <b>once</b>" in lab._tested.value
+    lab._train.click()  # the same again: what was seen stays seen
+    assert "Test <b>" in done(lab) and lab._open.disabled
+    lab._controls["dropout"].value = 0.5
+    assert lab._open.disabled and "controls have moved" in lab._said.value
+    lab._train.click()
+    assert "dropout 0.5" in done(lab) and "Test" not in lab._said.value
+    lab._open.click()
+    assert "opened <b>2 times</b>" in lab._tested.value and "second validation" in lab._tested.value
+
+
+def test_a_run_can_be_stopped_and_stays_out_of_the_test(lab):
+    lab._controls["epochs"].value = 30
+    lab._train.click()
+    assert lab._train.disabled and not lab._stop.disabled
+    lab._stop.click()
+    assert "You stopped it" in done(lab)
+    assert lab._open.disabled and lab._stop.disabled
+
+
+def test_earlier_runs_stay_in_view_and_epochs_have_a_limit(lab):
+    for dropout in (0.0, 0.25, 0.5, 0.75, 0.0):
+        lab._controls["dropout"].value = dropout
+        lab._train.click()
+        done(lab)
+    assert len(lab._earlier) == 3
+    assert len(lab._figure.axes[1].lines) == 8
+    lab._controls["epochs"].value = 30
+    lab._controls["labels"].value = 200
+    assert lab._controls["epochs"].value == 15
+    assert all(
+        labels * min(lab_of.EPOCHS, lab_of.MOST // labels) <= lab_of.MOST
+        for labels in lab_of.LABELS
+    )
+
+
+def test_trouble_is_told_and_the_button_comes_back(lab, monkeypatch):
+    def missing(name):
+        raise store.NotAvailable("leaves", "they are <gone>", "Look for them")
+
+    monkeypatch.setattr(lab_of.tasks, "load", missing)
+    lab._train.click()
+    assert done(lab) == "leaves: they are &lt;gone&gt;. Look for them."
+    monkeypatch.setattr(lab_of.tasks, "load", lambda name: None)
+    lab._train.click()
+    assert "stopped with AttributeError" in done(lab)
+
+
+def test_the_lab_begins_with_a_run_of_the_lesson(toy):
+    _, history = cures.learn(replace(toy, train=toy.train.take(range(32))), 0, epochs=1)
+    shown = overfitting_experiment.lab(history)
+    said = shown.children[-2].value
+    assert said.startswith("100 labels, frozen: nothing, 30 epochs: training <b>")
+    bundle = shown._repr_mimebundle_()[0]
+    assert bundle["image/png"][:4] == b"\x89PNG" and len(bundle["text/plain"]) > 20
+
+
+# The quiz
+
+
+def test_the_quiz_says_why_and_keeps_count(cases):
+    quiz = overfitting_experiment.which_is_overfitting()
+    _, letters, asked, said, score = quiz.children
+    (letter,), (diagnosis, button) = letters.children, asked.children
+    assert isinstance(diagnosis, ipywidgets.Dropdown)
+    button.click()
+    assert said.value == "Choose what the curves show first."
+    letter.value = "D"
+    diagnosis.value = "a good fit"
+    button.click()
+    assert "Not yet: with a good fit" in said.value and "none" in score.value
+    diagnosis.value = "overfitting"
+    button.click()
+    assert "D, overfitting. Right: " in said.value and score.value == "Right so far: D of 6."
+    letter.value = "B"
+    assert diagnosis.value == "" and said.value == ""
+    letter.value = "D"
+    diagnosis.value = "underfitting"
+    button.click()
+    assert score.value == "Right so far: D of 6."  # what was found stays found

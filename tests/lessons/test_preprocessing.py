@@ -1,0 +1,702 @@
+"""Lesson 09: every fault has its symptom; checks, charts and the two widgets."""
+
+import numpy as np
+import pandas
+import pytest
+import torch
+from said import right, wrong
+from torch.nn import functional as F
+
+from tl_course import models, store, tasks, train
+from tl_course.evidence import Interval
+from tl_course.lessons.preprocessing import charts, checks
+from tl_course.lessons.preprocessing import charts as preprocessing_charts
+from tl_course.lessons.preprocessing import checks as preprocessing_checks
+from tl_course.lessons.preprocessing import experiment as desk_of
+from tl_course.lessons.preprocessing import experiment as preprocessing_experiment
+from tl_course.lessons.preprocessing import faults as feeding
+
+SHOWN = 100
+
+
+# The faults: each changes what it says, and its symptom is there
+
+
+@pytest.fixture(scope="module")
+def clinic():
+    """The leaf doctor and what the widgets keep of it: asked once for all tests."""
+    return desk_of._clinic()
+
+
+@pytest.fixture(scope="module")
+def doctor():
+    return models.load("leaf_doctor")
+
+
+def inputs_of(doctor, fault: str, count: int = 20) -> torch.Tensor:
+    return feeding.preparation(doctor, fault)(tasks.load("leaves_128").test.inputs[:count])
+
+
+def accuracy(found) -> float:
+    return float((found.probabilities.argmax(1) == found.labels).float().mean())
+
+
+def confidence(found) -> float:
+    return float(found.probabilities.amax(1).mean())
+
+
+def matrix(found) -> np.ndarray:
+    return charts.confusion(found.labels, found.probabilities.argmax(1), 5)
+
+
+def test_the_doctor_is_good_when_fed_rightly(clinic):
+    found = clinic.of("right")
+    assert accuracy(found) > 0.85 and confidence(found) > 0.85 and found.changed == 0
+    assert (matrix(found).argmax(1) == np.arange(5)).all()
+    assert -2.2 < found.least < -1.5 and 1.5 < found.most < 2.7
+
+
+def test_no_mean_and_std(clinic):
+    found = clinic.of("no mean and std")
+    assert found.least >= 0 and 0.9 < found.most <= 1
+    pale = found.seen.float().std(dim=(1, 2, 3)).mean()
+    assert pale < 0.4 * clinic.of("right").seen.float().std(dim=(1, 2, 3)).mean()
+    assert accuracy(found) < accuracy(clinic.of("right")) - 0.3 and confidence(found) > 0.7
+
+
+def test_another_mean_and_std(clinic):
+    found = clinic.of("another mean and std")
+    assert -1 <= found.least < -0.8 and 0.8 < found.most <= 1
+    less = found.seen.float().std(dim=(1, 2, 3)).mean()
+    assert less < 0.7 * clinic.of("right").seen.float().std(dim=(1, 2, 3)).mean()
+    assert accuracy(found) < accuracy(clinic.of("right")) - 0.05
+
+
+def test_0_to_255(clinic):
+    found = clinic.of("0 to 255")
+    assert found.most > 1000 and (found.seen == 255).float().mean() > 0.95
+    assert confidence(found) > 0.99 and accuracy(found) < 0.35
+    assert matrix(found).sum(0).max() > 0.9 * SHOWN  # one column
+
+
+def test_bgr(clinic):
+    found, good = clinic.of("BGR"), clinic.of("right")
+    swapped = good.seen[:, [2, 1, 0]].float()
+    assert (found.seen.float() - swapped).abs().mean() < 2
+    assert (found.seen.float() - good.seen.float()).abs().mean() > 5
+    assert (found.shares != good.shares)[[0, 2]].any() and (found.shares[1] == good.shares[1]).all()
+    assert accuracy(found) < accuracy(good) - 0.3
+
+
+def test_not_resized(clinic):
+    found = clinic.of("not resized")
+    assert found.seen.shape[-2:] == (128, 128) and clinic.of("right").seen.shape[-1] == 64
+    assert (found.seen.int() - clinic.leaves.inputs.int()).abs().max() <= 1
+    assert accuracy(found) < accuracy(clinic.of("right")) - 0.1
+
+
+def test_corner_crop(clinic):
+    found = clinic.of("corner crop")
+    corner = clinic.leaves.inputs[..., :64, :64].int()
+    assert (found.seen.int() - corner).abs().max() <= 1
+    assert accuracy(found) < accuracy(clinic.of("right")) - 0.2
+
+
+def test_stretched(clinic):
+    found = clinic.of("stretched")
+    middle = F.interpolate(
+        clinic.leaves.inputs[..., 32:96].float(), (64, 64), mode="bilinear", antialias=True
+    )
+    assert (found.seen.float() - middle).abs().max() <= 1
+    assert accuracy(found) < accuracy(clinic.of("right")) - 0.02
+
+
+def test_grey(clinic):
+    found = clinic.of("grey")
+    spread = found.seen.int().amax(1) - found.seen.int().amin(1)
+    assert spread.max() <= 1
+    assert accuracy(found) < accuracy(clinic.of("right")) - 0.3
+
+
+def edges(pictures: torch.Tensor) -> float:
+    """How much neighbours differ, in the mean."""
+    return float(pictures.float().diff(dim=3).abs().mean())
+
+
+def test_compressed(clinic):
+    small = feeding.compressed(clinic.leaves.inputs[:20])
+    steps = small.float().diff(dim=3).abs().mean((0, 1, 2))
+    at_blocks = steps[7::8].mean()
+    assert at_blocks > 1.3 * steps.mean()  # blocks of eight
+    whole = clinic.leaves.inputs[:20].float().diff(dim=3).abs().mean((0, 1, 2))
+    assert whole[7::8].mean() < 1.1 * whole.mean()
+    assert accuracy(clinic.of("compressed")) < accuracy(clinic.of("right")) - 0.05
+    better = feeding.compressed(clinic.leaves.inputs[:20], quality=90).float()
+    original = clinic.leaves.inputs[:20].float()
+    assert (better - original).abs().mean() < (small.float() - original).abs().mean()
+
+
+def test_another_filter(clinic):
+    found, good = clinic.of("another filter"), clinic.of("right")
+    assert edges(found.seen) > 1.1 * edges(good.seen)  # jagged
+    assert torch.equal(found.seen[0, :, 5, 7], clinic.leaves.inputs[0, :, 10, 14])
+    assert abs(accuracy(found) - accuracy(good)) < 0.08
+
+
+def test_training_mode(clinic, doctor):
+    found = clinic.of("training mode")
+    assert found.changed > 0.3 * SHOWN and accuracy(found) < accuracy(clinic.of("right")) - 0.3
+    assert torch.equal(found.seen, clinic.of("right").seen)
+    mixed = feeding.logits(doctor, clinic.leaves.inputs, "training mode").argmax(1)
+    assert (mixed == clinic.leaves.labels).float().mean() > accuracy(found) + 0.3
+
+
+def test_labels_off_by_one(clinic):
+    found, good = clinic.of("labels off by one"), clinic.of("right")
+    assert (matrix(found).argmax(1) == (np.arange(5) - 1) % 5).all()
+    assert confidence(found) == confidence(good) and accuracy(found) < 0.1
+
+
+def test_classes_in_another_order(clinic):
+    found, good = clinic.of("classes in another order"), clinic.of("right")
+    names = sorted(clinic.classes)
+    strongest = [clinic.classes[column] for column in matrix(found).argmax(1)]
+    assert strongest == names and strongest != [*clinic.classes]
+    assert confidence(found) == confidence(good) and accuracy(found) < 0.2
+
+
+def test_only_training_mode_depends_on_the_order(doctor):
+    leaves = tasks.load("leaves_128").test.inputs[:24]
+    turned = torch.arange(24).flip(0)
+    for fault in (feeding.RIGHT, "no mean and std", "compressed", "grey"):
+        there = feeding.logits(doctor, leaves, fault)
+        back = feeding.logits(doctor, leaves[turned], fault)[turned]
+        assert torch.allclose(there, back, atol=1e-3), fault
+
+
+def test_the_network_is_left_as_it_was(doctor):
+    before = {name: value.clone() for name, value in doctor.state_dict().items()}
+    doctor.layer1.train()
+    feeding.logits(doctor, tasks.load("leaves_128").test.inputs[:16], "training mode")
+    assert doctor.layer1.training and not doctor.layer2.training and not doctor.training
+    doctor.eval()
+    assert all(torch.equal(before[name], value) for name, value in doctor.state_dict().items())
+
+
+def test_what_is_asked_rightly_scores_as_evaluate_says(doctor):
+    split = tasks.load("leaves_128").test.take(range(40))
+    scores = train.score(*feeding.asked(doctor, split))
+    known = train.evaluate(doctor, split).accuracy  # in bfloat16 where that is faster
+    assert scores.accuracy == pytest.approx(known, abs=2 / 40)
+    assert torch.equal(scores.labels, split.labels)
+    assert scores.loss > 0
+
+
+def test_what_applies_and_what_is_unknown(doctor):
+    small, large = (torch.zeros(5, 3, side, side, dtype=torch.uint8) for side in (64, 128))
+    splits = [tasks.Split(pictures, torch.arange(5)) for pictures in (small, large)]
+    resizing = {name for name in feeding.FAULTS if not feeding.applies(name, splits[0], doctor)}
+    assert resizing == {"not resized", "corner crop", "another filter"}
+    assert all(feeding.applies(name, splits[1], doctor) for name in ("right", *feeding.FAULTS))
+    ordered = models.load("resnet10", pretrained=False, classes=("normal", "pneumonia"))
+    two = tasks.Split(small, torch.arange(5) % 2)
+    assert not feeding.applies("classes in another order", two, ordered)
+    for call in (
+        lambda: feeding.applies("cold", splits[0], doctor),
+        lambda: feeding.logits(doctor, large, "cold"),
+        lambda: feeding.Fed(doctor.preprocess, "training mode"),
+        lambda: feeding.build("right", "frozen", 5, 0),
+    ):
+        with pytest.raises(store.UnknownName):
+            call()
+
+
+def test_a_network_can_be_built_to_learn_with_the_fault(doctor):
+    model = feeding.build("BGR", "head alone", 5, 0)
+    leaves = tasks.load("leaves").test.inputs[:2]
+    assert torch.equal(model.preprocess(leaves), doctor.preprocess(leaves[:, [2, 1, 0]]))
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    assert trained == ["head.weight", "head.bias"]
+
+
+def test_every_fault_has_a_cause_a_cure_and_a_clue():
+    assert len(feeding.FAULTS) == 13 and {*preprocessing_checks.CLUES} == {
+        feeding.RIGHT,
+        *feeding.FAULTS,
+    }
+    texts = [text for f in feeding.FAULTS.values() for text in (f.cause, f.cure)]
+    assert all(texts) and len({*preprocessing_checks.CLUES.values()}) == 14
+
+
+# Diagnoses
+
+
+def test_diagnose_fault_says_why():
+    told = preprocessing_checks.diagnose_fault("BGR", "BGR")
+    assert told.startswith("Right. ") and "red and blue" in told
+    told = preprocessing_checks.diagnose_fault("BGR", "grey")
+    assert told.startswith("Not yet. ") and preprocessing_checks.CLUES["grey"] in told
+    assert "Where nothing is wrong, " in preprocessing_checks.diagnose_fault("BGR", feeding.RIGHT)
+    for given in (("BGR", "flu"), ("flu", "BGR")):
+        with pytest.raises(store.UnknownName):
+            preprocessing_checks.diagnose_fault(*given)
+
+
+SOLVED = {"A": "classes in another order", "B": "training mode", "C": "0 to 255"}
+
+
+def test_the_three_cases_show_what_they_have():
+    cases = preprocessing_checks.feeding_cases()
+    tables = {k: charts.confusion(c.labels, c.logits.argmax(1), 5) for k, c in cases.items()}
+    assert sorted(tables["A"].argmax(1)) == [*range(5)] and tables["A"].diagonal().sum() < 20
+    changed = {k: int((c.logits.argmax(1) != c.again.argmax(1)).sum()) for k, c in cases.items()}
+    assert changed["B"] > 30 and changed["A"] == changed["C"] == 0
+    assert cases["C"].logits.softmax(1).amax(1).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        ("BGR", ["str, not a dict"]),
+        ({}, ["A has no diagnosis"]),
+        ({"A": "", "B": "", "C": ""}, ["A has no diagnosis"]),
+        ({**SOLVED, "B": "flu"}, ["'flu' is no fault"]),
+        ({**SOLVED, "B": ["BGR"]}, ["B has a list, not the name"]),
+        ({**SOLVED, "B": torch.ones(9)}, ["B has a Tensor, not the name"]),
+        ({**SOLVED, "C": "right"}, ["'right' is no fault"]),
+        ({**SOLVED, "C": "0 TO 255\n" * 99}, ["is no fault"]),
+        ({**SOLVED, "A": "labels off by one"}, ["clear diagonal", "For A"]),
+        ({**SOLVED, "B": "grey"}, ["no colour", "answers alone would not", "logits and again"]),
+        ({**SOLVED, "C": "no mean and std"}, ["between 0 and 1", "how sure"]),
+    ],
+)
+def test_wrong_diagnoses(given, parts):
+    wrong(preprocessing_checks.check_diagnoses(given), *parts)
+
+
+def test_right_diagnoses():
+    right(preprocessing_checks.check_diagnoses(SOLVED))
+
+
+# Preparing files
+
+MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+
+
+def prepared(
+    files, bgr=False, scale=1 / 255, mean=MEAN, std=STD, layout="permute", mode="bilinear", **kind
+):
+    ready = []
+    for file in files:
+        given = file if bgr else file[..., ::-1].copy()
+        picture = torch.from_numpy(given)
+        picture = (
+            picture.permute(2, 0, 1) if layout == "permute" else picture.reshape(3, *file.shape[:2])
+        )
+        kind = kind or {"antialias": True}
+        small = F.interpolate(picture[None].float(), (64, 64), mode=mode, **kind)
+        ready.append((small * scale - mean) / std)
+    return torch.cat(ready)
+
+
+def with_pillow(files):
+    from PIL import Image
+
+    small = [np.array(Image.fromarray(f[..., ::-1].copy()).resize((64, 64), 2)) for f in files]
+    return (torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2) / 255 - MEAN) / STD
+
+
+def normalised_first(files):
+    ready = []
+    for file in files:
+        picture = torch.from_numpy(file[..., [2, 1, 0]]).permute(2, 0, 1)[None] / 255
+        normal = (picture - MEAN) / STD
+        ready.append(F.interpolate(normal, (64, 64), mode="bilinear", antialias=True))
+    return torch.cat(ready)
+
+
+@pytest.mark.parametrize("prepare", [prepared, with_pillow, normalised_first])
+def test_right_preparation(prepare):
+    right(preprocessing_checks.check_prepare(prepare))
+
+
+def spoils(files):
+    ready = prepared(files)
+    files[0][:] = 0
+    return ready
+
+
+def borrows(files):
+    doctor = models.load("leaf_doctor")
+    rgb = (torch.from_numpy(file[..., ::-1].copy()).permute(2, 0, 1)[None] for file in files)
+    return torch.cat([doctor.preprocess(picture) for picture in rgb])
+
+
+def borrows_unseen(files):
+    doctor = models.load("leaf_doctor")
+    rgb = (torch.from_numpy(file[..., ::-1].copy()).permute(2, 0, 1)[None] for file in files)
+    return torch.cat([doctor.preprocess.forward(picture) for picture in rgb])
+
+
+def breaks_off(files):
+    borrows_unseen(files)
+    raise KeyError("after the loan")
+
+
+def empties(files):
+    ready = prepared(files)
+    files.clear()
+    return ready
+
+
+def overwrites(files):
+    return prepared(files[-1:]).expand(len(files), -1, -1, -1)
+
+
+KEPT = []
+
+
+def remembers(files):
+    """Fills a list that outlives the call."""
+    KEPT.extend(prepared(files))
+    return torch.stack(KEPT)
+
+
+def cropped(files):
+    return prepared([file[:64, :64] for file in files])
+
+
+def by_batch(files):
+    ready = prepared(files)
+    return (ready - ready.mean((0, 2, 3), keepdim=True)) / ready.std((0, 2, 3), keepdim=True)
+
+
+def knows_six(files):
+    return prepared(files) if len(files) == 6 else torch.zeros(len(files), 3, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        (None, ["NoneType, not a function"]),
+        (lambda files: None, ["returns None"]),
+        (lambda files: prepared(files).numpy(), ["ndarray, not a tensor"]),
+        (lambda files: [*prepared(files)], ["list, not a tensor", "torch.cat"]),
+        (lambda files: iter(files), ["list_iterator, not a tensor"]),
+        (lambda files: torch.arange(len(files)), ["6 files come out as (6,)"]),
+        (lambda files: prepared(files).byte(), ["uint8"]),
+        (lambda files: prepared(files) * float("nan"), ["NaN or infinite"]),
+        (lambda files: torch.zeros(6, 3, 64, 64), ["come out the same"]),
+        (lambda files: torch.randn(6, 3, 64, 64), ["differ by"]),
+        (lambda files: prepared(files).flip(0), ["differ by"]),
+        (lambda files: prepared([f[::-1] for f in files], bgr=False), ["differ by"]),
+        (lambda files: prepared(files[:2]), ["6 files come out as"]),
+        (lambda files: prepared(files).permute(0, 2, 3, 1), ["channels last"]),
+        (lambda files: prepared(files)[:, :1], ["1 channels"]),
+        (lambda files: prepared(files)[..., ::2, ::2], ["32 × 32"]),
+        (lambda files: prepared(files).double(), ["float64"]),
+        (lambda files: prepared(files) / 0, ["NaN or infinite"]),
+        (lambda files: prepared(files, bgr=True), ["blue still comes first"]),
+        (lambda files: prepared(files, scale=1), ["nobody divided by 255"]),
+        (lambda files: prepared(files, mean=0, std=1), ["mean and std are missing"]),
+        (lambda files: prepared(files, mean=0.5, std=0.5), ["mean and std are 0.5"]),
+        (lambda files: prepared(files, std=1), ["nothing divided by the std"]),
+        (
+            lambda files: prepared(files, bgr=True, mean=MEAN.flip(1), std=STD.flip(1)),
+            ["blue still comes first", "order of BGR"],
+        ),
+        (lambda files: prepared(files, layout="reshape"), ["reshaped, not permuted"]),
+        (lambda files: prepared(files, antialias=False), ["lacks antialias"]),
+        (lambda files: prepared(files, mode="nearest", antialias=False), ["nearest pixel"]),
+        (lambda files: prepared(files, mode="bicubic"), ["bicubic"]),
+        (
+            lambda files: prepared(files, bgr=True, scale=1, mean=0, std=1),
+            ["blue", "255", "missing"],
+        ),
+        (lambda files: prepared(files, scale=1 / 255**2), ["255 divides it twice"]),
+        (lambda files: prepared([f[::-1].copy() for f in files], True), ["on its head"]),
+        (lambda files: prepared([f[:, ::-1].copy() for f in files], True), ["mirrored"]),
+        (
+            lambda files: prepared([f.transpose(1, 0, 2) for f in files]),
+            ["height and width"],
+        ),
+        (spoils, ["changes the files"]),
+        (empties, ["changes the files"]),
+        (overwrites, ["come out the same"]),
+        (remembers, ["a single file"]),
+        (borrows, ["own preprocess"]),
+        (borrows_unseen, ["own preprocess"]),
+        (breaks_off, ["KeyError"]),
+        (cropped, ["Is the whole picture resized"]),
+        (by_batch, ["differ by"]),
+        (knows_six, ["a single file"]),
+        (lambda files: files[9], ["IndexError"]),
+        (lambda: 1, ["TypeError"]),
+    ],
+)
+def test_wrong_preparation(given, parts):
+    forwards = models.Preprocess.forward, feeding.Fed.forward
+    wrong(preprocessing_checks.check_prepare(given), *parts)
+    assert forwards == (models.Preprocess.forward, feeding.Fed.forward)
+
+
+def test_camera_files_are_as_opencv_reads_them():
+    files = preprocessing_checks.camera_files()
+    assert {(file.dtype.name, file.shape[2]) for file in files} == {("uint8", 3)}
+    assert len({file.shape for file in files}) > 3
+    first = tasks.load("leaves_128").val.inputs[0]
+    assert (torch.from_numpy(files[0]).permute(2, 0, 1)[[2, 1, 0]] == first).all()
+
+
+# Numbers of classes
+
+
+@pytest.mark.parametrize("given", [[3, 0, 4, 1, 2], (3, 0, 4, 1, 2), np.array([3, 0, 4, 1, 2])])
+def test_right_numbers(given):
+    right(preprocessing_checks.check_numbers(given))
+    right(preprocessing_checks.check_numbers(torch.as_tensor(given)))
+    right(preprocessing_checks.check_numbers([torch.tensor(number) for number in given]))
+
+
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        (None, ["NoneType, not a list"]),
+        ("30412", ["str, not a list"]),
+        ({0: 3}, ["dict, not a list"]),
+        ([0, 1, 2, 3, 4], ["order of the doctor"]),
+        ([1, 3, 4, 0, 2], ["the other way"]),
+        ([3, 0, 4, 2, 1], ["3 of 5"]),
+        ([3, 3, 3, 3, 3], ["exactly once"]),
+        ([3, 0, 4], ["length 3"]),
+        ([3.0, 0.0, 4.0, 1.0, 2.0], ["type float", "whole numbers"]),
+        ([float("nan")] * 5, ["type float"]),
+        (["3", "0", "4", "1", "2"], ["type str"]),
+        ([[3], [0], [4], [1], [2]], ["type list"]),
+        ([-2, 0, 4, 1, 2], ["exactly once"]),
+        (bytes([3, 0, 4, 1, 2]), ["bytes, not a list"]),
+        ({3, 0, 4, 1, 2}, ["set, not a list"]),
+        (lambda k: k, ["function, not a list"]),
+        (torch.arange(100) % 5, ["length 100"]),
+        (torch.tensor(3), ["int, not a list"]),
+    ],
+)
+def test_wrong_numbers(given, parts):
+    wrong(preprocessing_checks.check_numbers(given), *parts)
+
+
+def test_their_order_can_be_found(doctor):
+    theirs = preprocessing_checks.their_leaves()
+    answers = feeding.logits(doctor, theirs.inputs).argmax(1)
+    found = [int(theirs.labels[answers == k].mode().values) for k in range(5)]
+    assert found == [*checks.NUMBER_OF] and theirs.labels.bincount().tolist() == [20] * 5
+
+
+# Charts
+
+
+def texts(ax) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def test_undone_undoes_the_right_normalisation(doctor):
+    leaves = tasks.load("leaves").test.inputs[:3]
+    assert torch.equal(doctor.preprocess.undone(doctor.preprocess(leaves)), leaves)
+    assert torch.equal(doctor.preprocess.seen(leaves), leaves)
+
+
+def test_counts_and_confusion_count_all():
+    inputs = torch.tensor([-9.0, 0.0, 0.0, 9.0]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
+    shares = charts.counts(inputs)
+    assert shares.shape == (3, 60) and np.allclose(shares.sum(1), 1)
+    assert shares[0, 0] == shares[0, -1] == 0.25
+    found = charts.confusion(torch.tensor([0, 0, 2]), torch.tensor([1, 1, 2]), 3)
+    assert found.tolist() == [[0, 2, 0], [0, 0, 0], [0, 0, 1]]
+
+
+def test_histograms_say_from_where_to_where(doctor):
+    ways = ("right", "no mean and std", "0 to 255", "BGR")
+    figure = preprocessing_charts.input_histograms({w: inputs_of(doctor, w, 4) for w in ways})
+    shown = [ax for ax in figure.axes if ax.axison]
+    assert [ax.get_title(loc="left") for ax in shown] == [*ways]
+    assert all(len(ax.lines) == 3 for ax in shown)
+    assert any(text.startswith("0.0 to ") for text in texts(shown[1]))
+    assert len(figure.axes) == 6
+
+
+def test_confusions_have_every_number():
+    labels, answers = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])
+    figure = preprocessing_charts.confusions({"one": (labels, answers)}, ("a", "b"))
+    (ax,) = figure.axes
+    assert texts(ax) == ["1", "1", "1"] and ax.images[0].get_array().tolist() == [[1, 1], [0, 1]]
+
+
+def test_the_gallery_ticks_what_is_right():
+    picture = torch.zeros(3, 4, 4, dtype=torch.uint8)
+    tiles = {
+        "right": preprocessing_charts.Tile(picture, "rust", 0.9, "rust"),
+        "BGR": preprocessing_charts.Tile(picture, "rust", 1.0, "blight"),
+    }
+    shown = [ax for ax in preprocessing_charts.fed_gallery(tiles).axes if ax.axison]
+    assert [ax.get_xlabel() for ax in shown] == ["✓ rust 0.90", "✗ rust 1.00"]
+    assert [ax.get_title() for ax in shown] == ["right", "BGR"]
+
+
+def test_fault_costs_have_mean_interval_and_confidence():
+    found = {"BGR": Interval(-0.5, -0.6, -0.4, 9), "training mode": Interval(-0.1, -0.2, 0.0, 9)}
+    ax = preprocessing_charts.fault_costs(found, {"BGR": 0.8, "training mode": 0.7})
+    assert texts(ax) == ["0.80", "0.70", "confidence"]
+    assert [*ax.lines[0].get_xdata()] == [-60, -40] and [*ax.lines[1].get_xdata()] == [-50]
+    assert ax.lines[1].get_marker() != ax.lines[3].get_marker()
+
+
+@pytest.fixture(scope="module")
+def stored():
+    """Made-up results as data_scripts/sweep_feeding.py writes them."""
+    effects = {
+        "fed wrongly": {"right": 0, "BGR": -0.3, "grey": -0.4, "training mode": -0.2},
+        "fine-tuned": {"right": 0, "BGR": 0, "grey": -0.3},
+        "head alone": {"right": -0.1, "BGR": -0.2, "grey": -0.3},
+    }
+    rows = [
+        {"task": task, "labels": 200, "fault": fault, "strategy": way, "seed": seed}
+        | {"test_balanced": 0.8 + change + 0.004 * ((seed * (2 + len(fault) % 3)) % 5 - 2)}
+        for task in ("leaves_128", "pneumonia")
+        for way, changes in effects.items()
+        for fault, change in changes.items()
+        for seed in range(5)
+    ]
+    return pandas.DataFrame(rows)
+
+
+def test_repairs_are_differences_from_the_right_feed(stored):
+    targets = {"leaves_128": "leaves", "pneumonia": "X-rays"}
+    figure = preprocessing_charts.repairs(
+        stored, targets, ["BGR", "grey", "corner crop"], title="a title"
+    )
+    left = figure.axes[0]
+    means = [line for line in left.lines if line.get_marker() not in ("None", "", None)]
+    assert [round(float(line.get_xdata()[0])) for line in means] == [-30, 0, -10, -40, -30, -20]
+    assert {line.get_marker() for line in means} == {"X", "o", "D"}
+    assert [text.strip() for text in texts(left)] == ["does not apply"]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["BGR", "grey", "corner crop"]
+
+
+def test_repairs_show_all_faults_of_the_inputs(stored):
+    figure = preprocessing_charts.repairs(stored, {"leaves_128": "leaves"})
+    assert len(figure.axes[0].get_yticklabels()) == 10
+
+
+# The widgets
+
+
+@pytest.fixture
+def broken(clinic):
+    top, leaf, picture, said, told = preprocessing_experiment.broken_on_purpose().children
+    fed, training, answers = top.children
+    return {
+        "fed": fed, "training": training, "answers": answers, "leaf": leaf, "picture": picture,
+        "said": said, "told": told,
+    }  # fmt: skip
+
+
+def test_it_begins_with_nothing_wrong(broken):
+    assert "Nothing is wrong" in broken["told"].value
+    assert broken["said"].value.startswith("Leaf 0: the file says <b>healthy</b>")
+    assert broken["picture"].value[:4] == b"\x89PNG"
+    bundle = preprocessing_experiment.broken_on_purpose()._repr_mimebundle_()[0]
+    assert bundle["image/png"][:4] == b"\x89PNG" and "nothing wrong" in bundle["text/plain"]
+
+
+def test_faults_are_told_and_can_be_combined(broken, clinic):
+    before = broken["picture"].value
+    broken["fed"].value = "BGR"
+    assert "OpenCV reads blue first" in broken["told"].value
+    assert broken["picture"].value != before
+    broken["answers"].value = "labels off by one"
+    assert "subtract one" in broken["told"].value and "OpenCV" in broken["told"].value
+    broken["training"].value = True
+    assert broken["told"].value.count("Cure") == 3
+    both = clinic.symptoms("BGR", True, "labels off by one")
+    assert torch.equal(both.seen, clinic.of("BGR").seen) and both.changed > 0
+    assert f"<b>{both.changed}</b> answers change" in broken["said"].value
+
+
+def test_the_leaf_moves_the_picture_and_the_sentence(broken, clinic):
+    before = broken["picture"].value
+    broken["leaf"].value = 1
+    assert broken["said"].value.startswith("Leaf 1: the file says <b>rust</b>")
+    assert broken["picture"].value != before
+    broken["leaf"].value = 0
+    assert broken["picture"].value == before  # nothing is left behind
+
+
+def test_a_broken_clinic_is_put_back(clinic, doctor):
+    clinic.symptoms("grey", True, feeding.RIGHT)
+    assert clinic._doctor.preprocess is clinic._right and not clinic._doctor.training
+    for name, value in doctor.state_dict().items():
+        assert torch.equal(clinic._doctor.state_dict()[name], value)
+
+
+@pytest.fixture
+def game(clinic):
+    return desk_of._Mystery(desk_of.random.Random(3))
+
+
+def test_a_case_is_solved_at_once(game):
+    game._button.click()
+    assert game._told.value == "Choose a diagnosis first." and game._score.value == ""
+    game._diagnosis.value = game.fault
+    game._button.click()
+    assert game._told.value.startswith("Right. What gives it away")
+    assert game._score.value == "Right at once: <b>1</b> of 1 case." and game._button.disabled
+    game._next.click()
+    assert not game._button.disabled and game._diagnosis.value == "" and game._told.value == ""
+
+
+def test_a_second_try_does_not_count(game):
+    game._diagnosis.value = next(name for name in desk_of.NAMES if name != game.fault)
+    game._button.click()
+    assert game._told.value.startswith("Not yet") and not game._button.disabled
+    game._diagnosis.value = game.fault
+    game._button.click()
+    assert game._told.value.startswith("Right")
+    assert game._score.value == "Right at once: <b>0</b> of 1 case."
+
+
+def test_giving_up_tells_and_counts(game):
+    first = game.fault
+    game._next.click()
+    assert desk_of.NAMES[first] in game._told.value and "It showed" in game._told.value
+    assert game._score.value == "Right at once: <b>0</b> of 1 case."
+
+
+def test_every_fault_comes_once_before_any_comes_again(clinic):
+    game, seen = desk_of._Mystery(desk_of.random.Random(0)), []
+    for _ in range(14):
+        seen.append(game.fault)
+        game._next.click()
+    assert {*seen} == {feeding.RIGHT, *feeding.FAULTS}
+    assert game._score.value.endswith("of 14 cases.")
+
+
+def test_nothing_gives_the_fault_away_in_words(game):
+    for _ in range(14):
+        words = game._said.value + game._told.value.partition("It showed")[0]
+        if game.fault != feeding.RIGHT:
+            assert game.fault not in game._said.value, words
+        game._next.click()
+
+
+def test_two_games_differ_and_the_seed_decides():
+    first, again, other = (
+        preprocessing_experiment.mystery_fault(seed).children[2].value for seed in (1, 1, 2)
+    )
+    assert first == again and first != other
+
+
+def test_labels_of_the_file_are_shown(clinic):
+    shifted = clinic.of("labels off by one")
+    assert torch.equal(shifted.labels, (clinic.leaves.labels + 1) % 5)
+    assert "the file says <b>rust</b>, the network <b>healthy</b>" in clinic.says(shifted, 0)

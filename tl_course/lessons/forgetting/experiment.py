@@ -1,0 +1,102 @@
+"""An experiment on forgetting: what learning Italian costs in Spanish."""
+
+import html
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import ipywidgets
+import torch
+
+from tl_course import evidence, models, plots, surgery, tasks, train
+from tl_course.lessons.forgetting import charts, checks, rules
+from tl_course.practice.experiment import Experiment
+
+if TYPE_CHECKING:
+    import pandas
+
+CURVES = {"new job: Italian": "test_accuracy", "old job: Spanish": "source_accuracy"}
+DEPTHS = {
+    "nothing": "",
+    "the letters": "letters",
+    "letters and memory": "letters memory",
+}
+LABELS, EPOCHS = 100, 30  # as in the stored runs
+
+
+def price_list() -> Experiment:
+    """Choose a learning rate and what is frozen; see both accuracies, stored and live.
+
+    Curves and numbers come from the stored runs (100 Italian numbers, ten seeds). The button
+    trains that very setting now and puts its two accuracies among them.
+    """
+    stored = evidence.load("sweep_forgetting")
+    runs = {
+        shown: rules.tuned(stored, "reader", "fine-tuning", frozen=frozen)
+        for shown, frozen in DEPTHS.items()
+    }
+    rates = sorted(set(runs["nothing"].lr))
+    rate = ipywidgets.SelectionSlider(
+        description="learning rate",
+        options=[(f"{r:g}", r) for r in rates],
+        value=3e-3,
+        style={"description_width": "initial"},
+        continuous_update=False,
+    )
+    frozen = ipywidgets.Dropdown(description="frozen", options=[*DEPTHS])
+    button = ipywidgets.Button(description="Train it now", button_style="primary")
+    picture, said = ipywidgets.Image(format="png"), ipywidgets.HTML()
+    live: dict[tuple[str, float], tuple[float, float]] = {}
+
+    def draw(_=None) -> None:
+        rows = runs[frozen.value]
+        mine = live.get((frozen.value, rate.value))
+        picture.value = plots.png(_chart(rows, rate.value, mine).get_figure())
+        here = rows[rows.lr == rate.value]
+        italian, spanish = here.test_accuracy.mean(), here.source_accuracy.mean()
+        text = (
+            f"Learning rate {rate.value:g}, frozen: {html.escape(frozen.value)}. "
+            f"Mean of {len(here)} runs: Italian <b>{italian:.0%}</b>, Spanish <b>{spanish:.0%}</b> "
+            f"(before: {here.source_before.mean():.1%})."
+        )
+        if mine:
+            text += f" Your run (diamonds): Italian {mine[1]:.0%}, Spanish {mine[0]:.0%}."
+        said.value = text
+
+    def learn(_) -> None:
+        button.disabled = True
+        try:
+            live[frozen.value, rate.value] = _run(DEPTHS[frozen.value], rate.value)
+            draw()
+        finally:
+            button.disabled = False
+
+    _observe((rate, frozen), draw)
+    button.on_click(learn)
+    draw()
+    controls = ipywidgets.HBox([rate, frozen, button])
+    alt = "Accuracy in Italian and in Spanish by learning rate, after 100 Italian numbers."
+    return Experiment([controls, picture, said], bytes(picture.value), alt)
+
+
+def _observe(controls: tuple[ipywidgets.Widget, ...], react: Callable) -> None:
+    for control in controls:
+        control.observe(react, "value")
+
+
+def _run(frozen: str, lr: float) -> tuple[float, float]:
+    """Accuracies in Spanish and in Italian after learning Italian, one run."""
+    torch.manual_seed(0)
+    model = models.load("reader_spanish")
+    if frozen:
+        surgery.freeze(model, *frozen.split())
+    few = tasks.load("numbers_italian").few(LABELS, seed=0)
+    train.fit(model, few, epochs=EPOCHS, lr=lr, progress=False)
+    return checks.both(model)
+
+
+def _chart(rows: "pandas.DataFrame", lr: float, live: tuple[float, float] | None):
+    ax = charts.by_rate(rows, CURVES, before=rows.source_before.mean())
+    ax.axvline(lr, color="#999999", linewidth=6, alpha=0.35, zorder=0)
+    for value, name in zip(live or (), ("old job", "new job"), strict=False):
+        ax.plot(lr, value, "D", color=plots.COLOURS[name], markersize=11, markeredgecolor="white")
+    return ax

@@ -1,0 +1,99 @@
+"""An exchange office for labels: how many each start needs for an accuracy."""
+
+import html
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import ipywidgets
+
+from tl_course import evidence, plots
+from tl_course.lessons.labels import charts, worth
+from tl_course.practice.experiment import Experiment
+
+if TYPE_CHECKING:
+    import pandas
+
+TARGETS = {
+    "leaves": "leaves",
+    "materials": "materials",
+    "satellite": "satellite scenes",
+    "digits": "digits",
+    "spoken_digits": "spoken digits",
+    "pneumonia": "chest X-rays",
+}
+STARTS = ("fine-tuning", "head alone", "from scratch", "head on random backbone")
+KEYS = {name: name for name in STARTS}
+
+
+def exchange() -> Experiment:
+    """Choose a target and an accuracy; see how many labels each start needs for it.
+
+    Read from the stored learning curves, means over seeds, on a logarithmic axis. Nothing is
+    trained.
+    """
+    frame = evidence.chosen(evidence.load("sweep_freezing"))
+    tasks = [task for task in TARGETS if task in set(frame.task)]
+    curves = {task: _curves(frame[frame.task == task]) for task in tasks}
+    drawn = {}
+    for task in tasks:
+        title = f"{TARGETS[task]}: labels for an accuracy"
+        ax = plots.label_curves(frame, task, KEYS, title, column="test_balanced")
+        drawn[task] = plots.Still(ax)
+    target = ipywidgets.Dropdown(
+        description="target", options=[(TARGETS[task], task) for task in tasks]
+    )
+    wanted = ipywidgets.IntSlider(
+        description="accuracy wanted, %",
+        min=20,
+        max=99,
+        value=50,
+        style={"description_width": "initial"},
+        layout={"width": "28em"},
+    )
+    picture, said = ipywidgets.Image(format="png"), ipywidgets.HTML()
+
+    def draw(_=None) -> None:
+        task, share = target.value, wanted.value / 100
+        still, means = drawn[task], curves[task]
+        needed = {name: worth.labels_needed(*means[name][:2], share) for name in STARTS}
+        picture.value = still.png(charts.mark_wanted(still.ax, share, needed, KEYS))
+        said.value = _sentence(TARGETS[task], share, needed, means)
+
+    target.observe(draw, "value")
+    wanted.observe(draw, "value")
+    draw()
+    alt = (
+        "Learning curves of four starts, and the labels at which each reaches the accuracy wanted."
+    )
+    return Experiment([ipywidgets.HBox([target, wanted]), picture, said], bytes(picture.value), alt)
+
+
+def _curves(rows: "pandas.DataFrame") -> dict[str, tuple]:
+    """By start: the counts, the mean accuracy at each, and one list of accuracies a seed."""
+    found = {}
+    for name in STARTS:
+        table = rows[rows.strategy == name].pivot(
+            index="seed", columns="labels", values="test_balanced"
+        )
+        found[name] = (table.columns.to_numpy(), table.mean().to_numpy(), table.to_numpy())
+    return found
+
+
+def _sentence(
+    target: str, wanted: float, needed: Mapping[str, float | None], curves: Mapping[str, tuple]
+) -> str:
+    parts = []
+    for name, found in needed.items():
+        counts, means, seeds = curves[name]
+        most = f"{counts[-1]:,}"
+        if found is None:
+            text = f"more than {most} (with {most}: {means[-1]:.0%})"
+        elif found <= counts[0]:
+            text = f"{counts[0]} or fewer"
+        else:
+            each = [worth.labels_needed(counts, row, wanted) for row in seeds]
+            low = min((count for count in each if count), default=found)
+            high = f"more than {most}" if None in each else f"{max(each):,.0f}"
+            text = f"about {found:,.0f} (its runs: {low:,.0f} to {high})"
+        parts.append(f"<b>{html.escape(name)}</b> {text}")
+    return f"{html.escape(target)}, {wanted:.0%} wanted. Labels needed: {'; '.join(parts)}."

