@@ -58,8 +58,8 @@ LABELS = {25: 20, 50: 14, 100: 8}  # labels → epochs
 
 def curve(pretrained):
     heights = []
-    for labels, epochs in LABELS.items():
-        model = learn(pretrained, digits.few(labels, seed=0), epochs)
+    for count, epochs in LABELS.items():
+        model = learn(pretrained, digits.few(count, seed=0), epochs)
         heights.append(train.evaluate(model, digits.test).balanced_accuracy)
     return heights
 
