@@ -9,25 +9,28 @@ from tl_course import cli, lab, store
 
 def test_lessons_are_copied_and_work_is_never_overwritten(tmp_path, capsys):
     folder = tmp_path / "my course"
+    first, solved = folder / lab.FIRST, folder / "solutions" / lab.FIRST
     assert cli.main(["lab", "--dir", str(folder), "--copy-only"]) == 0
-    first = folder / lab.FIRST
     assert first.read_bytes() == (lab.shipped() / lab.FIRST).read_bytes()
-    assert (folder / "solutions" / lab.FIRST).is_file()
-    assert not list(folder.rglob("*.py"))
+    assert solved.is_file() and not list(folder.rglob("*.py"))
     first.write_text("my own work")
-    (folder / "solutions" / lab.FIRST).unlink()
+    solved.unlink()
     capsys.readouterr()
     assert cli.main(["lab", "--dir", str(folder), "--copy-only"]) == 0
-    assert first.read_text() == "my own work"
-    assert (folder / "solutions" / lab.FIRST).is_file()
+    assert first.read_text() == "my own work" and solved.is_file()
     out = capsys.readouterr().out
     assert "1 lessons copied" in out and f"left as you have them: {lab.FIRST}" in out
 
 
-def test_a_file_in_the_way(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("taken", "it is a file"), ("~nobody-of-this-name/course", "no home folder of that name")],
+)
+def test_a_place_that_cannot_be(tmp_path, monkeypatch, capsys, name, why):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").write_text("x")
-    assert cli.main(["lab", "--dir", str(tmp_path / "taken"), "--copy-only"]) == 1
-    assert "it is a file" in capsys.readouterr().err
+    assert cli.main(["lab", "--dir", name, "--copy-only"]) == 1
+    assert why in capsys.readouterr().err
 
 
 def test_a_checkout_opens_its_own_lessons():
@@ -36,21 +39,17 @@ def test_a_checkout_opens_its_own_lessons():
 
 def test_an_installed_wheel_copies_into_the_working_folder(tmp_path, monkeypatch):
     package = tmp_path / "site" / "tl_course"
-    (package / "notebooks").mkdir(parents=True)
-    (package / "notebooks" / lab.FIRST).write_text("{}")
     monkeypatch.setattr(lab, "__file__", str(package / "lab.py"))
     monkeypatch.chdir(tmp_path)
+    with pytest.raises(store.NotAvailable, match="Reinstall"):
+        lab.place(None)
+    (package / "notebooks").mkdir(parents=True)
+    (package / "notebooks" / lab.FIRST).write_text("{}")
     assert lab.place(None).resolve() == (tmp_path / lab.DEFAULT_COPY).resolve()
     assert (tmp_path / lab.DEFAULT_COPY / lab.FIRST).is_file()
 
 
-def test_lessons_missing_from_the_installation(tmp_path, monkeypatch):
-    monkeypatch.setattr(lab, "__file__", str(tmp_path / "tl_course" / "lab.py"))
-    with pytest.raises(store.NotAvailable, match="Reinstall"):
-        lab.place(None)
-
-
-def test_jupyterlab_is_started_on_the_first_lesson(monkeypatch, tmp_path):
+def test_jupyterlab_is_started_on_the_first_lesson(monkeypatch):
     seen = {"waited": 0}
 
     class Server(contextlib.nullcontext):
@@ -66,9 +65,8 @@ def test_jupyterlab_is_started_on_the_first_lesson(monkeypatch, tmp_path):
 
     monkeypatch.setattr(subprocess, "Popen", Server)
     assert cli.main(["lab", "--no-browser"]) == 0
-    assert seen["waited"] == 3
-    assert seen["command"] == [sys.executable, "-m", "jupyterlab", "--no-browser", lab.FIRST]
-    assert seen["cwd"] == lab.shipped()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", lab.FIRST]
+    assert seen == {"waited": 3, "command": command, "cwd": lab.shipped()}
 
 
 def test_a_copy_inside_the_lessons_does_not_copy_itself(tmp_path, monkeypatch):
@@ -79,8 +77,3 @@ def test_a_copy_inside_the_lessons_does_not_copy_itself(tmp_path, monkeypatch):
     for _ in range(2):
         lab.place(str(lessons / "mine"))
     assert len(list(lessons.rglob("*.ipynb"))) == 2
-
-
-def test_home_of_nobody(capsys):
-    assert cli.main(["lab", "--dir", "~nobody-of-this-name/course", "--copy-only"]) == 1
-    assert "no home folder of that name" in capsys.readouterr().err

@@ -1,26 +1,27 @@
 """The ``tl-course`` command. Everything heavy is imported inside the subcommand that needs it."""
 
 import argparse
+import dataclasses
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``tl-course``; returns the exit status. The course's own errors are one line."""
     parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
-    if rest and options.command != "lab":
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options, options.rest = parser.parse_known_args(arguments)
+    if options.rest and options.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(options.rest)}")
     from tl_course import store
 
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(
-            stream, "reconfigure"
-        ):  # a Windows console may lack a character such as an arrow
+        # a Windows console may lack a character such as an arrow
+        if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        status = options.run(options, rest)
+        status = options.run(options)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # who reads, such as head, has seen enough
@@ -50,9 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     prefetch = commands.add_parser("prefetch", help="fill the cache for a class without network")
-    prefetch.add_argument(
-        "names", nargs="*", metavar="NAME", help="default: the data sets and resnet18"
-    )
+    default = "default: the data sets and resnet18"
+    prefetch.add_argument("names", nargs="*", metavar="NAME", help=default)
     prefetch.add_argument("--list", action="store_true", help="show names, sizes and what is there")
     prefetch.set_defaults(run=_prefetch)
 
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     networks.set_defaults(run=_models)
 
     predict = commands.add_parser("predict", help="what a saved model says of your pictures")
-    predict.add_argument("folder", metavar="FOLDER", help="what models.save wrote")
+    predict.add_argument("model", metavar="MODEL", help="a file that models.save wrote")
     predict.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file: JPEG, PNG, …")
     predict.add_argument("--best", type=_count, default=3, metavar="N", help="classes to show (3)")
     predict.add_argument("--json", action="store_true", help="a list of objects, for programs")
@@ -79,16 +79,19 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _lab(options: argparse.Namespace, rest: list[str]) -> int:
+def _print_json(rows: Iterable[dict]) -> int:
+    print(json.dumps([*rows], indent=1))
+    return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
     from tl_course import lab
 
     folder = lab.place(options.dir)
-    if options.copy_only:
-        return 0
-    return lab.open_lab(folder, rest)
+    return 0 if options.copy_only else lab.open_lab(folder, options.rest)
 
 
-def _doctor(options: argparse.Namespace, rest: list[str]) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from tl_course import doctor
 
     findings = doctor.examine()
@@ -99,7 +102,7 @@ def _doctor(options: argparse.Namespace, rest: list[str]) -> int:
     return int(problems > 0)
 
 
-def _prefetch(options: argparse.Namespace, rest: list[str]) -> int:
+def _prefetch(options: argparse.Namespace) -> int:
     from tl_course import models, store
     from tl_course.models import hub
 
@@ -127,36 +130,28 @@ def _prefetch(options: argparse.Namespace, rest: list[str]) -> int:
     return int(failed > 0)
 
 
-def _models(options: argparse.Namespace, rest: list[str]) -> int:
-    import dataclasses
-    import json
-
+def _models(options: argparse.Namespace) -> int:
     from tl_course import models
 
     entries = models.catalogue().values()
     if options.json:
-        print(json.dumps([dataclasses.asdict(entry) for entry in entries], indent=1))
-        return 0
+        return _print_json(map(dataclasses.asdict, entries))
     for entry in entries:
         size = f"{entry.download} MB" if entry.download else "in the package"
-        print(
-            f"{entry.name:28} {entry.family} for {entry.purpose}, {entry.parameters:,} parameters"
-        )
+        kind = f"{entry.family} for {entry.purpose}"
+        print(f"{entry.name:28} {kind}, {entry.parameters:,} parameters")
         print(f"{'':28} {size} · {entry.licence} · head: {entry.head}")
         print(f"{'':28} {entry.source}")
     return 0
 
 
-def _predict(options: argparse.Namespace, rest: list[str]) -> int:
-    import json
-
+def _predict(options: argparse.Namespace) -> int:
     from tl_course import models, store, train
 
-    model = models.open(options.folder)
+    model = models.open(options.model)
     if not isinstance(model.preprocess, models.Preprocess):
-        raise store.BadInput(
-            f"the model {options.folder!r}", "it reads no pictures", "Pass one that does"
-        )
+        thing = f"the model {options.model!r}"
+        raise store.BadInput(thing, "it reads no pictures", "Pass one that does")
     rows = []
     for name in options.pictures:
         try:
@@ -166,18 +161,14 @@ def _predict(options: argparse.Namespace, rest: list[str]) -> int:
             rows.append({"picture": name, "error": cause})
             print(f"{name}: {cause}", file=sys.stderr)
             continue
-        found = train.predict(model, picture)[0].sort(descending=True)
-        shares, places = (part[: options.best].tolist() for part in found)
-        best = [
-            {"class": model.classes[place], "probability": share}
-            for place, share in zip(places, shares, strict=True)
-        ]
-        rows.append({"picture": name, "best": best})
+        shares = zip(train.predict(model, picture)[0].tolist(), model.classes, strict=True)
+        best = sorted(shares, key=lambda pair: -pair[0])[: options.best]
+        found = [{"class": label, "probability": share} for share, label in best]
+        rows.append({"picture": name, "best": found})
         if not options.json:
-            texts = [f"{each['class']} {each['probability']:.2f}" for each in best]
-            print(f"{name}: {' · '.join(texts)}")
+            print(f"{name}: {' · '.join(f'{label} {share:.2f}' for share, label in best)}")
     if options.json:
-        print(json.dumps(rows, indent=1))
+        _print_json(rows)
     return int(any("error" in row for row in rows))
 
 
@@ -194,16 +185,12 @@ def _picture(name: str, size: int):
     return torch.tensor(tasks.read_picture(path.read_bytes(), size)[None])
 
 
-def _claims(options: argparse.Namespace, rest: list[str]) -> int:
-    import dataclasses
-    import json
-
+def _claims(options: argparse.Namespace) -> int:
     from tl_course import evidence, lessons
 
     verdicts = lessons.table()
     if options.json:
-        print(json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1))
-        return 0
+        return _print_json(map(dataclasses.asdict, verdicts))
     for claim, verdict in zip(evidence.CLAIMS, verdicts, strict=True):
         print(f"{claim.id:11} {verdict.verdict:14} {claim.text}")
         if verdict.verdict != "open":

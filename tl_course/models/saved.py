@@ -1,10 +1,8 @@
-"""A trained model in a folder: its weights, and one JSON that says how to use them."""
+"""A trained model in one file: its weights, and in their metadata what it takes to use them."""
 
-import contextlib
 import hashlib
 import json
 import platform
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +11,7 @@ from reprlib import repr as short
 
 import torch
 import torchvision
+from packaging.version import InvalidVersion, Version
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -24,8 +23,10 @@ from tl_course.models.reader import ALPHABET, DIGITS, Letters, NumberReader
 from tl_course.models.resnet10 import ResNet10
 from tl_course.models.stages import classifier, outputs, stages
 
-FORMAT = 1
-WEIGHTS, ABOUT = "model.safetensors", "model.json"
+SUFFIX = ".safetensors"
+KEY = "tl_course"  # the metadata's entry that holds the JSON
+FORMAT = 2
+WEIGHTS, ABOUT = "model.safetensors", "model.json"  # the two files of format 1, in a folder
 FIELDS = {
     "format": int,
     "network": str,
@@ -44,7 +45,7 @@ ALWAYS = {
     "filter": "bilinear, antialias",
 }
 LARGEST = 4096  # pixels a side
-AGAIN = "Save the model again with models.save, or get the folder again from where it came"
+AGAIN = "Save the model again with models.save, or get the file again from where it came"
 UPDATE = "Update the course and PyTorch: `pip install --upgrade tl-course torch torchvision`"
 
 
@@ -56,7 +57,7 @@ class Saved:
     last linear layer, to which ``classes`` belong.
     """
 
-    folder: Path
+    path: Path
     classes: tuple[str, ...]
     preprocessing: Mapping[str, object]
     versions: Mapping[str, str]
@@ -79,42 +80,50 @@ _NETWORKS: dict[tuple[str, bool], Callable[[int], nn.Module]] = {
 }
 
 
-def save(model: nn.Module, folder: str | Path) -> Path:
-    """Write ``model`` to ``folder`` for ``open``: ``model.safetensors`` and ``model.json``.
+def save(model: nn.Module, path: str | Path) -> Path:
+    """Write ``model`` to a file for ``open``; without the ending ``.safetensors`` it gets it.
 
-    The JSON keeps the network's name, the classes, the preprocessing, the versions and the
-    SHA-256 of the weights. A model saved there before is replaced; both files are written or
-    neither. Returns the folder. Raises ``BadInput`` for a model that could not be opened again
-    and for a folder that holds something else, ``StorageError`` where it cannot be written.
+    The metadata's entry ``tl_course`` is a JSON with the network's name, the classes, the
+    preprocessing, the versions and checksums of the weights and of the rest. A model saved there
+    before is replaced; the file is written whole or not at all. Returns its path. Raises
+    ``BadInput`` for a model that could not be opened again and for a file that holds something
+    else, ``StorageError`` where it cannot be written.
     """
-    about, weights = _described(model)
-    folder = store.user_path(folder)
-    _check_place(folder)
+    import safetensors.torch
+
+    path = _named(store.user_path(path))
+    network, small, classes, preprocessing = _described(model)
+    state = _state(model)
+    about = {
+        "format": FORMAT,
+        "network": network,
+        "small": small,
+        "classes": classes,
+        "preprocessing": preprocessing,
+        "sha256": _sha256(state),
+        "versions": {
+            "tl_course": __version__,
+            "torch": str(torch.__version__),
+            "torchvision": torchvision.__version__,
+            "python": platform.python_version(),
+        },
+    }
     about["check"] = _digest(about)
-    text = json.dumps(about, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    _write_both(folder, weights, text.encode())
-    return folder
+    _check_place(path)
+    text = json.dumps(about, ensure_ascii=False, allow_nan=False)
+    store.write_atomically(path, safetensors.torch.save(state, {KEY: text}))
+    return path
 
 
-def open(folder: str | Path) -> nn.Module:
-    """The model that ``save`` wrote to ``folder``, in eval mode, on the CPU.
+def open(path: str | Path) -> nn.Module:
+    """The model that ``save`` wrote to ``path``, in eval mode, on the CPU.
 
-    Its ``preprocess`` and ``classes`` are those it was saved with, and ``train.predict`` refuses
-    if they are exchanged; ``saved`` says what they were. Raises ``NotAvailable`` for what is not
-    there or needs newer software, ``CorruptFile`` for what was damaged or changed.
+    Opens a folder with the two files of earlier versions too. Its ``preprocess`` and ``classes``
+    are those it was saved with, and ``train.predict`` refuses if they are exchanged; ``saved``
+    says what they were. Raises ``NotAvailable`` for what is not there or needs newer software,
+    ``CorruptFile`` for what was damaged or changed.
     """
-    folder = store.user_path(folder)
-    if not folder.is_dir():
-        fault = "it is a file" if folder.exists() else "there is no such folder"
-        raise store.NotAvailable(
-            f"the model {str(folder)!r}", fault, "Pass a folder of models.save"
-        )
-    for name in (ABOUT, WEIGHTS):
-        if not (folder / name).is_file():
-            cure = "Pass a folder that models.save wrote, with both files"
-            raise store.NotAvailable(f"the model {str(folder)!r}", f"it has no {name}", cure)
-    path = folder / ABOUT
-    about = _about(path)
+    path, about, state = _read(store.user_path(path))
     build = _NETWORKS.get((about["network"], about["small"]))
     if build is None:
         size = "small " if about["small"] else ""
@@ -123,11 +132,18 @@ def open(folder: str | Path) -> nn.Module:
     preprocess = _restored(about["preprocessing"], path)
     with torch.device("meta"):  # takes no memory, no time and no random numbers
         model = build(len(about["classes"]))
-    _fill(model, folder / WEIGHTS, about)
+    wanted, given = (
+        {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
+        for tensors in (model.state_dict(), state)
+    )
+    if odd := sorted(n for n in {*wanted, *given} if wanted.get(n) != given.get(n)):
+        cause = f"its tensors do not fit {about['network']} with {len(about['classes'])} classes"
+        raise store.CorruptFile(str(path), f"{cause}; the first is {short(odd[0])}", AGAIN)
+    model.load_state_dict(state, assign=True)
     model.preprocess = preprocess
     model.classes = tuple(about["classes"])
     model.saved = Saved(
-        folder, model.classes, describe(preprocess), about["versions"], classifier(model)
+        path, model.classes, describe(preprocess), about["versions"], classifier(model)
     )
     return model.eval()
 
@@ -155,7 +171,7 @@ def check_saved(model: nn.Module) -> None:
         fault = f"it has {len(classes)} classes and {outputs(model)} outputs"
     if fault:
         raise store.BadInput(
-            f"this {type(model).__name__} from {str(saved.folder)!r}",
+            f"this {type(model).__name__} from {str(saved.path)!r}",
             f"{fault}, so its answers would mean something else",
             "Open it again with models.open, or train it on what is new with train.fit",
         )
@@ -166,19 +182,25 @@ def describe(preprocess: nn.Module) -> dict[str, object]:
 
     Mean and standard deviation are written with as few digits as give the same float32.
     """
-    if type(preprocess) is Preprocess:
-        numbers = {
-            name: [float(str(value)) for value in values.detach().cpu().float().flatten().numpy()]
-            for name, values in (("mean", preprocess.mean), ("std", preprocess.std))
-        }
-        if not (fault := _numbers_fault(preprocess.size, **numbers)):
-            return {**ALWAYS, "size": preprocess.size, **numbers}
-    elif type(preprocess) is Letters:
-        fault = "its table of letters was changed"
+    fault = "only models.Preprocess and models.Letters can be written down"
+    if type(preprocess) is Letters:
         if torch.equal(preprocess.table.cpu(), Letters().table):
             return {"kind": "letters", "alphabet": ALPHABET}
-    else:
-        fault = "only models.Preprocess and models.Letters can be written down"
+        fault = "its table of letters was changed"
+    elif type(preprocess) is Preprocess:
+        size = preprocess.size
+        mean, std = (
+            [float(str(value)) for value in values.detach().cpu().float().flatten().numpy()]
+            for values in (preprocess.mean, preprocess.std)
+        )
+        if type(size) is not int or not 1 <= size <= LARGEST:
+            fault = f"size {short(size)} is no whole number from 1 to {LARGEST}"
+        elif len(mean) != 3 or len(std) != 3 or not all(abs(v) < 1e6 for v in mean + std):
+            fault = f"mean {short(mean)} and std {short(std)} are not three finite numbers each"
+        elif min(std) <= 0:
+            fault = f"std {short(std)} is not above zero"
+        else:
+            return {**ALWAYS, "size": size, "mean": mean, "std": std}
     raise store.BadInput(
         f"the preprocess {type(preprocess).__name__}",
         fault,
@@ -186,20 +208,8 @@ def describe(preprocess: nn.Module) -> dict[str, object]:
     )
 
 
-def _numbers_fault(size: object, mean: object, std: object) -> str | None:
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= LARGEST:
-        return f"size {short(size)} is no whole number from 1 to {LARGEST}"
-    for name, values in (("mean", mean), ("std", std)):
-        real = isinstance(values, list) and all(type(v) in (int, float) for v in values)
-        if not real or len(values) != 3 or not all(abs(v) < 1e6 for v in values):
-            return f"{name} {short(values)} is not three finite numbers"
-    return None if min(std) > 0 else f"std {short(std)} is not above zero"
-
-
-def _described(model: nn.Module) -> tuple[dict[str, object], bytes]:
-    """What the JSON says of ``model``, and its weights as a safetensors file."""
-    import safetensors.torch
-
+def _described(model: nn.Module) -> tuple[str, bool, list[str], dict[str, object]]:
+    """The name and size of the network, its classes, and what its preprocessing does."""
     kind = f"this {type(model).__name__}"
     if isinstance(model, Adapted):
         raise store.BadInput(
@@ -220,33 +230,21 @@ def _described(model: nn.Module) -> tuple[dict[str, object], bytes]:
     classes = [*classes] if isinstance(classes, Sequence) and not isinstance(classes, str) else []
     if fault := _classes_fault(classes, outputs(model)):
         raise store.BadInput(kind, fault, "Set model.classes = task.classes")
+    return network, small, classes, preprocessing
+
+
+def _state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of the weights and counters, once they are finite and no float is shortened."""
+    kind = f"this {type(model).__name__}"
     state = {}
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
             raise store.BadInput(kind, f"{name!r} is {tensor.dtype}", "Call model.float() first")
         if not torch.isfinite(tensor).all():
-            raise store.BadInput(
-                kind,
-                f"{name!r} holds values that are not finite numbers",
-                "Load it again and train with a lower rate",
-            )
+            cause = f"{name!r} holds values that are not finite numbers"
+            raise store.BadInput(kind, cause, "Load it again and train with a lower rate")
         state[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-    weights = safetensors.torch.save(state)
-    about = {
-        "format": FORMAT,
-        "network": network,
-        "small": small,
-        "classes": classes,
-        "preprocessing": preprocessing,
-        "sha256": hashlib.sha256(weights).hexdigest(),
-        "versions": {
-            "tl_course": __version__,
-            "torch": str(torch.__version__),
-            "torchvision": torchvision.__version__,
-            "python": platform.python_version(),
-        },
-    }
-    return about, weights
+    return state
 
 
 def _recognised(model: nn.Module) -> tuple[str, bool]:
@@ -283,8 +281,7 @@ def _classes_fault(classes: list, count: int | None = None) -> str | None:
     if not all(isinstance(name, str) and name.strip() for name in classes):
         return "not every class has a name"
     if len(set(classes)) < len(classes):
-        name = next(name for place, name in enumerate(classes) if name in classes[:place])
-        return f"two of its classes are called {short(name)}"
+        return f"two of its classes are called {short(max(classes, key=classes.count))}"
     if count is not None and len(classes) != count:
         return f"it has {len(classes)} class names and {count} outputs"
     try:
@@ -300,105 +297,74 @@ def _digest(about: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _check_place(folder: Path) -> None:
+def _sha256(state: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of every tensor's name, type, shape and numbers, in the order of the names."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.numpy())
+    return found.hexdigest()
+
+
+def _named(path: Path) -> Path:
+    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+
+
+def _check_place(path: Path) -> None:
     """Refuse to write where anything but a model of ``save`` would be lost."""
-    try:
-        found = {each.name for each in folder.iterdir() if not each.name.startswith(".")}
-    except FileNotFoundError:
+    if not path.exists():
         return
-    except (NotADirectoryError, ValueError):
-        cause = "it is a file, or no path at all"
-        raise store.BadInput(f"folder {str(folder)!r}", cause, "Pass a folder") from None
-    except OSError as error:
-        raise store.StorageError(
-            str(folder), f"it cannot be read ({error.strerror or error})", "Choose another folder"
-        ) from error
-    if found == {ABOUT, WEIGHTS}:
-        try:
-            about = json.loads((folder / ABOUT).read_bytes())
-            if isinstance(about, dict) and FIELDS.keys() <= about.keys():
-                return
-        except (OSError, ValueError, RecursionError):
-            pass  # not a model of save, or no longer
-    if found:
-        raise store.BadInput(
-            f"folder {str(folder)!r}",
-            f"it holds something else than a saved model, such as {min(found)!r}",
-            "Choose a new folder, or empty this one yourself",
-        )
-
-
-def _write_both(folder: Path, weights: bytes, about: bytes) -> None:
-    """Replace both files or neither: what is there stays until both lie beside it, complete."""
-    suffix = f".{secrets.token_hex(4)}.part"
-    part, other, old = (folder / f".{name}{suffix}" for name in (WEIGHTS, ABOUT, "old"))
-    made: list[Path] = []
     try:
-        for each in (*reversed(folder.parents), folder):
-            if not each.exists():
-                each.mkdir(exist_ok=True)
-                made.append(each)
-        part.write_bytes(weights)
-        other.write_bytes(about)
-        if (folder / WEIGHTS).exists():
-            (folder / WEIGHTS).replace(old)
-        part.replace(folder / WEIGHTS)
-        other.replace(folder / ABOUT)  # last: it counts only with its own weights
-    except BaseException as error:
-        for each in (part, other):
-            each.unlink(missing_ok=True)
-        if old.exists():
-            old.replace(folder / WEIGHTS)
-        elif made or not (folder / ABOUT).exists():
-            (folder / WEIGHTS).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # someone else has put something there
-            for each in reversed(made):
-                each.rmdir()
-        if not isinstance(error, OSError):
-            raise
-        found = store.StorageError(
-            f"the model {str(folder)!r}",
-            f"it cannot be written ({error.strerror or error}); nothing was changed",
-            "Make room, or choose a folder that you may write to",
-        )
-        found.errno = error.errno
-        raise found from error
-    with contextlib.suppress(OSError):  # the new model is whole without
-        old.unlink(missing_ok=True)
+        if KEY in store.read_metadata(path):
+            return
+    except (store.CorruptFile, store.StorageError):
+        pass  # not a model of save, or no longer
+    raise store.BadInput(
+        f"file {str(path)!r}",
+        "it is there already, and no saved model",
+        "Choose a new name, or remove it yourself",
+    )
 
 
-def _about(path: Path) -> dict:
-    """The JSON of a saved model, once every field is what it should be."""
+def _read(path: Path) -> tuple[Path, dict, dict[str, torch.Tensor]]:
+    """Where the weights of a saved model are, its JSON once every field is proper, and them."""
+    path = _named(path) if _named(path).exists() else path
+    if path.is_dir():  # as models were saved before format 2
+        about, path = path / ABOUT, path / WEIGHTS
+        if not (about.is_file() and path.is_file()):
+            cause = f"it is a folder, and lacks {ABOUT} or {WEIGHTS}"
+            cure = "Pass a file that models.save wrote"
+            raise store.NotAvailable(f"the model {str(path.parent)!r}", cause, cure)
+        text = about.read_bytes()
+    else:
+        text = store.read_metadata(path).get(KEY, "")
     try:
-        about = json.loads(path.read_bytes())
-    except OSError as error:
-        raise store.StorageError(
-            str(path), f"it cannot be read ({error.strerror or error})", "Allow yourself to read it"
-        ) from error
+        about = json.loads(text)
     except (ValueError, RecursionError):
-        raise store.CorruptFile(str(path), "it is not JSON", AGAIN) from None
-    fault = _fields_fault(about)
-    if fault is None and type(about["format"]) is int and about["format"] > FORMAT:
-        cause = f"its format is {short(about['format'])}, and this version reads {FORMAT}"
+        cause = "nothing in it says how to use its weights" if not text else "its JSON is broken"
+        raise store.CorruptFile(str(path), cause, AGAIN) from None
+    number = about.get("format") if isinstance(about, dict) else None
+    if type(number) is int and number > FORMAT:
+        cause = f"its format is {short(number)}, and this version reads {FORMAT}"
         raise store.NotAvailable(str(path), cause, UPDATE)
-    fault = fault or _values_fault(about)
-    if fault:
+    if fault := _fault(about):
         raise store.CorruptFile(str(path), fault, AGAIN)
     theirs, ours = about["versions"]["torch"], torch.__version__
-    if int(theirs.partition(".")[0]) > int(ours.partition(".")[0]):
+    if Version(theirs).major > Version(ours).major:
         cause = f"it was saved with torch {theirs:.20}, and {ours} may compute something else"
         raise store.NotAvailable(str(path), cause, UPDATE)
-    return about
+    state = store.load_weights(path)
+    found = store.sha256(path) if number == 1 else _sha256(state)
+    if found != about["sha256"]:
+        cause = f"its weights have SHA-256 {found[:12]}…, not {about['sha256']:.12}… as saved"
+        raise store.CorruptFile(str(path), cause, AGAIN)
+    return path, about, state
 
 
-def _fields_fault(about: object) -> str | None:
-    """What keeps the format from being read."""
-    if not isinstance(about, dict) or "format" not in about:
-        return "it does not describe a model: the field 'format' is missing"
-    return None if type(about["format"]) is int else f"its format is {short(about['format'])}"
-
-
-def _values_fault(about: dict) -> str | None:
+def _fault(about: object) -> str | None:
+    """What keeps the fields from being those that ``save`` wrote."""
+    if not isinstance(about, dict):
+        return "it does not describe a model"
     if odd := sorted(FIELDS.keys() ^ about.keys()):
         return f"the field {short(odd[0])} is {'missing' if odd[0] in FIELDS else 'not known'}"
     for name, kind in FIELDS.items():
@@ -406,17 +372,13 @@ def _values_fault(about: dict) -> str | None:
             return f"the field {name!r} is {short(about[name])}, not {kind.__name__}"
     if about["format"] < 1:
         return f"its format is {short(about['format'])}"
-    if fault := _classes_fault(about["classes"]):
-        return fault
-    versions = about["versions"]
-    if not all(isinstance(version, str) for version in versions.values()):
-        return "a version is not text"
-    major = versions.get("torch", "").partition(".")[0]
-    if not (major.isascii() and major.isdigit() and len(major) < 5):
+    try:
+        Version(about["versions"]["torch"])
+    except (KeyError, TypeError, InvalidVersion):
         return "it does not say with which torch it was saved"
     if about["check"] != _digest(about):
         return "it was changed after the model was saved"
-    return None
+    return _classes_fault(about["classes"])
 
 
 def _restored(spec: dict, path: Path) -> nn.Module:
@@ -425,36 +387,26 @@ def _restored(spec: dict, path: Path) -> nn.Module:
     def cannot(cause: str) -> store.NotAvailable:
         return store.NotAvailable(f"the preprocessing in {path}", cause, UPDATE)
 
-    letters = {"kind": "letters", "alphabet": ALPHABET}
-    fixed = letters if spec.get("kind") == "letters" else ALWAYS
-    numbers = ("size", "mean", "std") if fixed is ALWAYS else ()
     if spec.get("kind") not in ("pictures", "letters"):
         raise cannot(f"it is for {short(spec.get('kind'))}; known are pictures and letters")
-    wanted = {*fixed, *numbers}
-    if odd := sorted(spec.keys() - wanted):
+    try:
+        if spec["kind"] == "letters":
+            built = Letters()
+        else:
+            mean, std = ([store.number(n, v) for v in spec[n]] for n in ("mean", "std"))
+            built = Preprocess(store.whole("size", spec["size"]), mean, std)
+        known = describe(built)
+        lacking = known.keys() - spec.keys()
+    except KeyError as error:
+        lacking = error.args
+    except (store.BadInput, TypeError, RuntimeError) as error:
+        cause = f"its preprocessing is wrong ({error})"
+        raise store.CorruptFile(str(path), cause, AGAIN) from error
+    if lacking:
+        raise store.CorruptFile(str(path), f"its preprocessing lacks {min(lacking)!r}", AGAIN)
+    if odd := sorted(spec.keys() - known.keys()):
         raise cannot(f"it has a setting {short(odd[0])} that is not known")
-    if lacking := sorted(wanted - spec.keys()):
-        raise store.CorruptFile(str(path), f"its preprocessing lacks {lacking[0]!r}", AGAIN)
-    for name, value in fixed.items():
+    for name, value in known.items():
         if spec[name] != value:
             raise cannot(f"its {name} is {short(spec[name])}; this version has only {short(value)}")
-    if fixed is letters:
-        return Letters()
-    if fault := _numbers_fault(**{name: spec[name] for name in numbers}):
-        raise store.CorruptFile(str(path), f"its preprocessing is wrong: {fault}", AGAIN)
-    return Preprocess(*(spec[name] for name in numbers))
-
-
-def _fill(model: nn.Module, path: Path, about: dict) -> None:
-    """Put the weights into a network that has none yet."""
-    found = store.sha256(path)
-    if found != about["sha256"]:
-        cause = f"its SHA-256 is {found[:12]}…, not {about['sha256']:.12}… as {ABOUT} says"
-        raise store.CorruptFile(str(path), cause, AGAIN)
-    state = store.load_weights(path)
-    wanted = {n: (tuple(v.shape), v.dtype) for n, v in model.state_dict().items()}
-    given = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
-    if odd := sorted(n for n in {*wanted, *given} if wanted.get(n) != given.get(n)):
-        cause = f"its tensors do not fit {about['network']} with {len(about['classes'])} classes"
-        raise store.CorruptFile(str(path), f"{cause}; the first is {short(odd[0])}", AGAIN)
-    model.load_state_dict(state, assign=True)
+    return built
