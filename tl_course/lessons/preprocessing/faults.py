@@ -199,8 +199,8 @@ def build(fault: str, strategy: str, classes: int, seed: int) -> nn.Module:
 
 
 def repaired(task: "Task", fault: str, strategy: str, seed: int) -> dict:
-    """Train on pictures that are fed wrongly, and test on such pictures; see ``depths.learned``."""
-    from tl_course.lessons.freezing import recipe as depths
+    """Train on pictures that are fed wrongly, and test on such pictures; see ``evidence.learned``."""
+    from tl_course import evidence
 
-    return depths.learned(build(fault, strategy, len(task.classes), seed), task, RATES[strategy],
+    return evidence.learned(build(fault, strategy, len(task.classes), seed), task, RATES[strategy],
                           seed)  # fmt: skip
