@@ -266,7 +266,7 @@ def test_lora_can_be_added_once(reader):
 
 @pytest.mark.parametrize("rank", [0, -1, 2.0, "4", None, True])
 def test_lora_refuses(reader, rank):
-    with pytest.raises(store.BadInput, match="a rank is a whole number from 1"):
+    with pytest.raises(store.BadInput, match="a whole number from 1"):
         surgery.add_lora(reader, rank)
     assert all(p.requires_grad for p in reader.parameters())
 
@@ -411,7 +411,7 @@ def test_shrink_with_all_or_nothing_is_exact(model):
 @pytest.mark.parametrize("keep", [-0.1, 1.01, float("nan"), float("inf"), "0.5", None])
 def test_shrink_refuses_a_share(model, keep):
     before = state(model)
-    with pytest.raises(store.BadInput, match=r"must lie in \[0, 1\]"):
+    with pytest.raises(store.BadInput, match="from 0 to 1"):
         surgery.shrink(model, copy.deepcopy(model), keep)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 

@@ -94,21 +94,21 @@ def test_nearest_neighbours_are_those_of_scikit_learn(signal):
         )
         answers.append(judge.fit(x[others], y[others]).predict(x[[index]])[0])
     expected = balanced_accuracy_score(y, answers)
-    assert features.nearest(table, labels) == pytest.approx(expected)
+    assert features.nearest_neighbours(table, labels) == pytest.approx(expected)
 
 
 def test_no_input_is_its_own_neighbour():
     table = torch.eye(3)[:2]
-    assert features.nearest(table, torch.tensor([0, 1])) == 0
-    assert features.nearest(torch.eye(3), torch.tensor([0, 1, 2])) == 0
-    assert features.nearest(torch.ones(4, 2), torch.tensor([0, 0, 1, 1])) < 1
+    assert features.nearest_neighbours(table, torch.tensor([0, 1])) == 0
+    assert features.nearest_neighbours(torch.eye(3), torch.tensor([0, 1, 2])) == 0
+    assert features.nearest_neighbours(torch.ones(4, 2), torch.tensor([0, 0, 1, 1])) < 1
 
 
 def test_classes_count_alike_however_frequent():
     table, labels = made(90, 3, 30)
     keep = torch.cat([torch.arange(90)[labels == 0], torch.arange(90)[labels == 1][:2]])
     # two alone have one of their kind among three neighbours: both are missed
-    assert features.nearest(table[keep], labels[keep]) == pytest.approx(0.5)
+    assert features.nearest_neighbours(table[keep], labels[keep]) == pytest.approx(0.5)
 
 
 def test_cka_with_labels():
@@ -193,7 +193,7 @@ def test_features_that_never_change_say_nothing(value):
     blank = features.logme(table, labels)
     assert np.isfinite(blank) and blank < features.logme(*made(12, 4, 9))
     assert features.h_score(table, labels) == pytest.approx(0)
-    assert features.nearest(table, labels) <= 1 / 3
+    assert features.nearest_neighbours(table, labels) <= 1 / 3
     with pytest.raises(store.BadInput, match="do not vary"):
         features.alignment(table, labels)
 

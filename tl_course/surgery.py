@@ -14,24 +14,6 @@ from tl_course.models import classifier, outputs, set_classifier, stages
 if TYPE_CHECKING:
     import pandas
 
-__all__ = [
-    "LowRank",
-    "add_lora",
-    "classifier",
-    "freeze",
-    "freeze_to",
-    "frozen",
-    "merge_lora",
-    "param_groups",
-    "replace_head",
-    "stages",
-    "shrink",
-    "summary",
-    "train_mode",
-    "transplant",
-    "unfreeze",
-]
-
 
 def replace_head(model: nn.Module, classes: int) -> nn.Module:
     """Swap the last linear layer for a new, random one with one output a class.
@@ -61,20 +43,17 @@ def transplant(donor: nn.Module, model: nn.Module, *names: str) -> nn.Module:
     ``BadInput`` where the tensors differ in shape; then nothing is changed.
     """
     given, taken = stages(donor), stages(model)
-    pairs = [
-        (given[store.choose("stage", name, given)], taken[store.choose("stage", name, taken)])
-        for name in names
-    ]
-    for name, (source, target) in zip(names, pairs, strict=True):
-        shapes = [{k: v.shape for k, v in part.state_dict().items()} for part in (source, target)]
-        if shapes[0] != shapes[1]:
+    for name in names:
+        pair = given[store.choose("stage", name, given)], taken[store.choose("stage", name, taken)]
+        ours, theirs = ({k: v.shape for k, v in part.state_dict().items()} for part in pair)
+        if ours != theirs:
             raise store.BadInput(
                 f"the stage {name!r} of the donor",
                 "its tensors have other shapes than the model's",
                 "Take both networks from the same family, with as many classes",
             )
-    for source, target in pairs:
-        target.load_state_dict(source.state_dict())
+    for name in names:
+        taken[name].load_state_dict(given[name].state_dict())
     return model
 
 
@@ -85,9 +64,8 @@ def shrink(model: nn.Module, fresh: nn.Module, keep: float) -> nn.Module:
     knows. BatchNorm statistics stay. Changes ``model`` and returns it. Raises ``BadInput`` for a
     share outside [0, 1] or networks of different shapes.
     """
+    keep = store.number("keep", keep, least=0, most=1)
     ours, theirs = dict(model.named_parameters()), dict(fresh.named_parameters())
-    if not isinstance(keep, Real) or not 0 <= keep <= 1:
-        raise store.BadInput(f"shrink(keep={keep!r})", "it must lie in [0, 1]", "Try 0.5")
     if {n: p.shape for n, p in ours.items()} != {n: p.shape for n, p in theirs.items()}:
         raise store.BadInput(
             "two networks to mix", "their weights differ in name or shape", "Load the same one"
@@ -120,8 +98,7 @@ def unfreeze(model: nn.Module, *names: str) -> nn.Module:
 
 def _set_trainable(model: nn.Module, names, trainable: bool) -> nn.Module:
     parts = stages(model)
-    chosen = [parts[store.choose("stage", name, parts)] for name in names]
-    for part in chosen:
+    for part in [parts[store.choose("stage", name, parts)] for name in names]:
         part.requires_grad_(trainable)
     return model
 
@@ -211,8 +188,7 @@ def add_lora(model: nn.Module, rank: int = 4) -> nn.Module:
     ``merge_lora`` ends it. Raises ``BadInput`` for a rank that is not a whole number from 1, and
     for a model that has it already.
     """
-    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
-        raise store.BadInput(f"add_lora(rank={rank!r})", "a rank is a whole number from 1", "Try 4")
+    rank = store.whole("rank", rank)
     if any(isinstance(part, LowRank) for part in model.modules()):
         raise store.BadInput(
             f"this {type(model).__name__}", "it has LoRA weights already", "Load it again"

@@ -1,8 +1,6 @@
 """What a network computes on the way to its answer: features, linear probes, the frozen prefix."""
 
 from tl_course.features.attribution import (
-    Preferred,
-    Responses,
     Strongest,
     grad_cam,
     preferred_picture,
@@ -13,8 +11,8 @@ from tl_course.features.attribution import (
 )
 from tl_course.features.extraction import extract, run
 from tl_course.features.fields import Field, receptive_field
-from tl_course.features.prefix import Prefix, split_prefix
-from tl_course.features.probes import Probe, every_stage, probe, probe_features, probe_task
+from tl_course.features.prefix import split_prefix
+from tl_course.features.probes import every_stage, probe, probe_features, probe_task
 from tl_course.features.similarity import cka
 from tl_course.features.tap import Tap
 from tl_course.features.transferability import (
@@ -22,17 +20,13 @@ from tl_course.features.transferability import (
     alignment,
     h_score,
     logme,
-    nearest,
+    nearest_neighbours,
     transfer_scores,
 )
 
 __all__ = [
     "SCORES",
     "Field",
-    "Preferred",
-    "Prefix",
-    "Probe",
-    "Responses",
     "Strongest",
     "Tap",
     "alignment",
@@ -42,7 +36,7 @@ __all__ = [
     "grad_cam",
     "h_score",
     "logme",
-    "nearest",
+    "nearest_neighbours",
     "preferred_picture",
     "preferred_pictures",
     "probe",

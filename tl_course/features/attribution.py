@@ -1,8 +1,7 @@
 """What excites a channel, and where a picture speaks for a class."""
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tl_course import store
-from tl_course.features.extraction import run
+from tl_course.features.extraction import evaluating, run, up_to
 from tl_course.features.fields import receptive_field
 from tl_course.features.tap import Tap
 from tl_course.models import Preprocess, stages
@@ -88,12 +87,12 @@ def preferred_pictures(
     doi:10.23915/distill.00007). A channel that noise cannot wake gets grey. Raises
     ``UnknownName``, and ``BadInput`` for a stage without maps and a channel it does not have.
     """
-    chain = _up_to(model, stage)
+    chain = up_to(model, stage)
     size, device = _picture_size(model), next(model.parameters()).device
     width = _channels(chain, model, stage, size)
     for channel in [*channels] or [None]:
         _choose_channel(channel, stage, width)
-    with _evaluating(model), torch.inference_mode(False), torch.enable_grad():
+    with evaluating(model), torch.inference_mode(False), torch.enable_grad():
         own = torch.arange(len(channels)), torch.tensor([*channels])
         scale, palette = _frequencies(size).to(device), _palette().to(device)
         noise = torch.stack([_noise(size, seed, channel) for channel in channels]).to(device)
@@ -144,19 +143,15 @@ def responses(model: nn.Module, pictures: torch.Tensor, *names: str) -> dict[str
     and ``BadInput`` for a stage without maps.
     """
     names = names or tuple(stages(model))[:-1]
-    widths = []
 
-    def measured(part: torch.Tensor) -> torch.Tensor:
+    def measured(part: torch.Tensor) -> dict[str, torch.Tensor]:
         with Tap(model, *names) as tap:
             model(model.preprocess(part))
-        found = [_summary(tap[name], name) for name in names]
-        widths[:] = [summary.shape[2] for summary in found]
-        return torch.cat(found, 2)
+        return {name: _summary(tap[name], name) for name in names}
 
-    whole = run(model, measured, pictures).split(widths, 2)
     return {
-        name: Responses(part[:, 0], part[:, 1], part[:, 2].long(), part[:, 3].long())
-        for name, part in zip(names, whole, strict=True)
+        name: Responses(found[:, 0], found[:, 1], found[:, 2].long(), found[:, 3].long())
+        for name, found in run(model, measured, pictures).items()
     }
 
 
@@ -186,15 +181,11 @@ def strongest(
         box = field.box(int(found.row[index, channel]), int(found.column[index, channel]))
         top, left = (min(max(edge, 0), size - side) for edge in box[:2])
         tall, wide = (edge / size for edge in pictures.shape[2:])
-        patch = pictures[
-            index,
-            :,
-            round(top * tall) : round((top + side) * tall),
-            round(left * wide) : round((left + side) * wide),
-        ]
+        rows = slice(round(top * tall), round((top + side) * tall))
+        columns = slice(round(left * wide), round((left + side) * wide))
+        patch = pictures[index, :, rows, columns]
         patches.append(F.interpolate(patch[None].float(), (side, side), mode="area")[0])
-    shown = torch.stack(patches).round().byte()
-    return Strongest(indices, activations, shown)
+    return Strongest(indices, activations, torch.stack(patches).round().byte())
 
 
 def grad_cam(
@@ -213,7 +204,7 @@ def grad_cam(
     if isinstance(target, str):
         target = [*model.classes].index(store.choose("class", target, model.classes))
     device = next(model.parameters()).device
-    with _evaluating(model), torch.inference_mode(False), torch.enable_grad():
+    with evaluating(model), torch.inference_mode(False), torch.enable_grad():
         inputs = model.preprocess(picture[None].to(device)).requires_grad_()
         with Tap(model, stage) as tap:
             logits = model(inputs)
@@ -227,26 +218,6 @@ def grad_cam(
     heat = F.relu((weights * maps.detach()).sum(1, keepdim=True))
     heat = F.interpolate(heat, picture.shape[-2:], mode="bilinear", align_corners=False)
     return (heat / heat.amax().clamp(min=1e-12))[0, 0].cpu()
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while, then each module's own again."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-def _up_to(model: nn.Module, stage: str) -> nn.Sequential:
-    """The stages up to ``stage``: what lies above it need not run."""
-    parts = stages(model)
-    names = [*parts]
-    store.choose("stage", stage, names)
-    return nn.Sequential(*[parts[name] for name in names[: names.index(stage) + 1]])
 
 
 def _maps(output: torch.Tensor, stage: str) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from tl_course import store
 from tl_course.models import classifier, stages
+from tl_course.models.pooling import MeanWritten
 
 REMEMBERED_BYTES = 200_000_000  # of features that ``extract`` need not compute again
 _remembered: OrderedDict[bytes, torch.Tensor] = OrderedDict()
@@ -25,16 +27,10 @@ def extract(
     eval mode, on its own device, and left as it was. The same inputs through the same weights are
     not computed twice, unless a hook listens. Raises ``UnknownName`` for an unknown stage.
     """
-    parts = stages(model)
-    chain = None
-    if stage is not None:
-        names = [*parts]
-        last = names.index(store.choose("stage", stage, names))
-        chain = nn.Sequential(*[parts[name] for name in names[: last + 1]])
+    chain = None if stage is None else up_to(model, stage)
 
     def features(part: torch.Tensor) -> torch.Tensor:
-        maps = _bottleneck(model, part) if chain is None else chain(model.preprocess(part))
-        return averaged(maps)
+        return averaged(chain(model.preprocess(part)) if chain else _bottleneck(model, part))
 
     if any(each._forward_hooks or each._forward_pre_hooks for each in model.modules()):
         return run(model, features, inputs, batch)
@@ -70,26 +66,55 @@ def _bottleneck(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     return seen[0]
 
 
+def up_to(model: nn.Module, stage: str) -> nn.Sequential:
+    """The stages up to and with ``stage``. Raises ``UnknownName``."""
+    parts = stages(model)
+    names = [*parts]
+    last = names.index(store.choose("stage", stage, names))
+    return nn.Sequential(*[parts[name] for name in names[: last + 1]])
+
+
 def averaged(maps: torch.Tensor) -> torch.Tensor:
     """What a stage puts out, averaged over the picture, the letters or tokens: (N, channels)."""
     if maps.ndim == 3:  # texts: what stands behind the last letter is zero, and not counted
-        return maps.sum(1) / (maps != 0).any(-1).sum(1, keepdim=True).clamp(min=1)
+        return MeanWritten()(maps)
     return maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps
 
 
-def run(model: nn.Module, function, inputs: torch.Tensor, batch: int = 256) -> torch.Tensor:
-    """``function`` over ``inputs`` in batches, without gradients, with the model in eval mode."""
-    device = next(model.parameters()).device
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode for a while, then each module's own again."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.no_grad():  # not inference_mode: a head is trained on what comes out
-            parts = [
-                function(part.to(device)).float().cpu() for part in _batches(model, inputs, batch)
-            ]
+        yield
     finally:
         for module, training in modes:
             module.training = training
+
+
+def run(
+    model: nn.Module,
+    function: Callable[[torch.Tensor], torch.Tensor | dict[str, torch.Tensor]],
+    inputs: torch.Tensor,
+    batch: int = 256,
+) -> torch.Tensor | dict[str, torch.Tensor]:
+    """``function`` over ``inputs`` in batches, without gradients, with the model in eval mode.
+
+    Returns what it gives for all of them as float32 on the CPU, by name where it gives a dict.
+    """
+    device = next(model.parameters()).device
+    found: dict[str, list[torch.Tensor]] = {}
+    with evaluating(model), torch.no_grad():  # not inference_mode: a head is trained on the result
+        for part in _batches(model, inputs, batch):
+            given = function(part.to(device))
+            for name, value in (given if isinstance(given, dict) else {"": given}).items():
+                found.setdefault(name, []).append(value.float().cpu())
+    whole = {name: _joined(parts) for name, parts in found.items()}
+    return whole.get("", whole)
+
+
+def _joined(parts: list[torch.Tensor]) -> torch.Tensor:
     if parts[0].ndim == 3:  # texts: each batch is as long as its longest
         longest = max(part.shape[1] for part in parts)
         parts = [F.pad(part, (0, 0, 0, longest - part.shape[1])) for part in parts]

@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from tl_course import store
-from tl_course.models import stages
+from tl_course.features.extraction import up_to
 
 WINDOWS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 POINTWISE = (nn.BatchNorm2d, nn.ReLU, nn.Identity, nn.Dropout)
@@ -41,13 +41,7 @@ def receptive_field(model: nn.Module, stage: str) -> Field:
     and ``BadInput`` for a stage in which a unit sees everything, or one that is not made of
     convolutions.
     """
-    parts = stages(model)
-    names = [*parts]
-    store.choose("stage", stage, names)
-    field = Field(1, 1, 0)
-    for name in names[: names.index(stage) + 1]:
-        field = _through(parts[name], field, stage)
-    return field
+    return _through(up_to(model, stage), Field(1, 1, 0), stage)
 
 
 def _through(module: nn.Module, field: Field, stage: str) -> Field:
@@ -55,32 +49,21 @@ def _through(module: nn.Module, field: Field, stage: str) -> Field:
     if isinstance(module, POINTWISE):
         return field
     if isinstance(module, WINDOWS):
-        size, step, padding, spread = (
-            value if isinstance(value, int) else value[0]
-            for value in (
-                module.kernel_size,
-                module.stride,
-                module.padding,
-                getattr(module, "dilation", 1),
-            )
-        )
+        windows = module.kernel_size, module.stride, module.padding, getattr(module, "dilation", 1)
+        size, step, padding, spread = (v if isinstance(v, int) else v[0] for v in windows)
         return Field(
             field.size + (size - 1) * spread * field.stride,
             field.stride * step,
             field.offset - padding * field.stride,
         )
-    if isinstance(module, nn.Sequential):
-        within = [*module]
-    elif isinstance(module, BasicBlock):
-        within = [module.conv1, module.conv2]  # the way past them sees less
-    elif isinstance(module, Bottleneck):
-        within = [module.conv1, module.conv2, module.conv3]
-    else:
+    if isinstance(module, BasicBlock | Bottleneck):  # the way past its convolutions sees less
+        module = [part for name, part in module.named_children() if name.startswith("conv")]
+    elif not isinstance(module, nn.Sequential):
         raise store.BadInput(
             f"the receptive field of {stage!r}",
             f"{type(module).__name__} is no window that moves over a picture",
             "Ask about a stage made of convolutions, such as 'layer2'",
         )
-    for part in within:
+    for part in module:
         field = _through(part, field, stage)
     return field

@@ -1,12 +1,13 @@
 """The frozen part of a model below what is trained: run once, not in every epoch."""
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 import torch
 from torch import nn
 
 from tl_course.features.extraction import run
-from tl_course.models import Ends, Pool, stages
+from tl_course.models import Pool, stages
 
 CACHE_LIMIT = 1_000_000_000  # bytes of features kept in memory
 
@@ -39,25 +40,21 @@ def split_prefix(model: nn.Module) -> Prefix | None:
     Pooling at the start of that stage goes below the cut: it has nothing to learn.
     """
     parts = stages(model)
-    names, below, above = [], [], []
-    for name, part in parts.items():
-        trained = any(parameter.requires_grad for parameter in part.parameters())
-        if above or trained:
-            above.append(part)
-        else:
-            names.append(name)
-            below.append(part)
-    if not names or not above:
+    names = (*takewhile(lambda name: not _learns(parts[name]), parts),)
+    if len(names) in (0, len(parts)):
         return None
-    first = [*above[0]] if isinstance(above[0], nn.Sequential) else [above[0]]
-    while len(first) > 1 and _is_pooling(first[0]):
-        below.append(first.pop(0))
-    rest = nn.Sequential(*first, *above[1:])
-    return Prefix(model, nn.Sequential(*below), rest, tuple(names))
+    below, (first, *above) = [parts[name] for name in names], [*parts.values()][len(names) :]
+    rest = [*first] if isinstance(first, nn.Sequential) else [first]
+    while len(rest) > 1 and _is_pooling(rest[0]):
+        below.append(rest.pop(0))
+    return Prefix(model, nn.Sequential(*below), nn.Sequential(*rest, *above), names)
+
+
+def _learns(part: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in part.parameters())
 
 
 def _is_pooling(module: nn.Module) -> bool:
-    kinds = (nn.AdaptiveAvgPool2d, nn.Flatten, Ends, Pool)
-    return isinstance(module, kinds) or (
+    return isinstance(module, nn.AdaptiveAvgPool2d | nn.Flatten | Pool) or (
         isinstance(module, nn.Sequential) and all(_is_pooling(child) for child in module)
     )

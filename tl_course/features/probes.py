@@ -23,18 +23,16 @@ def every_stage(model: nn.Module, inputs: torch.Tensor) -> dict[str, torch.Tenso
 
     Each float32 (N, channels), averaged as ``extract`` gives them one by one.
     """
-    names, parts = zip(*[*stages(model).items()][:-1], strict=True)
-    widths = []
+    parts = [*stages(model).items()][:-1]
 
-    def pooled(batch: torch.Tensor) -> torch.Tensor:
-        maps, found = model.preprocess(batch), []
-        for part in parts:
+    def pooled(batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        maps, found = model.preprocess(batch), {}
+        for name, part in parts:
             maps = part(maps)
-            found.append(averaged(maps))
-        widths[:] = [each.shape[1] for each in found]
-        return torch.cat(found, 1)
+            found[name] = averaged(maps)
+        return found
 
-    return dict(zip(names, run(model, pooled, inputs).split(widths, 1), strict=True))
+    return run(model, pooled, inputs)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def h_score(features: torch.Tensor, labels: torch.Tensor) -> float:
     return float(np.trace(np.linalg.pinv(covariance, hermitian=True) @ between))
 
 
-def nearest(features: torch.Tensor, labels: torch.Tensor) -> float:
+def nearest_neighbours(features: torch.Tensor, labels: torch.Tensor) -> float:
     """Balanced share, in [0, 1], of inputs whose three nearest others vote for their label.
 
     ``features`` (N, d), ``labels`` int64 (N,); by cosine. A tie goes to the class of the nearest.
@@ -91,7 +91,7 @@ def alignment(features: torch.Tensor, labels: torch.Tensor) -> float:
 SCORES: dict[str, Callable[[torch.Tensor, torch.Tensor], float]] = {
     "LogME": logme,
     "H-score": h_score,
-    "nearest neighbours": nearest,
+    "nearest neighbours": nearest_neighbours,
     "CKA with labels": alignment,
 }
 

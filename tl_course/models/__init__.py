@@ -2,18 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 from torch import nn
 
 from tl_course import store
+from tl_course.models import hub, vision
 from tl_course.models.adapted import Adapted
-from tl_course.models.catalogue import SOURCES, SUSPECTS, Entry, catalogue
+from tl_course.models.catalogue import SOURCES, SUSPECTS, VISION, catalogue
 from tl_course.models.pooling import Pool
 from tl_course.models.preprocess import Preprocess, PreprocessingWarning, warn_of_disagreement
-from tl_course.models.reader import ALPHABET, Ends, Letters, NumberReader
+from tl_course.models.reader import ALPHABET, Letters, NumberReader
+from tl_course.models.resnet10 import ResNet10
 from tl_course.models.saved import Saved, check_saved, describe, open, save
 from tl_course.models.stages import (
     answers,
@@ -29,8 +29,6 @@ __all__ = [
     "SOURCES",
     "SUSPECTS",
     "Adapted",
-    "Ends",
-    "Entry",
     "Letters",
     "NumberReader",
     "Pool",
@@ -54,89 +52,9 @@ __all__ = [
 ]
 
 
-def _resnet10(
-    name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
-) -> nn.Module:
-    from tl_course.models.resnet10 import ResNet10
-
-    if pretrained:
-        path = weights or store.embedded(name)
-        state = store.load_weights(path)
-        classes = classes or json.loads(store.read_metadata(path).get("classes", "[]"))
-    model = ResNet10(len(classes) if classes else 200)
-    if pretrained:
-        _fill(model, state, path)
-    model.preprocess = Preprocess(64)
-    model.classes = tuple(classes or ())
-    return model
-
-
-def _torchvision(
-    name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
-) -> nn.Module:
-    from tl_course.models import vision
-
-    full = pretrained or name == "resnet18"
-    model = (vision.official if full else vision.small)(name, len(classes) if classes else 1000)
-    if pretrained:
-        path = weights or store.fetch(name)
-        _fill(model, (store.load_weights if weights else store.load_official)(path), path)
-    model.preprocess = Preprocess(vision.SIZE if full else vision.SMALL)
-    model.classes = tuple(classes or (vision.categories(name) if pretrained else ()))
-    return model
-
-
-def _transformers(
-    room: str, name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
-) -> nn.Module:
-    from tl_course.models import hub
-
-    # only here: the library takes seconds to import
-    families = import_module(f"tl_course.models.{room}").FAMILIES
-    return hub.build(name, families[name], pretrained, classes, weights)
-
-
-def _reader(
-    name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
-) -> nn.Module:
-    if classes and len(classes) != 10:
-        raise store.BadInput(
-            f"load({name!r}, classes=…) with {len(classes)} names",
-            "a reader's answers are the ten digits",
-            "Leave classes out",
-        )
-    model = NumberReader()
-    if pretrained:
-        path = weights or store.embedded(name)
-        _fill(model, store.load_weights(path), path)
-    model.preprocess = Letters()
-    model.classes = tuple(classes or "0123456789")
-    return model
-
-
-_ROOMS = {
-    "text": ("bert", "minilm", "gpt2", "roberta", "t5"),
-    "sound": ("whisper", "wav2vec2"),
-    "boxes": ("yolos",),
-}
-_BUILDERS = {
-    "resnet10": partial(_resnet10, "resnet10"),
-    "leaf_doctor": partial(_resnet10, "leaf_doctor"),
-    **{f"resnet10_{lesson}": partial(_resnet10, f"resnet10_{lesson}") for lesson in SUSPECTS},
-    **{
-        name: partial(_torchvision, name)
-        for name in ("resnet18", "vgg16", "efficientnet_b0", "vit_b_16")
-    },
-    **{
-        name: partial(_transformers, room, name) for room, found in _ROOMS.items() for name in found
-    },
-    **{f"reader_{source}": partial(_reader, f"reader_{source}") for source in SOURCES},
-}
-
-
 def names() -> tuple[str, ...]:
     """Every model there is; those of the course itself come with the package."""
-    return tuple(_BUILDERS)
+    return tuple(catalogue())
 
 
 def load(
@@ -155,7 +73,7 @@ def load(
     ``preprocess`` (raw inputs, as in ``Split``, to network input) and ``classes`` (names of the
     outputs, or empty). Raises ``UnknownName``, ``BadInput``, ``NotAvailable`` or ``CorruptFile``.
     """
-    builder = _BUILDERS[store.choose("model", name, _BUILDERS)]
+    entry = catalogue()[store.choose("model", name, catalogue())]
     if isinstance(classes, str) or not isinstance(classes, Sequence | None):
         raise store.BadInput(
             f"load({name!r}, classes={classes!r})",
@@ -168,7 +86,47 @@ def load(
             "random weights and a file of weights exclude each other",
             "Leave one of them out",
         )
-    return builder(pretrained, classes, weights).eval()
+    build = hub.build if entry.repository else _torchvision if entry.source == VISION else _own
+    return build(name, pretrained, classes, weights).eval()
+
+
+def _own(
+    name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
+) -> nn.Module:
+    """A network of the course: a number reader, or ``resnet10`` as taught one thing or another."""
+    reader = name.startswith("reader_")
+    if reader and classes and len(classes) != 10:
+        raise store.BadInput(
+            f"load({name!r}, classes=…) with {len(classes)} names",
+            "a reader's answers are the ten digits",
+            "Leave classes out",
+        )
+    path = weights or store.embedded(name) if pretrained else None
+    state = store.load_weights(path) if pretrained else None
+    if reader:
+        model, preprocess, classes = NumberReader(), Letters(), classes or "0123456789"
+    else:
+        if pretrained and not classes:
+            classes = json.loads(store.read_metadata(path).get("classes", "[]"))
+        model, preprocess = ResNet10(len(classes or ()) or 200), Preprocess(64)
+    if pretrained:
+        _fill(model, state, path)
+    model.preprocess, model.classes = preprocess, tuple(classes or ())
+    return model
+
+
+def _torchvision(
+    name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
+) -> nn.Module:
+    full = pretrained or name == "resnet18"
+    model = (vision.official if full else vision.small)(name, len(classes or ()) or 1000)
+    if pretrained:
+        path = weights or store.fetch(name)
+        _fill(model, (store.load_weights if weights else store.load_official)(path), path)
+        classes = classes or vision.categories(name)
+    model.preprocess = Preprocess(vision.SIZE if full else vision.SMALL)
+    model.classes = tuple(classes or ())
+    return model
 
 
 def _fill(model: nn.Module, state: dict, path: Path) -> None:

@@ -7,8 +7,8 @@ from torch import nn
 
 from tl_course import store
 from tl_course.models.adapted import Adapted
-from tl_course.models.hub import Family
-from tl_course.models.pooling import Last
+from tl_course.models.hub import SMALL, Family
+from tl_course.models.pooling import Last, numbered
 from tl_course.models.preprocess import Preprocess
 
 SIZE = 512  # pixels a side; what its authors' own preparation makes of a square picture
@@ -48,12 +48,10 @@ def detect(model: Adapted, prepared: torch.Tensor) -> tuple[torch.Tensor, torch.
 
 def _yolos(network: nn.Module) -> dict[str, nn.Module]:
     body = network.vit
-    *blocks, last = body.encoder.layer
-    blocks.append(nn.Sequential(last, body.layernorm))
     finder = Finder(network.class_labels_classifier, network.bbox_predictor)
     return {
         "patches": body.embeddings,
-        **{f"block{i}": block for i, block in enumerate(blocks, 1)},
+        **numbered(body.encoder.layer, body.layernorm),
         "head": nn.Sequential(Last(network.config.num_detection_tokens), finder),
     }
 
@@ -63,10 +61,7 @@ def _pictures(network: nn.Module, folder: Path | None) -> Preprocess:
 
 
 _YOLOS = {
-    "hidden_size": 48,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 96,
+    **SMALL,
     "image_size": [64, 64],
     "patch_size": 16,
     "num_detection_tokens": 10,
@@ -75,13 +70,11 @@ _YOLOS = {
 FAMILIES = {
     "yolos": Family(
         "YolosForObjectDetection",
-        "YolosConfig",
         _YOLOS,
         _yolos,
         _pictures,
         settings={"use_mid_position_embeddings": False},
         new=("class_labels_classifier.layers.2.",),
         unnamed=(NOTHING,),
-        answers=lambda network: network.config.num_detection_tokens,
-    ),
+    )
 }

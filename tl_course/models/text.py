@@ -10,8 +10,9 @@ from torch import nn
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 
 from tl_course import store
-from tl_course.models.hub import Family, read
-from tl_course.models.pooling import First, LastWritten, MeanWritten, written
+from tl_course.models.hub import SMALL, Family, read
+from tl_course.models.pooling import First, LastWritten, MeanWritten, numbered, written
+from tl_course.models.reader import code_points
 
 EMPTY = -1  # where no token stands; no tokeniser uses it, while 0 is a word to some
 LONGEST = 256  # tokens; what stands behind them is cut off
@@ -31,14 +32,8 @@ class Tokens(nn.Module):
         self.tokenise = tokenise
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
-        whole = isinstance(points, torch.Tensor) and not points.is_floating_point()
-        if not whole or points.ndim != 2 or points.dtype == torch.bool:
-            raise store.BadInput(
-                f"texts as {tuple(getattr(points, 'shape', ())) or type(points).__name__}",
-                "a text network takes code points, integers of shape (N, letters)",
-                "Make them with ord(letter), zeros behind the last, as in Split",
-            )
-        letters = points.cpu().numpy().astype("<u4")
+        cure = "Make them with ord(letter), zeros behind the last, as in Split"
+        letters = code_points(points, "a text network", cure).cpu().numpy().astype("<u4")
         texts = [row.tobytes().decode("utf-32-le", "replace").rstrip("\0") for row in letters]
         rows = self.tokenise(texts) if texts else []
         tokens = torch.full((len(rows), max(map(len, rows), default=1)), EMPTY)
@@ -115,15 +110,13 @@ class Block(nn.Module):
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         there = written(vectors)
-        mask = self._mask(
-            config=self._config, inputs_embeds=vectors, attention_mask=there, past_key_values=None
-        )
+        mask = self._mask(self._config, vectors, there, None)
         found = self.after(self.layer(vectors, attention_mask=mask))
         return found.masked_fill(~there[..., None], 0)
 
 
 def _blocks(layers: Iterable[nn.Module], config, mask: Callable = create_bidirectional_mask):
-    return {f"block{i}": Block(layer, mask, config) for i, layer in enumerate(layers, 1)}
+    return numbered(Block(layer, mask, config) for layer in layers)
 
 
 def _bert(network: nn.Module) -> dict[str, nn.Module]:
@@ -203,14 +196,7 @@ def _t5(network: nn.Module) -> dict[str, nn.Module]:
     }
 
 
-_BERT = {
-    "vocab_size": WORDS,
-    "hidden_size": 48,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 96,
-    "max_position_embeddings": LONGEST + 2,
-}
+_BERT = {**SMALL, "vocab_size": WORDS, "max_position_embeddings": LONGEST + 2}
 _GPT2 = {
     "vocab_size": WORDS,
     "n_embd": 48,
@@ -221,6 +207,7 @@ _GPT2 = {
     "bos_token_id": Hashed.START,
     "eos_token_id": Hashed.END,
 }
+_ROBERTA = {**_BERT, "pad_token_id": 1, "type_vocab_size": 1}
 _T5 = {
     "vocab_size": WORDS,
     "d_model": 48,
@@ -229,29 +216,12 @@ _T5 = {
     "num_layers": 3,
     "num_heads": 4,
 }
+_NEW = ("classifier.",)
+_BARE = {"add_pooling_layer": False}
 FAMILIES = {
-    "bert": Family(
-        "BertForSequenceClassification", "BertConfig", _BERT, _bert, _tokens, new=("classifier.",)
-    ),
-    "minilm": Family(
-        "BertModel",
-        "BertConfig",
-        _BERT,
-        _minilm,
-        _tokens,
-        options={"add_pooling_layer": False},
-        own_head=True,
-    ),
-    "gpt2": Family(
-        "GPT2ForSequenceClassification", "GPT2Config", _GPT2, _gpt2, _tokens, new=("score.",)
-    ),
-    "roberta": Family(
-        "RobertaForSequenceClassification",
-        "RobertaConfig",
-        {**_BERT, "pad_token_id": 1, "type_vocab_size": 1},
-        _roberta,
-        _tokens,
-        new=("classifier.",),
-    ),
-    "t5": Family("T5EncoderModel", "T5Config", _T5, _t5, _tokens, own_head=True),
+    "bert": Family("BertForSequenceClassification", _BERT, _bert, _tokens, new=_NEW),
+    "minilm": Family("BertModel", _BERT, _minilm, _tokens, options=_BARE, own_head=True),
+    "gpt2": Family("GPT2ForSequenceClassification", _GPT2, _gpt2, _tokens, new=("score.",)),
+    "roberta": Family("RobertaForSequenceClassification", _ROBERTA, _roberta, _tokens, new=_NEW),
+    "t5": Family("T5EncoderModel", _T5, _t5, _tokens, own_head=True),
 }

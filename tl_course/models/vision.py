@@ -11,14 +11,14 @@ from torchvision.models.resnet import ResNet
 from torchvision.models.vgg import VGG, make_layers
 from torchvision.models.vision_transformer import VisionTransformer
 
-from tl_course.models.pooling import First
+from tl_course.models.pooling import First, numbered
 
 SIZE, SMALL = 224, 64  # pixels a side of official networks, and of the small ones
 
 
 def official(name: str, classes: int) -> nn.Module:
     """The network as torchvision builds it, before its weights are filled in."""
-    return getattr(models, name)(num_classes=classes)
+    return models.get_model(name, num_classes=classes)
 
 
 def categories(name: str) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def vgg_stages(model: VGG) -> dict[str, nn.Module]:
             block = []
     *hidden, dropout, last = model.classifier
     return {
-        **{f"block{i}": each for i, each in enumerate(blocks, 1)},
+        **numbered(blocks),
         "hidden": nn.Sequential(model.avgpool, nn.Flatten(), *hidden),
         "head": nn.Sequential(dropout, last),
     }
@@ -92,7 +92,7 @@ def efficientnet_stages(model: EfficientNet) -> dict[str, nn.Module]:
     stem, *blocks, top = model.features
     return {
         "stem": stem,
-        **{f"block{i}": block for i, block in enumerate(blocks, 1)},
+        **numbered(blocks),
         "top": top,
         "head": nn.Sequential(model.avgpool, nn.Flatten(), *model.classifier),
     }
@@ -128,11 +128,9 @@ class Patches(nn.Module):
 
 def vit_stages(model: VisionTransformer) -> dict[str, nn.Module]:
     """Patches, transformer blocks (the last with the final norm), head."""
-    *blocks, last = model.encoder.layers
-    blocks.append(nn.Sequential(last, model.encoder.ln))
     return {
         "patches": Patches(model),
-        **{f"block{i}": block for i, block in enumerate(blocks, 1)},
+        **numbered(model.encoder.layers, model.encoder.ln),
         "head": nn.Sequential(First(), *model.heads),
     }
 
