@@ -2,37 +2,18 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from tl_course import tasks
 from tl_course.tasks import concepts
 
-KINDS = [*concepts.CLASSES]
 
-
-def test_every_kind_is_a_task():
-    assert tuple(KINDS) == tasks.CONCEPTS
-    for kind in KINDS:
-        task = tasks.load(f"concepts_{kind}")
-        assert task.classes == concepts.CLASSES[kind] and task.name == f"concepts_{kind}"
-        assert (len(task.train), len(task.val), len(task.test)) == (800, 200, 600)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_pictures_depend_on_seed_and_place_alone(kind):
-    labels = np.arange(6) % 3
-    whole = concepts.pictures(kind, labels, 5)
-    assert whole.shape == (6, 3, 64, 64) and whole.dtype == np.uint8
-    assert np.array_equal(concepts.pictures(kind, labels[4:], 5, first=4), whole[4:])
-    assert not np.array_equal(concepts.pictures(kind, labels, 6), whole)
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", tasks.CONCEPTS)
 def test_colours_tell_nothing(kind):
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     task = tasks.load(f"concepts_{kind}")
+    assert task.classes == concepts.CLASSES[kind]
 
     def seen(split):
         pixels = split.inputs.float().flatten(2)
@@ -67,24 +48,15 @@ def test_every_thing_has_pieces_within_its_frame():
             assert all(np.abs(piece.points).max() <= 1.3 for piece in pieces), name
 
 
-def drawn(monkeypatch, kind, labels):
-    """Where the pieces of each picture are painted, in order: (centre, scale, angle, mirrored)."""
-    found = []
-
-    def painted(draw, rng, piece, colours, place, middle):
-        found[-1].append(place)
-
-    monkeypatch.setattr(concepts, "_paint", painted)
-    for index, label in enumerate(labels):
-        found.append([])
-        concepts.pictures(kind, [label], 3, first=index)
-    return found
-
-
 @pytest.mark.parametrize("kind", ["parts", "objects"])
 def test_one_thing_is_whole_and_another_lies_in_pieces(monkeypatch, kind):
-    labels = np.arange(24) % len(concepts.CLASSES[kind])
-    for places in drawn(monkeypatch, kind, labels):
+    places = []  # where the pieces of a picture are painted: (centre, scale, angle, mirrored)
+    monkeypatch.setattr(
+        concepts, "_paint", lambda draw, rng, piece, colours, place, middle: places.append(place)
+    )
+    for index in range(24):
+        places.clear()
+        concepts.pictures(kind, [index % len(concepts.CLASSES[kind])], 3, first=index)
         spots = [tuple(centre) for centre, *_ in places]
         whole = [place for place, spot in zip(places, spots, strict=True) if spot == spots[-1]]
         assert len(whole) >= 3 and len({angle for _, _, angle, _ in whole}) == 1

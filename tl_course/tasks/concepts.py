@@ -5,11 +5,15 @@ for every answer. A part or object is told from the same pieces lying loose: eac
 that is put together and one other taken apart, so that pieces alone give no more than a half.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+
+from tl_course.tasks import generated
+from tl_course.tasks.generated import Array, Rng
+from tl_course.tasks.task import Task
 
 CLASSES = {
     "edges": ("horizontal", "rising", "vertical", "falling"),
@@ -20,7 +24,7 @@ CLASSES = {
 SIZE = 64
 _FINE = 2 * SIZE  # drawn at this size, then shrunk
 
-Points = np.ndarray  # (n, 2), x to the right and y down
+Points = Array  # (n, 2), x to the right and y down
 Colour = tuple[int, int, int]
 
 
@@ -52,14 +56,14 @@ def _polygon(*points: tuple[float, float]) -> Points:
     return np.array(points, float)
 
 
-def _eye(rng: np.random.Generator) -> list[_Piece]:
+def _eye(rng: Rng) -> list[_Piece]:
     look = rng.uniform(-0.25, 0.25)
     iris = rng.uniform(0.36, 0.44)
     white = _Piece(_almond(1, rng.uniform(0.5, 0.65)))
     return [white, _Piece(_ellipse(look, 0, iris, iris)), _Piece(_ellipse(look, 0, 0.18, 0.18))]
 
 
-def _wheel(rng: np.random.Generator) -> list[_Piece]:
+def _wheel(rng: Rng) -> list[_Piece]:
     rim = rng.uniform(0.62, 0.75)
     count = rng.integers(3, 6)
     angles = np.pi * np.arange(count) / count
@@ -69,7 +73,7 @@ def _wheel(rng: np.random.Generator) -> list[_Piece]:
     return [tyre, *spokes, _Piece(_ellipse(0, 0, 0.2, 0.2))]
 
 
-def _leaf(rng: np.random.Generator) -> list[_Piece]:
+def _leaf(rng: Rng) -> list[_Piece]:
     blade = _Piece(_almond(1, rng.uniform(0.4, 0.55), rng.uniform(-0.4, 0.4)))
     rib = _Piece(_polygon((-1.25, 0), (0.9, 0)), width=0.1)
     veins = [
@@ -80,7 +84,7 @@ def _leaf(rng: np.random.Generator) -> list[_Piece]:
     return [blade, rib, *veins]
 
 
-def _face(rng: np.random.Generator) -> list[_Piece]:
+def _face(rng: Rng) -> list[_Piece]:
     apart, level = rng.uniform(0.28, 0.4), rng.uniform(-0.3, -0.1)
     size = rng.uniform(0.1, 0.16)
     bend = rng.uniform(-0.15, 0.2)
@@ -95,7 +99,7 @@ def _face(rng: np.random.Generator) -> list[_Piece]:
     ]
 
 
-def _car(rng: np.random.Generator) -> list[_Piece]:
+def _car(rng: Rng) -> list[_Piece]:
     wheel, axle = rng.uniform(0.22, 0.28), rng.uniform(0.5, 0.6)
     roof, left, right = rng.uniform(-0.6, -0.45), rng.uniform(-0.5, -0.3), rng.uniform(0.2, 0.45)
     body = _polygon((-1, 0.3), (-1, -0.1), (0.9, -0.1), (1, 0.05), (1, 0.3))
@@ -108,7 +112,7 @@ def _car(rng: np.random.Generator) -> list[_Piece]:
     ]
 
 
-def _animal(rng: np.random.Generator) -> list[_Piece]:
+def _animal(rng: Rng) -> list[_Piece]:
     height = rng.uniform(0.28, 0.4)
     legs = [
         _Piece(_polygon((x, 0.15), (x + rng.uniform(-0.1, 0.1), 0.85)), width=0.16)
@@ -120,7 +124,7 @@ def _animal(rng: np.random.Generator) -> list[_Piece]:
     return [tail, *legs, _Piece(_ellipse(-0.05, 0, 0.68, height)), *ears, head]
 
 
-def _tree(rng: np.random.Generator) -> list[_Piece]:
+def _tree(rng: Rng) -> list[_Piece]:
     width = rng.uniform(0.1, 0.18)
     trunk = _Piece(_polygon((-width, 1), (-width, -0.1), (width, -0.1), (width, 1)))
     if rng.random() < 0.5:
@@ -133,38 +137,35 @@ def _tree(rng: np.random.Generator) -> list[_Piece]:
     return [trunk, *(_Piece(top) for top in tops)]
 
 
-_THINGS: dict[str, Callable[[np.random.Generator], list[_Piece]]] = {
-    "eye": _eye,
-    "wheel": _wheel,
-    "leaf": _leaf,
-    "face": _face,
-    "car": _car,
-    "animal": _animal,
-    "tree": _tree,
-}
+_THINGS = {make.__name__[1:]: make for make in (_eye, _wheel, _leaf, _face, _car, _animal, _tree)}
+_STRAIGHT = _polygon((-3, 0), (0, 0), (3, 0))
 
 
-def pictures(kind: str, labels: Sequence[int], seed: int, first: int = 0) -> np.ndarray:
+def load(kind: str) -> Task:
+    """Probe set ``kind``: 800 pictures to train, 200 to choose, 600 to test."""
+    overlap = "of concepts alone: the source has photographs, these are drawings"
+    return generated.make(__name__, f"Concepts: {kind}", (800, 200, 600), overlap, kind)
+
+
+def pictures(kind: str, labels: Sequence[int], seed: int, first: int = 0) -> Array:
     """Pictures of probe set ``kind`` with those ``labels``: uint8 (N, 3, 64, 64).
 
-    Picture i depends on ``seed`` and ``first`` + i alone, so parts may be drawn one by one.
+    Picture i depends on ``seed``, ``first + i`` and ``labels[i]`` alone.
     """
     draw = {"edges": _edge, "corners": _contour}.get(kind, _thing)
-    return np.stack(
-        [
-            draw(np.random.default_rng([seed, first + index]), CLASSES[kind], int(label))
-            for index, label in enumerate(labels)
-        ]
+    classes = CLASSES[kind]
+    return generated.each(
+        lambda rng, label, size: draw(rng, classes, label), labels, seed, SIZE, first
     )
 
 
-def _edge(rng: np.random.Generator, classes: Sequence[str], label: int) -> np.ndarray:
+def _edge(rng: Rng, classes: Sequence[str], label: int) -> Array:
     """Two regions and the straight edge between them, at 45° times the label, give or take 12°."""
     angle = -np.pi / 4 * label + np.radians(rng.uniform(-12, 12))
-    return _halves(rng, _polygon((-3, 0), (0, 0), (3, 0)), angle, rng.uniform(-0.35, 0.35, 2))
+    return _halves(rng, _STRAIGHT, angle, rng.uniform(-0.35, 0.35, 2))
 
 
-def _contour(rng: np.random.Generator, classes: Sequence[str], label: int) -> np.ndarray:
+def _contour(rng: Rng, classes: Sequence[str], label: int) -> Array:
     """Two regions whose border is straight, has a corner or bends evenly, turned at random.
 
     The smaller region takes the same share of the picture, whatever its border: else brightness
@@ -173,7 +174,7 @@ def _contour(rng: np.random.Generator, classes: Sequence[str], label: int) -> np
     turn = np.radians(rng.uniform(60, 120)) / 2
     arm = 3 * np.array([np.cos(turn), np.sin(turn)])
     if classes[label] == "straight":
-        border = _polygon((-3, 0), (0, 0), (3, 0))
+        border = _STRAIGHT
     elif classes[label] == "corner":
         border = np.stack([arm * (-1, 1), np.zeros(2), arm])
     else:  # an arc that turns as much as the corner, and then goes straight on
@@ -183,18 +184,16 @@ def _contour(rng: np.random.Generator, classes: Sequence[str], label: int) -> np
         border = np.concatenate([[arc[0] + arm * (-1, 1)], arc, [arc[-1] + arm]])
     angle, side = rng.uniform(0, 2 * np.pi), rng.uniform(-0.2, 0.2)
     wanted = rng.uniform(0.2, 0.35)
-    turn_by = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    shifts = [turn_by @ (side, depth) for depth in np.linspace(-0.9, 0.9, 37)]
+    shifts = [_turn(angle) @ (side, depth) for depth in np.linspace(-0.9, 0.9, 37)]
     shares = [np.asarray(_mask(border, shift, angle, 48)).mean() / 255 for shift in shifts]
     return _halves(rng, border, angle, shifts[np.abs(np.array(shares) - wanted).argmin()])
 
 
-def _halves(rng: np.random.Generator, border: Points, angle: float, shift: Points) -> np.ndarray:
+def _halves(rng: Rng, border: Points, angle: float, shift: Points) -> Array:
     """A picture cut in two by ``border``, which runs from left to right before it is turned."""
     one, two = _colours(rng, 2)
-    picture = Image.fromarray(_ground(rng, one))
-    mask = _mask(border, shift, angle, _FINE)
-    picture.paste(Image.fromarray(_ground(rng, two)), mask=mask)
+    picture = _ground(rng, one)
+    picture.paste(_ground(rng, two), mask=_mask(border, shift, angle, _FINE))
     return _finish(rng, picture)
 
 
@@ -202,17 +201,16 @@ def _mask(border: Points, shift: Points, angle: float, size: int) -> Image.Image
     """White below the border, in a picture of ``size`` × ``size``."""
     below = np.concatenate([border, [[border[-1][0], 4], [border[0][0], 4]]])
     mask = Image.new("L", (size, size))
-    placed = np.array(_place(below, shift, 1.0, angle, False)) * size / _FINE
-    ImageDraw.Draw(mask).polygon([tuple(point) for point in placed], fill=255)
+    ImageDraw.Draw(mask).polygon(_place(below, shift, 1.0, angle, False, size), fill=255)
     return mask
 
 
-def _thing(rng: np.random.Generator, classes: Sequence[str], label: int) -> np.ndarray:
+def _thing(rng: Rng, classes: Sequence[str], label: int) -> Array:
     """One thing put together, and another taken apart, its pieces strewn around."""
     other = (label + rng.integers(1, len(classes))) % len(classes)
     whole, loose = (_THINGS[classes[index]](rng) for index in (label, other))
     ground, *colours = _colours(rng, 4)
-    picture = Image.fromarray(_ground(rng, ground))
+    picture = _ground(rng, ground)
     draw = ImageDraw.Draw(picture)
     scale = rng.uniform(0.46, 0.56)
     side = rng.uniform(-0.4, 0.4), rng.choice([-0.4, 0.4])  # the whole leaves room beside it
@@ -237,7 +235,7 @@ def _thing(rng: np.random.Generator, classes: Sequence[str], label: int) -> np.n
 
 def _paint(
     draw: ImageDraw.ImageDraw,
-    rng: np.random.Generator,
+    rng: Rng,
     piece: _Piece,
     colours: Sequence[Colour],
     place: tuple,
@@ -255,17 +253,21 @@ def _paint(
         draw.polygon(_place(piece.inner - middle, *place), fill=second, outline=outline)
 
 
+def _turn(angle: float) -> Array:
+    """The matrix (2, 2) that turns by ``angle``."""
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
 def _place(
-    points: Points, centre: Points, scale: float, angle: float, mirrored: bool
+    points: Points, centre: Points, scale: float, angle: float, mirrored: bool, size: int = _FINE
 ) -> list[tuple[float, float]]:
-    """Points of a thing's own frame as pixels of the fine picture."""
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    """Points of a thing's own frame as pixels of a picture of ``size`` × ``size``."""
     points = points * (-1, 1) if mirrored else points
-    placed = (scale * points @ turn.T + centre + 1) * _FINE / 2
+    placed = (scale * points @ _turn(angle).T + centre + 1) * size / 2
     return [tuple(point) for point in placed]
 
 
-def _colours(rng: np.random.Generator, count: int) -> list[Colour]:
+def _colours(rng: Rng, count: int) -> list[Colour]:
     """Random colours whose brightness differs, in random order."""
     levels = rng.permutation(np.linspace(45, 215, count)) + rng.uniform(-20, 20, count)
     tints = rng.uniform(-45, 45, (count, 3))
@@ -276,14 +278,14 @@ def _colours(rng: np.random.Generator, count: int) -> list[Colour]:
     ]
 
 
-def _ground(rng: np.random.Generator, colour: Colour) -> np.ndarray:
-    """An uneven surface around one colour, uint8 (fine, fine, 3)."""
+def _ground(rng: Rng, colour: Colour) -> Image.Image:
+    """An uneven surface around one colour, at the fine size."""
     coarse = rng.normal(0, 9, (5, 5, 3)) + rng.normal(0, 6, (5, 5, 1)) + np.array(colour)
     small = Image.fromarray(np.clip(coarse, 0, 255).astype(np.uint8))
-    return np.asarray(small.resize((_FINE, _FINE), Image.Resampling.BICUBIC))
+    return small.resize((_FINE, _FINE), Image.Resampling.BICUBIC)
 
 
-def _finish(rng: np.random.Generator, picture: Image.Image) -> np.ndarray:
+def _finish(rng: Rng, picture: Image.Image) -> Array:
     """Blur, shrink, add noise: uint8 (3, 64, 64)."""
     picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0, 2)))
     small = np.asarray(picture.resize((SIZE, SIZE), Image.Resampling.BOX), float)

@@ -1,10 +1,6 @@
 """Scikit-learn's handwritten digits: real, 8×8, in the package already."""
 
-import numpy as np
-import torch
-from torch.nn import functional as F
-
-from tl_course.tasks.task import Split, Task, divide
+from tl_course.tasks.task import Split, Task, divide, enlarged
 
 
 def load() -> Task:
@@ -12,10 +8,7 @@ def load() -> Task:
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    grey = torch.from_numpy(data.images.astype(np.float32)).unsqueeze(1) / 16
-    large = F.interpolate(grey, size=(64, 64), mode="bicubic", align_corners=False).clamp(0, 1)
-    pictures = (large * 255).round().to(torch.uint8).expand(-1, 3, -1, -1).contiguous()
-    whole = Split(pictures, torch.from_numpy(data.target.astype(np.int64)))
+    whole = Split.grey(enlarged(data.images, "bicubic", brightest=16), data.target)
     return Task(
         "digits",
         "Handwritten digits",

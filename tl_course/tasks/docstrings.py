@@ -21,7 +21,8 @@ MODULES = {
     "tables": "pandas",
     "networks": "torch.nn",
 }
-MOST = 90  # of each topic, so that they are about as frequent
+# most sentences of a topic, so that they are about as frequent: of each task made of them
+MOST = {"docstrings": 90, "text_letters": 250}
 LETTERS = 160  # what stands behind is cut off
 SIGNATURE = re.compile(r"^\w+\(")
 
@@ -36,10 +37,10 @@ def sentences(module: str) -> list[str]:
     return [*dict.fromkeys(t for t in firsts if len(t.split()) > 3 and not SIGNATURE.match(t))]
 
 
-def load(name: str = "docstrings", most: int = MOST) -> Task:
-    """At most ``most`` sentences a topic: half to train, a seventh to choose, the rest to test.
+def load(name: str = "docstrings") -> Task:
+    """Code points (N, 160): half to train, a seventh to choose, the rest to test.
 
-    Inputs are code points (N, 160).
+    ``name`` is one of ``MOST``.
     """
     import torch
 
@@ -47,7 +48,7 @@ def load(name: str = "docstrings", most: int = MOST) -> Task:
     inputs, labels = [], []
     for label, module in enumerate(MODULES.values()):
         found = sentences(module)
-        for index in rng.permutation(len(found))[:most]:
+        for index in rng.permutation(len(found))[: MOST[name]]:
             inputs.append(found[index])
             labels.append(label)
     return Task(

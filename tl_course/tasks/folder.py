@@ -1,11 +1,11 @@
-"""A learner's own pictures: one folder a class."""
+"""Pictures in folders, one a class: a learner's own, and those of published archives."""
 
 import contextlib
 import hashlib
 import io
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +31,12 @@ def read_picture(data: bytes, size: int) -> np.ndarray:
     """
     from PIL import Image, ImageOps
 
-    def refuse(cause: str, cure: str = "Leave it out or save it again as JPEG or PNG"):
-        return store.BadInput("this picture", cause, cure)
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(data))
         if picture.width * picture.height > LARGEST:
-            raise refuse(f"{picture.width} × {picture.height} pixels are too many", "Shrink it")
+            raise _refused(f"{picture.width} × {picture.height} pixels are too many", "Shrink it")
         picture.draft("RGB", (2 * size, 2 * size))  # lets JPEG decode at a fraction of its size
         with contextlib.suppress(struct.error, TypeError, KeyError, ValueError):
             picture = ImageOps.exif_transpose(picture)  # damaged notes of a camera are ignored
@@ -53,11 +50,11 @@ def read_picture(data: bytes, size: int) -> np.ndarray:
             picture = Image.alpha_composite(sheet, picture)
         square = ImageOps.fit(picture.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
     except Image.DecompressionBombError:
-        raise refuse("it has too many pixels", "Shrink it") from None
+        raise _refused("it has too many pixels", "Shrink it") from None
+    except store.BadInput:
+        raise
     except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, store.BadInput):
-            raise
-        raise refuse(f"it cannot be read as a picture ({type(error).__name__})") from None
+        raise _refused(f"it cannot be read as a picture ({type(error).__name__})") from None
     return np.asarray(square).transpose(2, 0, 1)
 
 
@@ -71,39 +68,30 @@ def folder(path, size: int = 64, seed: int = 0) -> Task:
     """
     root = store.user_path(path)
     if not root.is_dir():
-        raise store.BadInput(
-            f"folder {str(root)!r}",
+        raise _wrong(
+            root,
             "it is a file" if root.exists() else "there is no such folder",
             "Pass a folder that holds one folder of pictures for each class",
         )
-    reader = _Reader(root, size)
-    children = _folders(root)
-    ready_made = [child for child in children if child.name.lower() in SPLITS]
-    if len(ready_made) > 1 and len(ready_made) < len(children):
-        others = ", ".join(repr(c.name) for c in children if c not in ready_made)
-        raise store.BadInput(
-            f"folder {str(root)!r}",
-            f"it mixes train, val or test with other folders: {others}",
-            "Move the others away, or pass a folder with one folder for each class",
+    parts = _ready_made(root)
+    tops = parts.values() if parts else [root]
+    classes = sorted({child.name for top in tops for child in _folders(top)})
+    if len(classes) < 2:
+        found = f"only one class folder, {classes[0]!r}" if classes else "no class folders"
+        raise _wrong(
+            root,
+            f"it has {found}",
+            "Put the pictures of each class into a folder of its own; two classes at least",
         )
-    if children and ready_made == children:
-        parts = {SPLITS[child.name.lower()]: child for child in children}
-        if len(parts) < len(children):
-            raise store.BadInput(
-                f"folder {str(root)!r}", "two of its folders are validation", "Keep one of them"
-            )
-        classes = sorted({c.name for child in children for c in _folders(child)})
-        reader.require_classes(classes)
-        read = {name: reader.read(child, classes) for name, child in parts.items()}
-        splits = _complete(root, read, seed)
+    reader = _Reader(root, classes, size)
+    if parts:
+        splits = _complete(root, {name: reader.read(part) for name, part in parts.items()}, seed)
     else:
-        classes = [child.name for child in children]
-        reader.require_classes(classes)
-        whole = reader.read(root, classes)
-        reader.require_pictures(whole, classes, least=5)
+        whole = reader.read(root)
+        reader.require(whole, least=5)
         splits = divide(whole, shares=(0.2, 0.2), seed=seed)
     for name, split in zip(("training", "validation", "test"), splits, strict=True):
-        reader.require_pictures(split, classes, least=1, part=f" for {name}")
+        reader.require(split, part=f" for {name}")
     reader.report()
     return Task(
         root.name,
@@ -116,119 +104,141 @@ def folder(path, size: int = 64, seed: int = 0) -> Task:
     )
 
 
-def read_classes(root: Path, classes: list[str], size: int = 64) -> Split:
-    """Every picture of the folders ``classes`` below ``root``, labelled by the order given.
+def unpacked(name: str, classes: Sequence[str], inside: str | None = None) -> Split:
+    """Every picture of a published archive at 64×64, labelled by the order of ``classes``.
 
-    Raises ``BadInput`` for a class without pictures; warns of files that cannot be read.
+    ``classes`` are folders side by side, in a folder called ``inside`` if given. Raises
+    ``CorruptFile`` unless they are there, and once, and ``BadInput`` for a class without pictures;
+    warns of files that cannot be read.
     """
-    reader = _Reader(root, size)
-    split = reader.read(root, classes)
-    reader.require_pictures(split, classes, least=1)
+    top = store.unpack(name)
+    roots = [
+        path
+        for path in (top, *sorted(top.rglob("*")))
+        if inside in (None, path.name)
+        and "__MACOSX" not in path.parts
+        and all((path / each).is_dir() for each in classes)
+    ]
+    if len(roots) != 1:
+        place = "one folder" if inside is None else f"one folder {inside!r}"
+        raise store.CorruptFile(
+            name,
+            f"the archive does not hold {place} with the folders {', '.join(classes)}",
+            "Get it again from its publisher",
+        )
+    reader = _Reader(roots[0], classes, 64)
+    split = reader.read(roots[0])
+    reader.require(split)
     reader.report()
     return split
+
+
+def _refused(cause: str, cure: str = "Leave it out or save it again as JPEG or PNG"):
+    return store.BadInput("this picture", cause, cure)
+
+
+def _wrong(root: Path, cause: str, cure: str) -> store.BadInput:
+    return store.BadInput(f"folder {str(root)!r}", cause, cure)
 
 
 def _folders(root: Path) -> list[Path]:
     try:
         found = [p for p in root.iterdir() if p.is_dir()]
     except OSError as error:
-        raise store.BadInput(
-            f"folder {str(root)!r}", error.strerror or str(error), "Allow yourself to read it"
-        ) from None
+        raise _wrong(root, error.strerror or str(error), "Allow yourself to read it") from None
     return sorted(p for p in found if not p.name.startswith((".", "__")))
+
+
+def _ready_made(root: Path) -> dict[str, Path]:
+    """The folders train, val and test of ``root``; none where its folders are classes."""
+    children = _folders(root)
+    others = [child for child in children if child.name.lower() not in SPLITS]
+    if others and len(children) - len(others) < 2:
+        return {}
+    if others:
+        names = ", ".join(repr(other.name) for other in others)
+        raise _wrong(
+            root,
+            f"it mixes train, val or test with other folders: {names}",
+            "Move the others away, or pass a folder with one folder for each class",
+        )
+    parts = {SPLITS[child.name.lower()]: child for child in children}
+    if len(parts) < len(children):
+        raise _wrong(root, "two of its folders are validation", "Keep one of them")
+    return parts
 
 
 def _complete(root: Path, read: dict[str, Split], seed: int) -> tuple[Split, Split, Split]:
     """Make up for missing splits: a lone ``val`` is the test set, ``val`` is cut from ``train``."""
     if "train" not in read:
-        raise store.BadInput(
-            f"folder {str(root)!r}",
+        raise _wrong(
+            root,
             f"it has {' and '.join(sorted(read))} but no train",
             "Add a folder named train, or pass a folder with one folder for each class",
         )
     train, val, test = (read.get(name) for name in ("train", "val", "test"))
-    if test is None and val is not None:
+    if test is None:
         val, test = None, val
-    if val is None and test is not None:
+    if test is None:
+        return divide(train, shares=(0.2, 0.2), seed=seed)
+    if val is None:
         train, val, _ = divide(train, shares=(0.2, 0.0), seed=seed)
-    elif test is None:
-        train, val, test = divide(train, shares=(0.2, 0.2), seed=seed)
     return train, val, test
 
 
 class _Reader:
-    """Reads class folders and remembers what it had to leave out."""
+    """Reads the folders ``classes`` and remembers what it had to leave out."""
 
-    def __init__(self, root: Path, size: int):
-        self.root, self.size = root, size
+    def __init__(self, root: Path, classes: Sequence[str], size: int):
+        self.root, self.classes, self.size = root, classes, size
         self.skipped: list[str] = []
         self.seen: dict[bytes, Path] = {}
 
-    def read(self, root: Path, classes: list[str]) -> Split:
+    def read(self, root: Path) -> Split:
         import torch
 
         pictures, labels = [], []
-        for label, name in enumerate(classes):
-            for picture in self._pictures(root / name):
-                pictures.append(picture)
-                labels.append(label)
-        stacked = np.stack(pictures) if pictures else np.empty((0, 3, self.size, self.size))
-        inputs = torch.from_numpy(stacked.astype(np.uint8, copy=False))
-        return Split(inputs, torch.tensor(labels, dtype=torch.int64))
+        for label, name in enumerate(self.classes):
+            pictures += self._pictures(root / name)
+            labels += [label] * (len(pictures) - len(labels))
+        stacked = np.stack(pictures) if pictures else np.empty((0, 3, self.size, self.size), "u1")
+        return Split(torch.from_numpy(stacked), torch.tensor(labels, dtype=torch.int64))
 
     def _pictures(self, root: Path) -> Iterator[np.ndarray]:
-        files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else []
-        for path in files:
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
             if path.name.startswith(".") or path.name.lower() in IGNORED:
                 continue
-            if path.suffix.lower() not in SUFFIXES:
-                self._skip(path, "not a picture by its ending")
-                continue
             try:
-                data = path.read_bytes()
-                digest = hashlib.sha256(data).digest()
-                if digest in self.seen:
-                    other = self.seen[digest].relative_to(self.root)
-                    self._skip(path, f"the same file as {other}")
-                    continue
-                picture = read_picture(data, self.size)
-            except OSError as error:
-                self._skip(path, error.strerror or str(error))
-                continue
+                yield self._picture(path)
             except store.BadInput as error:
                 self._skip(path, error.cause)
-                continue
-            self.seen[digest] = path
-            yield picture
+            except OSError as error:
+                self._skip(path, error.strerror or str(error))
+
+    def _picture(self, path: Path) -> np.ndarray:
+        if path.suffix.lower() not in SUFFIXES:
+            raise _refused("not a picture by its ending")
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).digest()
+        if digest in self.seen:
+            raise _refused(f"the same file as {self.seen[digest].relative_to(self.root)}")
+        picture = read_picture(data, self.size)
+        self.seen[digest] = path
+        return picture
 
     def _skip(self, path: Path, reason: str) -> None:
         self.skipped.append(f"{path.relative_to(self.root)}: {reason}")
 
-    def _why(self) -> str:
-        return (
-            f" ({len(self.skipped)} files left out, first {self.skipped[0]})"
-            if self.skipped
-            else ""
-        )
-
-    def require_classes(self, classes: list[str]) -> None:
-        if len(classes) < 2:
-            found = f"only one class folder, {classes[0]!r}" if classes else "no class folders"
-            raise store.BadInput(
-                f"folder {str(self.root)!r}",
-                f"it has {found}",
-                "Put the pictures of each class into a folder of its own; two classes at least",
-            )
-
-    def require_pictures(
-        self, split: Split, classes: list[str], least: int, part: str = ""
-    ) -> None:
-        for label, name in enumerate(classes):
-            count = int((split.labels == label).sum())
+    def require(self, split: Split, least: int = 1, part: str = "") -> None:
+        counts = np.bincount(split.labels, minlength=len(self.classes)).tolist()
+        left_out = ""
+        if self.skipped:
+            left_out = f" ({len(self.skipped)} files left out, first {self.skipped[0]})"
+        for name, count in zip(self.classes, counts, strict=True):
             if count < least:
                 raise store.BadInput(
                     f"class {name!r} in {str(self.root)!r}",
-                    f"it has {count} usable pictures{part}{self._why()}",
+                    f"it has {count} usable pictures{part}{left_out}",
                     "Add pictures (ten or more is a start), or remove the folder",
                 )
 

@@ -1,12 +1,12 @@
-"""Tasks whose pictures are drawn by the course: made once, then read from the cache."""
+"""Tasks whose pictures the course draws: how they are drawn, and the cache they are kept in."""
 
 import hashlib
 import inspect
 import io
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
-from types import ModuleType
 
 import numpy as np
 
@@ -15,53 +15,68 @@ from tl_course.tasks.task import Split, Task
 
 SEED = 20_26
 
+Array = np.ndarray
+Rng = np.random.Generator
+
 
 def make(
-    module: ModuleType,
+    module: str,
     title: str,
     sizes: tuple[int, int, int],
     overlap: str,
     kind: str | None = None,
     side: int = 64,
 ) -> Task:
-    """A task drawn by ``module.pictures``; ``sizes`` are those of train, val and test.
+    """A task drawn by the ``pictures`` of ``module``; ``sizes`` are those of train, val and test.
 
     ``kind`` is one of several that the module draws: the first argument of its ``pictures``;
     ``side`` is that of a picture, in pixels.
     """
     import torch
 
-    name = module.__name__.rpartition(".")[2]
-    classes, draw = module.CLASSES, module.pictures
+    name = module.rpartition(".")[2]
+    classes, draw = sys.modules[module].CLASSES, sys.modules[module].pictures
     if kind is not None:
         name, classes, draw = f"{name}_{kind}", classes[kind], partial(draw, kind)
     if side != 64:
         name, draw = f"{name}_{side}", partial(draw, size=side)
-    recipe = inspect.getsource(module)
+    recipe = "".join(inspect.getsource(sys.modules[used]) for used in (module, __name__))
     splits = []
     for index, size in enumerate(sizes):
-        labels = np.arange(size) % len(classes)
+        labels = np.arange(size, dtype=np.int64) % len(classes)
         pictures = _cached(draw, recipe, name, labels, SEED + index, side)
-        splits.append(Split(torch.from_numpy(pictures), torch.from_numpy(labels.astype(np.int64))))
-    return Task(
-        name,
-        title,
-        classes,
-        *splits,
-        licence="MIT (drawn by this course)",
-        source=module.__name__,
-        overlap=overlap,
-    )
+        splits.append(Split(torch.from_numpy(pictures), torch.from_numpy(labels)))
+    return Task(name, title, classes, *splits, "MIT (drawn by this course)", module, overlap)
+
+
+def each(
+    draw: Callable[[Rng, int, int], Array], labels: Array, seed: int, size: int, first: int
+) -> Array:
+    """What ``draw`` (of chance, label, size) gives for each label: uint8 (N, 3, size, size), RGB.
+
+    Picture ``i`` has random numbers of its own, from ``seed`` and ``first + i``, so that parts may
+    be drawn one by one and are the same on every run on one machine.
+    """
+    pictures = np.empty((len(labels), 3, size, size), np.uint8)
+    for index, label in enumerate(labels):
+        pictures[index] = draw(np.random.default_rng([seed, first + index]), int(label), size)
+    return pictures
+
+
+def smooth(t: Array) -> Array:
+    """Smooth step: from 0 where ``t`` ≤ 0 to 1 where ``t`` ≥ 1 without a kink."""
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def developed(light: Array) -> Array:
+    """Light in 0 … 1 as uint8; what is brighter is cut off."""
+    return (np.clip(light, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _cached(
-    draw: Callable[..., np.ndarray],
-    recipe: str,
-    name: str,
-    labels: np.ndarray,
-    seed: int,
-    side: int,
-) -> np.ndarray:
+    draw: Callable[..., Array], recipe: str, name: str, labels: Array, seed: int, side: int
+) -> Array:
     """What ``draw`` makes, kept in the cache under a key of ``recipe``, its source code."""
     recipe += f"{len(labels)} {seed} {np.__version__}"
     key = hashlib.sha256(recipe.encode()).hexdigest()[:12]
@@ -83,7 +98,7 @@ def _cached(
     return pictures
 
 
-def _drawn(draw: Callable[..., np.ndarray], labels: np.ndarray, seed: int) -> np.ndarray:
+def _drawn(draw: Callable[..., Array], labels: Array, seed: int) -> Array:
     """``draw(labels, seed)``, by several processes when there are many."""
     import joblib
 

@@ -13,8 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CLASSES = ("healthy", "rust", "blight", "mildew", "mosaic")
+from tl_course.tasks import generated
+from tl_course.tasks.generated import Array, Rng, developed, smooth
+from tl_course.tasks.task import Task
 
+CLASSES = ("healthy", "rust", "blight", "mildew", "mosaic")
+OVERLAP = "slight: plants are in the background of source pictures, no class is a leaf"
+
+Light = tuple[float, float]  # where it comes from: to the right, down
 TABLE = 1024  # entries of an outline's table: finer than a pixel of any picture one would draw
 
 
@@ -22,41 +28,42 @@ TABLE = 1024  # entries of an outline's table: finer than a pixel of any picture
 class _Leaf:
     """One leaf on its pixel grid: where things lie on it, and what it looks like so far."""
 
-    along: np.ndarray  # (n, n), leaf coordinates: 0 at the base of the rib, 1 at its tip
-    across: np.ndarray  # distance to the rib, signed
-    margin: np.ndarray  # distance to the outline, positive inside
+    along: Array  # (n, n), leaf coordinates: 0 at the base of the rib, 1 at its tip
+    across: Array  # distance to the rib, signed
+    margin: Array  # distance to the outline, positive inside
     length: float  # of the leaf, in picture halves
-    mask: np.ndarray  # (n, n), 0 … 1
-    ribs: np.ndarray  # 1 on the midrib
-    veins: np.ndarray  # 1 on the side veins
-    cells: np.ndarray  # int, which field between two side veins
-    bulge: np.ndarray  # 0 on a side vein, 0.5 half way to the next
-    albedo: np.ndarray  # (3, n, n)
-    height: np.ndarray  # (n, n), in picture halves
-    gloss: np.ndarray  # (n, n), 0 … 1
+    mask: Array  # (n, n), 0 … 1
+    ribs: Array  # 1 on the midrib
+    veins: Array  # 1 on the side veins
+    cells: Array  # int, which field between two side veins
+    bulge: Array  # 0 on a side vein, 0.5 half way to the next
+    albedo: Array  # (3, n, n)
+    height: Array  # (n, n), in picture halves
+    gloss: Array  # (n, n), 0 … 1
+
+    @property
+    def side(self) -> int:
+        return len(self.mask)
 
 
-def pictures(labels: np.ndarray, seed: int, size: int = 64, first: int = 0) -> np.ndarray:
+def load(
+    title: str = "Leaf clinic", sizes: tuple[int, int, int] = (1500, 500, 1000), side: int = 64
+) -> Task:
+    """The leaf clinic at ``side`` × ``side``; ``sizes`` are those of train, val and test."""
+    return generated.make(__name__, title, sizes, OVERLAP, side=side)
+
+
+def pictures(labels: Array, seed: int, size: int = 64, first: int = 0) -> Array:
     """Photographs of leaves, one for each label (an index into ``CLASSES``).
 
     Returns uint8 (N, 3, ``size``, ``size``), RGB. Picture ``i`` depends on ``seed``,
     ``first + i``, ``labels[i]`` and ``size`` alone, and is the same on every run on one machine.
     """
-    result = np.empty((len(labels), 3, size, size), np.uint8)
-    for index, label in enumerate(labels):
-        streams = np.random.SeedSequence([seed, first + index]).spawn(4)
-        result[index] = _picture(int(label), *map(np.random.default_rng, streams), size)
-    return result
+    return generated.each(_picture, labels, seed, size, first)
 
 
-def _picture(
-    label: int,
-    scene: np.random.Generator,
-    illness: np.random.Generator,
-    mishap: np.random.Generator,
-    camera: np.random.Generator,
-    size: int,
-) -> np.ndarray:
+def _picture(rng: Rng, label: int, size: int) -> Array:
+    scene, illness, mishap, camera = rng.spawn(4)
     angle = scene.uniform(0, 2 * np.pi)
     steepness = scene.uniform(0.35, 0.95)
     light = (steepness * math.cos(angle), steepness * math.sin(angle))
@@ -64,7 +71,7 @@ def _picture(
     # The leaf is drawn at twice the size and averaged down, which smooths its edges; what lies
     # behind it is out of focus anyway.
     leaf = _leaf(scene, 2 * size)
-    CONDITIONS[CLASSES[label]](illness, leaf)
+    CONDITIONS[label](illness, leaf)
     _mishaps(mishap, leaf, light)
     image = _compose(scene, leaf, _double(_double(ground, 1), 2), light)
     small = 0.25 * (
@@ -77,14 +84,14 @@ def _picture(
 
 
 @functools.lru_cache(maxsize=8)
-def _grid(n: int) -> tuple[np.ndarray, np.ndarray]:
+def _grid(n: int) -> tuple[Array, Array]:
     line = ((np.arange(n, dtype=np.float32) + 0.5) * (2 / n)) - 1
     x, y = np.meshgrid(line, line)
     x.flags.writeable = y.flags.writeable = False
     return x, y
 
 
-def _double(values: np.ndarray, axis: int) -> np.ndarray:
+def _double(values: Array, axis: int) -> Array:
     """Twice as many samples along ``axis``, by one step of quadratic spline subdivision."""
     values = values.swapaxes(0, axis)
     result = np.empty((2 * len(values), *values.shape[1:]), np.float32)
@@ -99,9 +106,7 @@ def _double(values: np.ndarray, axis: int) -> np.ndarray:
     return result.swapaxes(0, axis)
 
 
-def _noise(
-    rng: np.random.Generator, n: int, low: int, high: int = 0, rough: float = 0.6
-) -> np.ndarray:
+def _noise(rng: Rng, n: int, low: int, high: int = 0, rough: float = 0.6) -> Array:
     """Smooth noise (n, n) of standard deviation 1, with octaves from ``low`` to ``high`` cells.
 
     Each octave is ``rough`` times the one before it. Where ``n`` cannot hold an octave it is left
@@ -123,7 +128,7 @@ def _noise(
     return values / (values.std() + 1e-6)
 
 
-def _curve(rng: np.random.Generator, where: np.ndarray, knots: int) -> np.ndarray:
+def _curve(rng: Rng, where: Array, knots: int) -> Array:
     """Smooth noise in one dimension, read at ``where`` (0 … ``knots``, then again)."""
     line = rng.standard_normal(knots, np.float32)
     while len(line) < 8 * knots:
@@ -132,16 +137,14 @@ def _curve(rng: np.random.Generator, where: np.ndarray, knots: int) -> np.ndarra
     return line[pick]
 
 
-def _step(values: np.ndarray, start: float, end: float) -> np.ndarray:
+def _step(values: Array, start: float, end: float) -> Array:
     """Smooth step: 0 at ``start``, 1 at ``end``."""
-    t = (values - start) * (1 / (end - start))
-    np.clip(t, 0, 1, out=t)
-    return t * t * (3 - 2 * t)
+    return smooth((values - start) * (1 / (end - start)))
 
 
 def _discs(
-    n: int, xs: np.ndarray, ys: np.ndarray, radii: np.ndarray, reach: float = 1.0
-) -> Iterator[tuple[tuple[slice, slice], np.ndarray, np.ndarray]]:
+    n: int, xs: Array, ys: Array, radii: Array, reach: float = 1.0
+) -> Iterator[tuple[tuple[slice, slice], Array, Array]]:
     """For each disc its window of the grid, and there the place (dx, dy) in radii.
 
     The windows of discs outside the picture are empty.
@@ -155,30 +158,34 @@ def _discs(
         yield window, (grid_x[window] - x) / radius, (grid_y[window] - y) / radius
 
 
-def _hsv(hue: float, saturation: float, value: float) -> np.ndarray:
+def _turned(x: Array, y: Array, angle: float) -> tuple[Array, Array]:
+    """Places along an axis at ``angle``, and across it."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return x * cos + y * sin, y * cos - x * sin
+
+
+def _hsv(hue: float, saturation: float, value: float) -> Array:
     """Linear-light colour (3, 1, 1); ``hue`` in degrees."""
     colour = np.array(colorsys.hsv_to_rgb(hue / 360 % 1, saturation, value), np.float32)
     return (colour**2)[:, None, None]
 
 
-def _blend(image: np.ndarray, alpha: np.ndarray, colour: np.ndarray) -> None:
+def _blend(image: Array, alpha: Array, colour: Array) -> None:
     difference = colour - image
     difference *= alpha
     image += difference
 
 
-def _slopes(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    n = len(height)
-    across, down = np.zeros_like(height), np.zeros_like(height)
-    across[:, 1:-1] = (height[:, 2:] - height[:, :-2]) * (n / 4)
-    down[1:-1] = (height[2:] - height[:-2]) * (n / 4)
+def _slopes(height: Array) -> tuple[Array, Array]:
+    down, across = (slope * (len(height) / 2) for slope in np.gradient(height))
+    across[:, [0, -1]] = down[[0, -1]] = 0
     return across, down
 
 
 # Backgrounds
 
 
-def _background(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.ndarray:
+def _background(rng: Rng, light: Light, n: int) -> Array:
     kinds = (_soil, _gravel, _wood, _grass, _cloth, _bokeh, _table, _foliage)
     ground = kinds[rng.integers(len(kinds))](rng, light, n)
     if rng.random() < 0.5:
@@ -189,13 +196,13 @@ def _background(rng: np.random.Generator, light: tuple[float, float], n: int) ->
     return np.maximum(ground, 0)
 
 
-def _lit(colour: np.ndarray, height: np.ndarray, light: tuple[float, float]) -> np.ndarray:
+def _lit(colour: Array, height: Array, light: Light) -> Array:
     across, down = _slopes(height)
     shade = (1 - across * light[0] - down * light[1]) / np.sqrt(1 + across**2 + down**2)
     return colour * np.clip(shade, 0.15, 1.8)
 
 
-def _soil(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.ndarray:
+def _soil(rng: Rng, light: Light, n: int) -> Array:
     coarse = _noise(rng, n, 8, 64, 0.9)
     colour = _hsv(rng.uniform(18, 40), rng.uniform(0.2, 0.6), rng.uniform(0.25, 0.65))
     colour = colour * (1 + 0.25 * _noise(rng, n, 4, 16))
@@ -209,7 +216,7 @@ def _soil(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.nd
     return ground
 
 
-def _gravel(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.ndarray:
+def _gravel(rng: Rng, light: Light, n: int) -> Array:
     hue, saturation = rng.uniform(0, 60), rng.uniform(0.02, 0.3)
     ground = _soil(rng, light, n) * 0.4
     scale = rng.uniform(0.7, 1.6)
@@ -229,11 +236,8 @@ def _gravel(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.
     return ground
 
 
-def _wood(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.ndarray:
-    x, y = _grid(n)
-    angle = rng.uniform(0, np.pi)
-    along = x * math.cos(angle) + y * math.sin(angle)
-    across = y * math.cos(angle) - x * math.sin(angle)
+def _wood(rng: Rng, light: Light, n: int) -> Array:
+    along, across = _turned(*_grid(n), rng.uniform(0, np.pi))
     width = rng.uniform(0.3, 0.9)
     board = np.floor(across / width + 10)
     wave = across + 0.012 * _noise(rng, n, 4) + 0.06 * _curve(rng, along * 1.2 + 5 + 7 * board, 64)
@@ -244,21 +248,19 @@ def _wood(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.nd
     return colour * (tone * (1 - 0.7 * _step(gap, 0.47, 0.495)))
 
 
-def _grass(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.ndarray:
-    x, y = _grid(n)
+def _grass(rng: Rng, light: Light, n: int) -> Array:
     hue = rng.uniform(60, 125)
     ground = np.broadcast_to(_hsv(hue, 0.6, 0.15), (3, n, n)).copy()
     for _ in range(4):
-        angle = rng.normal(np.pi / 2, 0.5)
+        _, across = _turned(*_grid(n), rng.normal(np.pi / 2, 0.5))
         bend = 0.25 * _noise(rng, n, 4)
-        across = y * math.cos(angle) - x * math.sin(angle) + 0.3 * bend
-        blade = _curve(rng, (across + 3) * rng.uniform(7, 14), 128)
+        blade = _curve(rng, (across + 0.3 * bend + 3) * rng.uniform(7, 14), 128)
         colour = _hsv(hue + rng.normal(0, 12), rng.uniform(0.4, 0.8), rng.uniform(0.3, 0.7))
         _blend(ground, _step(blade + 0.6 * bend, 0.3, 0.6), colour * (0.6 + 0.3 * blade))
     return ground
 
 
-def _cloth(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.ndarray:
+def _cloth(rng: Rng, light: Light, n: int) -> Array:
     x, y = _grid(n)
     threads = rng.uniform(10, 45)
     folds = _noise(rng, n, 2, 4)
@@ -271,7 +273,7 @@ def _cloth(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.n
     return _lit(colour * (1 + 0.2 * warp), 0.12 * folds, light)
 
 
-def _bokeh(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.ndarray:
+def _bokeh(rng: Rng, light: Light, n: int) -> Array:
     hue = rng.uniform(30, 220)
     ground = _hsv(hue, rng.uniform(0.2, 0.7), rng.uniform(0.15, 0.6))
     ground = ground * np.maximum(1 + 0.5 * _noise(rng, n, 2, 4), 0.1)
@@ -285,13 +287,13 @@ def _bokeh(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.n
     return ground
 
 
-def _table(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.ndarray:
+def _table(rng: Rng, light: Light, n: int) -> Array:
     x, y = _grid(n)
     colour = _hsv(rng.uniform(0, 360), rng.uniform(0, 0.25), rng.uniform(0.2, 0.98))
     return colour * (1 - 0.25 * (x * light[0] + y * light[1]) + 0.04 * _noise(rng, n, 8, 64, 1.0))
 
 
-def _foliage(rng: np.random.Generator, light: tuple[float, float], n: int) -> np.ndarray:
+def _foliage(rng: Rng, light: Light, n: int) -> Array:
     hue = rng.uniform(50, 140)
     ground = _hsv(hue, 0.6, 0.2) * np.maximum(1 + 0.5 * _noise(rng, n, 4, 16), 0.1)
     for _ in range(int(rng.integers(3, 7))):
@@ -299,13 +301,13 @@ def _foliage(rng: np.random.Generator, light: tuple[float, float], n: int) -> np
     return ground
 
 
-def _other_leaf(rng: np.random.Generator, ground: np.ndarray, hue: float) -> None:
+def _other_leaf(rng: Rng, ground: Array, hue: float) -> None:
     """Paint a leaf of the background: an outline, a rib and some shade, no more."""
     x, y = _grid(ground.shape[1])
     length, angle = rng.uniform(0.8, 1.8), rng.uniform(0, 2 * np.pi)
     x0, y0 = rng.uniform(-1.1, 1.1), rng.uniform(-1.1, 1.1)
-    along = ((x - x0) * math.cos(angle) + (y - y0) * math.sin(angle)) / length + 0.5
-    across = ((y - y0) * math.cos(angle) - (x - x0) * math.sin(angle)) / length
+    along, across = (place / length for place in _turned(x - x0, y - y0, angle))
+    along = along + 0.5
     across = across + rng.uniform(-0.4, 0.4) * (along - 0.5) ** 2
     inner = np.clip(along, 0, 1)
     edge = rng.uniform(0.5, 1.1) * inner * (1 - inner) * (1.4 - 0.8 * inner) - np.abs(across)
@@ -321,7 +323,7 @@ def _other_leaf(rng: np.random.Generator, ground: np.ndarray, hue: float) -> Non
 # The leaf
 
 
-def _leaf(rng: np.random.Generator, n: int) -> _Leaf:
+def _leaf(rng: Rng, n: int) -> _Leaf:
     grid_x, grid_y = _grid(n)
     wobble = _noise(rng, n, 4, 8)
     sway = rng.uniform(0.005, 0.035)
@@ -331,8 +333,9 @@ def _leaf(rng: np.random.Generator, n: int) -> _Leaf:
     angle = rng.uniform(0, 2 * np.pi)
     free = max(0.1, 1.1 - length / 2)
     x0, y0 = rng.uniform(-free, free), rng.uniform(-free, free)
-    u = ((x - x0) * math.cos(angle) + (y - y0) * math.sin(angle)) / length + 0.5
-    v = ((y - y0) * math.cos(angle) - (x - x0) * math.sin(angle)) / (length * rng.uniform(0.7, 1))
+    u, v = _turned(x - x0, y - y0, angle)
+    u = u / length + 0.5
+    v /= length * rng.uniform(0.7, 1)
     v += rng.normal(0, 0.25) * (u - 0.5) ** 2
     if rng.random() < 0.25:
         along, across, margin, side = _palmate(rng, u, v)
@@ -368,9 +371,7 @@ def _leaf(rng: np.random.Generator, n: int) -> _Leaf:
     return leaf
 
 
-def _simple(
-    rng: np.random.Generator, u: np.ndarray, v: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _simple(rng: Rng, u: Array, v: Array) -> tuple[Array, Array, Array, Array]:
     """A leaf with one rib: ovate, lanceolate, heart-shaped, obovate, oak-like or toothed."""
     family = rng.integers(5)
     start, end, width, heart = (
@@ -396,9 +397,7 @@ def _simple(
     return u, v, margin, side
 
 
-def _palmate(
-    rng: np.random.Generator, u: np.ndarray, v: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _palmate(rng: Rng, u: Array, v: Array) -> tuple[Array, Array, Array, Array]:
     """A leaf whose ribs leave one point, like a maple's; distances are to the nearest rib."""
     centre = rng.uniform(0.2, 0.35)
     radius = np.hypot(u - centre, v)
@@ -422,18 +421,17 @@ def _palmate(
     return radius * np.cos(turn), radius * np.sin(turn), margin, side
 
 
-def _colour(rng: np.random.Generator, leaf: _Leaf) -> np.ndarray:
+def _colour(rng: Rng, leaf: _Leaf) -> Array:
     """The colours of the living leaf: green or autumnal, mottled, with veins of another tone.
 
     Returns the net of the finest veins (n, n).
     """
-    n = len(leaf.mask)
     autumn = rng.random() < 0.18
     hue = rng.uniform(28, 62) if autumn else np.clip(rng.normal(95, 18), 58, 150)
     saturation, value = rng.uniform(0.35, 0.75), rng.uniform(0.32, 0.72)
     base = _hsv(hue, saturation, value)
     other = _hsv(hue + rng.normal(0, 16), saturation * rng.uniform(0.7, 1.1), value)
-    mottle = _noise(rng, n, 4, 64, 0.8)
+    mottle = _noise(rng, leaf.side, 4, 64, 0.8)
     tip = rng.normal(0, 0.7) * (leaf.along - 0.5)
     share = np.clip(0.4 + rng.uniform(0, 0.3) * mottle + tip, 0, 1)
     leaf.albedo[:] = base + share * (other - base)
@@ -444,23 +442,22 @@ def _colour(rng: np.random.Generator, leaf: _Leaf) -> np.ndarray:
     tint = _hsv(hue + rng.normal(-8, 14), saturation * rng.uniform(0.3, 1), rng.uniform(0.3, 0.95))
     strength = rng.uniform(0.1, 0.75)
     _blend(leaf.albedo, strength * np.maximum(leaf.ribs, 0.6 * leaf.veins), tint)
-    net = _step(np.abs(_noise(rng, n, 32, 64)), 0.3, 0.0)
+    net = _step(np.abs(_noise(rng, leaf.side, 32, 64)), 0.3, 0.0)
     shade = 1 + rng.uniform(-0.2, 0.2) * net
     leaf.albedo *= shade * (1 - rng.uniform(0, 0.35) * _step(leaf.margin, 0.025, 0))
     return net
 
 
 def _places(
-    rng: np.random.Generator,
+    rng: Rng,
     leaf: _Leaf,
     count: int,
     sizes: tuple[float, float],
-    weight: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    weight: Array | None = None,
+) -> tuple[Array, Array, Array]:
     """1 … ``count`` discs (x, y, radius) on the leaf, likelier where ``weight`` is high."""
-    n = len(leaf.mask)
     xs, ys, radii, luck = rng.random((4, 12 * count + 200), np.float32)
-    columns, rows = (xs * n).astype(int), (ys * n).astype(int)
+    columns, rows = (xs * leaf.side).astype(int), (ys * leaf.side).astype(int)
     chance = leaf.mask[rows, columns] * (leaf.margin[rows, columns] > 0.005)
     if weight is not None:
         chance = chance * weight[rows, columns]
@@ -473,21 +470,20 @@ def _places(
 # Conditions: each paints on the leaf's albedo, height and gloss
 
 
-def _healthy(rng: np.random.Generator, leaf: _Leaf) -> None:
+def _healthy(rng: Rng, leaf: _Leaf) -> None:
     """Leave the leaf as it is."""
 
 
-def _rust(rng: np.random.Generator, leaf: _Leaf) -> None:
+def _rust(rng: Rng, leaf: _Leaf) -> None:
     """Small raised orange-brown pustules in clusters, each in a pale halo."""
-    n = len(leaf.mask)
     severity = rng.uniform(0, 1)
-    crowd = _step(_noise(rng, n, 4, 8), 0.5 - 1.2 * severity, 1.2 - 1.0 * severity)
+    crowd = _step(_noise(rng, leaf.side, 4, 8), 0.5 - 1.2 * severity, 1.2 - 1.0 * severity)
     scale = rng.uniform(0.016, 0.026) * leaf.length / 1.5
     crowd = np.maximum(crowd, 0.06)
     discs = _places(rng, leaf, int(24 + 75 * severity), (0.45 * scale, 1.8 * scale), crowd)
-    spots, halo = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
+    spots, halo = np.zeros_like(leaf.mask), np.zeros_like(leaf.mask)
     ages = rng.uniform(0.55, 1, 128).tolist()
-    for age, (window, dx, dy) in zip(ages, _discs(n, *discs, 2.4), strict=False):
+    for age, (window, dx, dy) in zip(ages, _discs(leaf.side, *discs, 2.4), strict=False):
         distance = dx**2 + dy**2
         np.maximum(spots[window], age * _step(distance, 1.4, 0.6), out=spots[window])
         np.maximum(halo[window], _step(distance, 5, 0.3), out=halo[window])
@@ -502,16 +498,15 @@ def _rust(rng: np.random.Generator, leaf: _Leaf) -> None:
     leaf.gloss *= 1 - 0.7 * spots
 
 
-def _blight(rng: np.random.Generator, leaf: _Leaf) -> None:
+def _blight(rng: Rng, leaf: _Leaf) -> None:
     """Irregular dead patches with concentric rings and a yellow rim, often from the edge."""
-    n = len(leaf.mask)
     severity = rng.uniform(0, 1)
-    rough = _noise(rng, n, 4, 32, 0.8)
+    rough = _noise(rng, leaf.side, 4, 32, 0.8)
     edge = _step(leaf.margin, 0.09, 0.0) if rng.random() < 0.65 else None
     sizes = (0.1 * leaf.length, (0.16 + 0.13 * severity) * leaf.length)
     patches = _places(rng, leaf, int(1.3 + 3.5 * severity * rng.random()), sizes, edge)
-    grid_x, grid_y = _grid(n)
-    distance = np.full((n, n), 9, np.float32)
+    grid_x, grid_y = _grid(leaf.side)
+    distance = np.full((leaf.side, leaf.side), 9, np.float32)
     for x, y, radius in zip(*patches, strict=True):
         np.minimum(distance, np.hypot(grid_x - x, grid_y - y) / radius, out=distance)
     distance += rng.uniform(0.12, 0.24) * rough
@@ -528,16 +523,15 @@ def _blight(rng: np.random.Generator, leaf: _Leaf) -> None:
     leaf.gloss *= 1 - 0.8 * patch
 
 
-def _mildew(rng: np.random.Generator, leaf: _Leaf) -> None:
+def _mildew(rng: Rng, leaf: _Leaf) -> None:
     """White to grey powder in diffuse round colonies that run into each other."""
-    n = len(leaf.mask)
     severity = rng.uniform(0, 1)
-    film = _noise(rng, n, 8, 64, 0.9)
-    powder = _noise(rng, n, 64, 128, 1.0)
+    film = _noise(rng, leaf.side, 8, 64, 0.9)
+    powder = _noise(rng, leaf.side, 64, 128, 1.0)
     sizes = (0.05 * leaf.length, 0.16 * leaf.length)
     colonies = _places(rng, leaf, int(3 + 12 * severity), sizes)
-    cover = np.zeros((n, n), np.float32)
-    for window, dx, dy in _discs(n, *colonies, 1.6):
+    cover = np.zeros_like(leaf.mask)
+    for window, dx, dy in _discs(leaf.side, *colonies, 1.6):
         cover[window] += np.exp(-1.6 * (dx**2 + dy**2))
     cover = _step(cover + 0.22 * film, 0.15, 1.1) * (1 + 0.2 * powder) * (1 - 0.35 * leaf.ribs)
     white = _hsv(rng.uniform(30, 220), rng.uniform(0, 0.12), rng.uniform(0.75, 0.97))
@@ -546,17 +540,16 @@ def _mildew(rng: np.random.Generator, leaf: _Leaf) -> None:
     leaf.gloss *= 1 - 0.9 * np.clip(cover, 0, 1)
 
 
-def _mosaic(rng: np.random.Generator, leaf: _Leaf) -> None:
+def _mosaic(rng: Rng, leaf: _Leaf) -> None:
     """Light and dark fields that the veins bound, blistered."""
     from scipy.ndimage import uniform_filter
 
-    n = len(leaf.mask)
     severity = rng.uniform(0, 1)
-    rough = _noise(rng, n, 8, 32, 0.8)
+    rough = _noise(rng, leaf.side, 8, 32, 0.8)
     rows = np.abs(leaf.across) * rng.uniform(5, 10) + 0.5 * leaf.bulge + 0.25 * rough
     tones = rng.uniform(-1, 1, 251).astype(np.float32)
     field = tones[(leaf.cells * 31 + np.floor(rows).astype(np.int32) * 7) % 251]
-    reach = 2 * int(n * rng.uniform(0.004, 0.014)) + 1
+    reach = 2 * int(leaf.side * rng.uniform(0.004, 0.014)) + 1
     field = uniform_filter(uniform_filter(field, reach), reach)
     soft = rng.uniform(0.1, 0.4)
     share = _step(field + 0.6 * rough, -soft, soft) * (1 - 0.7 * np.maximum(leaf.ribs, leaf.veins))
@@ -566,31 +559,24 @@ def _mosaic(rng: np.random.Generator, leaf: _Leaf) -> None:
     leaf.height += leaf.length * (0.01 + 0.02 * severity) * (1 - share) * leaf.bulge
 
 
-CONDITIONS = {
-    "healthy": _healthy,
-    "rust": _rust,
-    "blight": _blight,
-    "mildew": _mildew,
-    "mosaic": _mosaic,
-}
+CONDITIONS = (_healthy, _rust, _blight, _mildew, _mosaic)  # in the order of CLASSES
 
 
 # What happens to every leaf, whatever its condition: these must not tell the conditions apart
 
 
-def _mishaps(rng: np.random.Generator, leaf: _Leaf, light: tuple[float, float]) -> None:
-    n = len(leaf.mask)
+def _mishaps(rng: Rng, leaf: _Leaf, light: Light) -> None:
     if rng.random() < 0.35:
         dirt = _hsv(rng.uniform(5, 45), rng.uniform(0.1, 0.7), rng.uniform(0.1, 0.6))
         specks = _places(rng, leaf, int(rng.integers(3, 30)), (0.008, 0.03))
-        for window, dx, dy in _discs(n, *specks, 1.3):
+        for window, dx, dy in _discs(leaf.side, *specks, 1.3):
             _blend(leaf.albedo[:, *window], 0.85 * _step(dx**2 + 2 * dy**2, 1.3, 0.8), dirt)
     if rng.random() < 0.3:
         _holes(rng, leaf)
     if rng.random() < 0.2:
         splashes = _places(rng, leaf, int(rng.integers(1, 4)), (0.03, 0.09))
         splash = _hsv(rng.uniform(20, 60), rng.uniform(0, 0.3), rng.uniform(0.6, 0.95))
-        for window, dx, dy in _discs(n, *splashes, 1.3):
+        for window, dx, dy in _discs(leaf.side, *splashes, 1.3):
             core = rng.uniform(0.2, 0.7)
             cover = _step(_ragged(dx, dy, 9 * core), 1.2, core)
             _blend(leaf.albedo[:, *window], 0.8 * cover, splash)
@@ -598,29 +584,27 @@ def _mishaps(rng: np.random.Generator, leaf: _Leaf, light: tuple[float, float]) 
         _drops(rng, leaf, light)
 
 
-def _ragged(dx: np.ndarray, dy: np.ndarray, twist: float) -> np.ndarray:
+def _ragged(dx: Array, dy: Array, twist: float) -> Array:
     """Distance to the centre of a disc whose outline (distance 1) waves irregularly."""
     turn = np.arctan2(dy, dx)
     return np.hypot(dx, dy) + 0.1 * np.sin(3 * turn + twist) + 0.06 * np.sin(7 * turn + 2 * twist)
 
 
-def _holes(rng: np.random.Generator, leaf: _Leaf) -> None:
+def _holes(rng: Rng, leaf: _Leaf) -> None:
     """Bites of an insect: the background shows through, the rim is dry."""
-    n = len(leaf.mask)
     bites = _places(rng, leaf, int(rng.integers(1, 7)), (0.02, 0.11))
     dry = _hsv(rng.uniform(25, 60), 0.5, rng.uniform(0.3, 0.7))
     squash = rng.uniform(0.6, 1.6, 7).tolist()
-    for index, (window, dx, dy) in enumerate(_discs(n, *bites, 2.0)):
+    for index, (window, dx, dy) in enumerate(_discs(leaf.side, *bites, 2.0)):
         distance = _ragged(dx * squash[index], dy, 9 * squash[index])
         _blend(leaf.albedo[:, *window], 0.6 * _step(distance, 1.35, 1.0), dry)
         leaf.mask[window] *= _step(distance, 0.95, 1.05)
 
 
-def _drops(rng: np.random.Generator, leaf: _Leaf, light: tuple[float, float]) -> None:
+def _drops(rng: Rng, leaf: _Leaf, light: Light) -> None:
     """Water: darker towards the light, brighter away from it, with one small highlight."""
-    n = len(leaf.mask)
     water = _places(rng, leaf, int(rng.integers(3, 16)), (0.02, 0.075))
-    for window, dx, dy in _discs(n, *water, 1.4):
+    for window, dx, dy in _discs(leaf.side, *water, 1.4):
         distance = dx**2 + dy**2
         inside = _step(distance, 1.1, 0.85)
         slope = dx * light[0] + dy * light[1]
@@ -634,15 +618,15 @@ def _drops(rng: np.random.Generator, leaf: _Leaf, light: tuple[float, float]) ->
 # Light and camera
 
 
-def _compose(
-    rng: np.random.Generator, leaf: _Leaf, ground: np.ndarray, light: tuple[float, float]
-) -> np.ndarray:
+def _compose(rng: Rng, leaf: _Leaf, ground: Array, light: Light) -> Array:
     """The lit leaf over its shadow on the background: linear light (3, n, n), made in place."""
-    n = len(leaf.mask)
+    from scipy import ndimage
+
     distance = rng.uniform(0.01, 0.12)
-    shift = [int(-distance * part * n / 2) for part in light]
-    soft = max(1, int(distance * n / 6))
-    shadow = _shadow(leaf.mask, shift, soft)
+    right, down = (int(-distance * part * leaf.side / 2) for part in light)
+    soft = max(1, int(distance * leaf.side / 6))
+    shadow = ndimage.uniform_filter(leaf.mask, 2 * soft + 1, mode="nearest")
+    shadow = ndimage.shift(shadow, (down, right), order=0, mode="nearest")
     ground *= 1 - rng.uniform(0.3, 0.75) * shadow
     across, down = _slopes(leaf.height)
     ambient = rng.uniform(0.35, 0.65)
@@ -656,22 +640,12 @@ def _compose(
     image += polish * leaf.gloss * np.exp(-tilt / width)
     _blend(ground, leaf.mask, image)
     if rng.random() < 0.25:
-        dapple = _step(_noise(rng, n, 4, 8), rng.uniform(-0.5, 0.2), rng.uniform(0.3, 0.8))
+        dapple = _step(_noise(rng, leaf.side, 4, 8), rng.uniform(-0.5, 0.2), rng.uniform(0.3, 0.8))
         ground *= 1 - rng.uniform(0.3, 0.65) * dapple
     return ground
 
 
-def _shadow(mask: np.ndarray, shift: list[int], soft: int) -> np.ndarray:
-    from scipy.ndimage import uniform_filter
-
-    n = len(mask)
-    margin = 2 * max(abs(shift[0]), abs(shift[1])) + 1
-    padded = np.pad(uniform_filter(mask, 2 * soft + 1, mode="nearest"), margin, mode="edge")
-    top, left = margin - shift[1], margin - shift[0]
-    return padded[top : top + n, left : left + n]
-
-
-def _photograph(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+def _photograph(rng: Rng, image: Array) -> Array:
     """White balance, exposure, blur, noise and the tone curve: uint8 (3, size, size)."""
     from scipy.ndimage import gaussian_filter, uniform_filter1d
 
@@ -696,4 +670,4 @@ def _photograph(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     image = np.where(image > 0.8, 0.8 + 0.2 * np.tanh((image - 0.8) / 0.2), image)
     grain = rng.uniform(0.004, 0.025) * math.sqrt(64 / size)  # larger pictures, finer grain
     image += grain * rng.standard_normal(image.shape, np.float32)
-    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return developed(image)

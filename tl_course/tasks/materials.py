@@ -8,17 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CLASSES = (
-    "bricks",
-    "cracked earth",
-    "fur",
-    "honeycomb",
-    "knitting",
-    "marble",
-    "water",
-    "weave",
-    "wood",
-)
+from tl_course.tasks import generated
+from tl_course.tasks.generated import Array, Rng, developed, smooth
+from tl_course.tasks.task import Task
+
+OVERLAP = "large: such surfaces are part of everyday photographs, though no class is one"
 
 _SUPERSAMPLING = 2
 _TABLE = 64  # side of a noise table: a power of two, so that wrapping around is a bit mask
@@ -29,31 +23,29 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 class _Surface:
     """What the light falls on; arrays (S, S), lengths in units of the material's own cell."""
 
-    height: np.ndarray
-    paint: np.ndarray  # 0 … 1: from the first colour of the palette to the second
-    tint: np.ndarray | float = 1.0  # brightness of the paint
+    height: Array
+    paint: Array  # 0 … 1: from the first colour of the palette to the second
+    tint: Array | float = 1.0  # brightness of the paint
     gloss: float = 0.0
 
 
-def _smooth(x: np.ndarray, low: float, high: float) -> np.ndarray:
+def _smooth(x: Array, low: float, high: float) -> Array:
     """Rise from 0 at ``low`` to 1 at ``high`` (which may be the smaller one) without a kink."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return smooth((x - low) / (high - low))
 
 
-def _whole(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _whole(x: Array) -> tuple[Array, Array]:
     """Integer part as table index, and the fraction that is left."""
     floor = np.floor(x)
     return floor.astype(np.int32), x - floor
 
 
-def _noise(rng: np.random.Generator, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+def _noise(rng: Rng, u: Array, v: Array) -> Array:
     """Smooth value noise in 0 … 1 with blobs about one unit wide."""
     table = rng.random(_TABLE * _TABLE, dtype=np.float32)
     i, x = _whole(u)
     j, y = _whole(v)
-    x = x * x * (3 - 2 * x)
-    y = y * y * (3 - 2 * y)
+    x, y = smooth(x), smooth(y)
     left, right = i & _TABLE - 1, (i + 1) & _TABLE - 1
     upper, lower = (j & _TABLE - 1) * _TABLE, ((j + 1) & _TABLE - 1) * _TABLE
     top = table[upper + left]
@@ -63,15 +55,13 @@ def _noise(rng: np.random.Generator, u: np.ndarray, v: np.ndarray) -> np.ndarray
     return top + y * (bottom - top)
 
 
-def _per_cell(rng: np.random.Generator, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+def _per_cell(rng: Rng, i: Array, j: Array) -> Array:
     """One random number in 0 … 1 for each integer cell."""
     table = rng.random(_TABLE * _TABLE, dtype=np.float32)
     return table[(j & _TABLE - 1) * _TABLE + (i & _TABLE - 1)]
 
 
-def _voronoi(
-    rng: np.random.Generator, u: np.ndarray, v: np.ndarray, jitter: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _voronoi(rng: Rng, u: Array, v: Array, jitter: float) -> tuple[Array, Array, Array]:
     """Distance to the cell's border, to its centre, and a random number for each cell.
 
     Centres lie on a unit grid, moved by up to half of ``jitter`` (cellular noise, Worley 1996).
@@ -239,20 +229,11 @@ def _wood(rng, u, v):
     return _Surface(height, paint, 0.85 + 0.3 * fibre - 0.35 * pore, 0.1)
 
 
-_RECIPES = {
-    "bricks": _bricks,
-    "cracked earth": _cracked_earth,
-    "fur": _fur,
-    "honeycomb": _honeycomb,
-    "knitting": _knitting,
-    "marble": _marble,
-    "water": _water,
-    "weave": _weave,
-    "wood": _wood,
-}
+_RECIPES = (_bricks, _cracked_earth, _fur, _honeycomb, _knitting, _marble, _water, _weave, _wood)
+CLASSES = tuple(recipe.__name__[1:].replace("_", " ") for recipe in _RECIPES)
 
 
-def _viewpoint(rng: np.random.Generator, side: int) -> tuple[np.ndarray, np.ndarray, float]:
+def _viewpoint(rng: Rng, side: int) -> tuple[Array, Array, float]:
     """Material coordinates of each pixel, turned, scaled, tilted away and moved; cells across."""
     cells = 4.0 * 2.4 ** rng.random()
     line = (np.arange(side, dtype=np.float32) + 0.5) / side - 0.5
@@ -265,7 +246,7 @@ def _viewpoint(rng: np.random.Generator, side: int) -> tuple[np.ndarray, np.ndar
     return u.astype(np.float32), v.astype(np.float32), cells
 
 
-def _palette(rng: np.random.Generator) -> np.ndarray:
+def _palette(rng: Rng) -> Array:
     """Two colours (2, 3), hue and brightness at random; either one may be the lighter."""
     hue = rng.random() + rng.normal(0, 0.12, 2)
     saturation = rng.uniform(0.1, 0.65, 2)
@@ -274,7 +255,7 @@ def _palette(rng: np.random.Generator) -> np.ndarray:
     return (value[:, None] * (1 - saturation[:, None] * (1 - wheel))).astype(np.float32)
 
 
-def _lit(rng: np.random.Generator, surface: _Surface, cells: float) -> np.ndarray:
+def _lit(rng: Rng, surface: _Surface, cells: float) -> Array:
     """Colours (3, S, S) of the surface under one lamp: diffuse, glossy and ambient light."""
     side = surface.height.shape[0]
     relief = np.float32(side / cells * rng.uniform(0.8, 1.4))
@@ -292,7 +273,7 @@ def _lit(rng: np.random.Generator, surface: _Surface, cells: float) -> np.ndarra
     return colour * (surface.tint * (0.25 + diffuse)) + shine
 
 
-def _developed(rng: np.random.Generator, light: np.ndarray, size: int) -> np.ndarray:
+def _photographed(rng: Rng, light: Array, size: int) -> Array:
     """Picture uint8 (3, size, size): lens, uneven lighting and exposure drawn at random."""
     from scipy import ndimage
 
@@ -309,19 +290,24 @@ def _developed(rng: np.random.Generator, light: np.ndarray, size: int) -> np.nda
     contrast, level = rng.uniform(0.15, 0.21), rng.uniform(0.4, 0.56)
     light = (light - luma.mean()) * np.float32(contrast / max(luma.std(), 1e-3)) + level
     light += rng.normal(0, 0.012, light.shape).astype(np.float32)
-    return (np.clip(light, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return developed(light)
 
 
-def pictures(labels: np.ndarray, seed: int, size: int = 64, first: int = 0) -> np.ndarray:
+def _picture(rng: Rng, label: int, size: int) -> Array:
+    u, v, cells = _viewpoint(rng, size * _SUPERSAMPLING)
+    surface = _RECIPES[label](rng, u, v)
+    return _photographed(rng, _lit(rng, surface, cells), size)
+
+
+def pictures(labels: Array, seed: int, size: int = 64, first: int = 0) -> Array:
     """Photographs of the materials that ``labels`` (N, indices into ``CLASSES``) name.
 
     Returns uint8 (N, 3, size, size), RGB. Picture i depends on (seed, first + i, labels[i],
     size) alone.
     """
-    result = np.empty((len(labels), 3, size, size), np.uint8)
-    for i, label in enumerate(labels):
-        rng = np.random.default_rng(np.random.SeedSequence([seed, first + i]))
-        u, v, cells = _viewpoint(rng, size * _SUPERSAMPLING)
-        surface = _RECIPES[CLASSES[label]](rng, u, v)
-        result[i] = _developed(rng, _lit(rng, surface, cells), size)
-    return result
+    return generated.each(_picture, labels, seed, size, first)
+
+
+def load(training: int = 800) -> Task:
+    """Materials: ``training`` pictures to learn from, 200 to choose, 800 to test."""
+    return generated.make(__name__, "Materials", (training, 200, 800), OVERLAP)

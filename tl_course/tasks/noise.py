@@ -6,28 +6,39 @@ Each kind is noise with a power spectrum of its own; networks can learn from suc
 
 import numpy as np
 
+from tl_course.tasks import generated
+from tl_course.tasks.generated import Array, Rng
+from tl_course.tasks.task import Task
+
 CLASSES = ("white", "pink", "brown", "fine", "coarse", "streaks", "spots", "patches")
 
 
-def pictures(labels: np.ndarray, seed: int, size: int = 64, first: int = 0) -> np.ndarray:
+def load() -> Task:
+    """250 textures a kind to train, 25 to choose, 50 to test."""
+    return generated.make(
+        __name__, "Noise textures", (2000, 200, 400), "of textures alone: no photograph is noise"
+    )
+
+
+def pictures(labels: Array, seed: int, size: int = 64, first: int = 0) -> Array:
     """Textures of noise, one for each label (an index into ``CLASSES``).
 
     Returns uint8 (N, 3, ``size``, ``size``), RGB. Picture ``i`` depends on ``seed``,
     ``first + i`` and ``labels[i]`` alone.
     """
-    result = np.empty((len(labels), 3, size, size), np.uint8)
-    for index, label in enumerate(labels):
-        rng = np.random.default_rng([seed, first + index])
-        grey = _texture(CLASSES[int(label)], rng, size)
-        grey = (grey - grey.mean()) / (grey.std() + 1e-9)
-        dark = rng.uniform(0, 1, (3, 1, 1))
-        light = (dark + rng.uniform(0.4, 0.6, (3, 1, 1))) % 1  # far from it in every channel
-        mixed = np.clip(0.5 + rng.uniform(0.15, 0.4) * grey, 0, 1)
-        result[index] = (255 * (dark + (light - dark) * mixed)).round()
-    return result
+    return generated.each(_picture, labels, seed, size, first)
 
 
-def _texture(kind: str, rng: np.random.Generator, size: int) -> np.ndarray:
+def _picture(rng: Rng, label: int, size: int) -> Array:
+    grey = _texture(CLASSES[label], rng, size)
+    grey = (grey - grey.mean()) / (grey.std() + 1e-9)
+    dark = rng.uniform(0, 1, (3, 1, 1))
+    light = (dark + rng.uniform(0.4, 0.6, (3, 1, 1))) % 1  # far from it in every channel
+    mixed = np.clip(0.5 + rng.uniform(0.15, 0.4) * grey, 0, 1)
+    return (255 * (dark + (light - dark) * mixed)).round()
+
+
+def _texture(kind: str, rng: Rng, size: int) -> Array:
     down, across = np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size), indexing="ij")
     radius = np.hypot(down, across)
     radius[0, 0] = 1 / size  # the mean: any finite weight will do, it is taken out again
@@ -50,11 +61,11 @@ def _texture(kind: str, rng: np.random.Generator, size: int) -> np.ndarray:
     return texture
 
 
-def _band(radius: np.ndarray, centre: float) -> np.ndarray:
+def _band(radius: Array, centre: float) -> Array:
     return np.exp(-(((radius - centre) / (0.2 * centre)) ** 2))
 
 
-def _streaks(down: np.ndarray, across: np.ndarray, angle: float) -> np.ndarray:
+def _streaks(down: Array, across: Array, angle: float) -> Array:
     """Long along ``angle`` and thin across it."""
     along = down * np.sin(angle) + across * np.cos(angle)
     beside = across * np.sin(angle) - down * np.cos(angle)

@@ -43,40 +43,24 @@ MEANINGS = str.maketrans("123456789", "475982136")
 # Caesar's cipher: every letter moves eleven places on
 CIPHER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "lmnopqrstuvwxyzabcdefghijk")
 # stems of Spanish numerals → invented ones; endings such as -enta and -ce stay, they are grammar
-ROOTS = {
-    "cero": "wika",
-    "uno": "alo",
-    "once": "albce",
-    "dos": "lep",
-    "dós": "lép",
-    "doce": "lepce",
-    "tres": "faug",
-    "trés": "fáug",
-    "trece": "faugce",
-    "trei": "faugi",
-    "cuatro": "bulmo",
-    "cuar": "bulm",
-    "cator": "bulmir",
-    "cinco": "ragua",
-    "cincu": "ragu",
-    "quinientos": "ragihodros",
-    "quin": "ragi",
-    "seis": "pavu",
-    "séis": "pávu",
-    "ses": "pav",
-    "siete": "zyfra",
-    "set": "zyf",
-    "ocho": "jimba",
-    "och": "jimb",
-    "nueve": "glirke",
-    "nov": "glirk",
-    "diez": "vash",
-    "dieci": "vashi",
-    "veint": "skor",
-    "cient": "hodr",
-    "cien": "hod",
-    "mil": "porf",
-}
+ROOTS = dict(
+    root.split(":")
+    for line in (
+        "cero:wika",
+        "uno:alo once:albce",
+        "dos:lep dós:lép doce:lepce",
+        "tres:faug trés:fáug trece:faugce trei:faugi",
+        "cuatro:bulmo cuar:bulm cator:bulmir",
+        "cinco:ragua cincu:ragu quinientos:ragihodros quin:ragi",
+        "seis:pavu séis:pávu ses:pav",
+        "siete:zyfra set:zyf",
+        "ocho:jimba och:jimb",
+        "nueve:glirke nov:glirk",
+        "diez:vash dieci:vashi veint:skor",
+        "cient:hodr cien:hod mil:porf",
+    )
+    for root in line.split()
+)
 
 
 def _enciphered(words: Sequence[str]) -> list[str]:
@@ -179,24 +163,20 @@ def make(name: str, words: Sequence[str] | Callable[[int], str]) -> Task:
     for number, text in enumerate(words):
         if not text:
             raise store.BadInput(f"language {name!r}", f"{number} has no text", "Write something")
-        if text in seen:
+        if seen.setdefault(text, number) != number:
             raise store.BadInput(
                 f"language {name!r}",
                 f"{text!r} stands for {seen[text]} and for {number}",
                 "Give every number a text of its own",
             )
-        seen[text] = number
     everything = Split(inputs, digits(range(NUMBERS)))
     order = np.random.default_rng(0).permutation(NUMBERS)
-    ends = np.cumsum(SIZES)[:-1]
-    train, val, test = (everything.take(part) for part in np.split(order, ends))
+    parts = np.split(order, np.cumsum(SIZES)[:-1])
     return Task(
         name,
         f"Numbers in {name.removeprefix('numbers_').replace('_', ' ').title()}",
         tuple("0123456789"),
-        train,
-        val,
-        test,
+        *map(everything.take, parts),
         licence="facts of language; written by num2words (LGPL) where it is a real one",
         source="num2words",
         overlap="none: numbers kept for validation and test are the same in every language",
@@ -222,41 +202,37 @@ def lookup(text: str, language: str) -> int | None:
     and ``UnknownName``.
     """
     (text,) = _listed([text])
-    words, bare = spell(language), _bare(text)
-    example = words[32]
-    shown = text.strip() if len(text.strip()) <= 40 else f"a text of {len(text.strip()):,} letters"
-    if not text.strip():
-        raise store.BadInput("An empty line", "there is nothing to read", f"Type {example!r}")
-    if len(text.strip()) > LONGEST:
-        longest = max(map(len, words))
-        raise store.BadInput(
-            shown.capitalize(), f"the longest number here has {longest}", f"Type {example!r}"
-        )
+    words, bare, shown = spell(language), _bare(text), text.strip()
+    letters = len(shown)
+    if letters > 40:
+        shown = f"A text of {letters:,} letters"
+
+    def refused(cause: str, example: int = 32) -> store.BadInput:
+        return store.BadInput(shown or "An empty line", cause, f"Type {words[example]!r}")
+
+    if not shown:
+        raise refused("there is nothing to read")
+    if letters > LONGEST:
+        raise refused(f"the longest number here has {max(map(len, words))}")
     figures = re.sub(r"[\s.,'’]", "", text).lstrip("+-")
     number = int(figures) if figures.isascii() and figures.isdigit() else None
     if number is not None and number < NUMBERS and "-" not in text:
-        raise store.BadInput(shown, "the readers take words", f"Type {words[number]!r}")
-    if number is not None or _beyond(bare, language):
-        raise store.BadInput(
-            shown, "the readers know the numbers from 0 to 9,999", f"Type {words[-1]!r}, say"
-        )
+        raise refused("the readers take words", number)
+    if number is not None or (language == "italian" and _beyond(bare)):
+        raise refused("the readers know the numbers from 0 to 9,999", -1)
     strange = sorted({letter for letter in bare if not "a" <= letter <= "z" and letter not in "ıß"})
-    if strange or not bare:
-        what = f"{', '.join(strange)}: no reader has seen such letters"
-        raise store.BadInput(
-            shown, what if strange else "there is no letter in it", f"Type {example!r}"
-        )
+    if strange:
+        raise refused(f"{', '.join(strange)}: no reader has seen such letters")
+    if not bare:
+        raise refused("there is no letter in it")
     return _known(language).get(bare)
 
 
-def _beyond(bare: str, language: str) -> bool:
-    """Whether ``bare`` starts like a number from 10,000 on: as a larger count of thousands does."""
-    if language == "italian":
-        count, thousands, _ = bare.partition("mila")
-        return bool(re.search("mili(on|ard)", bare)) or (
-            bool(thousands) and _known(language).get(count, 0) >= 10
-        )
-    return False
+def _beyond(bare: str) -> bool:
+    """Whether it starts like an Italian number from 10,000 on: as ten thousands or more do."""
+    count, thousands, _ = bare.partition("mila")
+    many = thousands and _known("italian").get(count, 0) >= 10
+    return bool(many or re.search("mili(on|ard)", bare))
 
 
 def distance(first: str, second: str) -> float:

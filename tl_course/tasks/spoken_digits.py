@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 
 from tl_course import store
-from tl_course.tasks.task import Split, Task
+from tl_course.tasks.task import Split, Task, published
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 RATE = 8_000  # samples a second
@@ -60,14 +60,11 @@ def load() -> Task:
             "it does not hold recordings of all ten digits, numbered from 0 to 49",
             "Get the data set again",
         )
-    published = store.published()["spoken_digits"]
-    return Task(
+    return published(
         "spoken_digits",
         "Spoken digits as spectrograms",
         CLASSES,
-        *(_split(rows) for rows in found.values()),
-        licence=published.licence,
-        source=published.source,
+        [Split.grey(*zip(*rows, strict=True)) for rows in found.values()],
         overlap="none: the source has photographs, no pictures of sound",
     )
 
@@ -117,11 +114,3 @@ def _samples(wav: bytes) -> np.ndarray:
 
 def _part(index: int) -> str:
     return "test" if index < 10 else "val" if index < 15 else "train"
-
-
-def _split(rows: list[tuple[np.ndarray, int]]) -> Split:
-    import torch
-
-    pictures = torch.from_numpy(np.stack([picture for picture, _ in rows]))
-    labels = torch.tensor([label for _, label in rows])
-    return Split(pictures.unsqueeze(1).expand(-1, 3, -1, -1).contiguous(), labels)

@@ -1,5 +1,6 @@
 """What every data set becomes: a ``Task`` with three splits."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,14 @@ class Split:
                 "Check how they were put together",
             )
 
+    @classmethod
+    def grey(cls, pictures, labels) -> "Split":
+        """Grey pictures, uint8 (N, 64, 64), as RGB; ``labels`` are N whole numbers."""
+        import torch
+
+        rgb = torch.as_tensor(np.asarray(pictures)).unsqueeze(1).expand(-1, 3, -1, -1)
+        return cls(rgb.contiguous(), torch.as_tensor(np.asarray(labels, np.int64)))
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -78,14 +87,7 @@ class Task:
         ``n`` is below the number of classes (1 for several answers) or above the number of
         training labels, and for a seed that is not a whole number.
         """
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
-            raise store.BadInput(
-                f"few(n={n!r})", "n is not a whole number", "Pass a count of labels, such as 200"
-            )
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise store.BadInput(
-                f"few(seed={seed!r})", "a seed is a whole number from 0", "Pass seed=0"
-            )
+        n, seed = store.whole("n", n), store.whole("seed", seed, least=0)
         least = 1 if self.train.labels.ndim > 1 else len(self.classes)
         if not least <= n <= len(self.train):
             raise store.BadInput(
@@ -104,18 +106,17 @@ class Task:
         ``BadInput`` where inputs or labels are of another kind.
         """
         import torch
+        from torch.nn.functional import pad
 
         if not isinstance(old, Split):
             raise store.BadInput(
                 f"a {type(old).__name__} to mix in", "it is not a split", "Pass old_task.train"
             )
         parts = [self.train, old]
-        if old.inputs.ndim == self.train.inputs.ndim == 2:
-            longest = max(split.inputs.shape[1] for split in parts)
-            inputs = [_padded(split.inputs, longest) for split in parts]
-        else:
-            inputs = [split.inputs for split in parts]
-        labels = [split.labels for split in parts]
+        inputs, labels = [split.inputs for split in parts], [split.labels for split in parts]
+        if {texts.ndim for texts in inputs} == {2}:
+            longest = max(texts.shape[1] for texts in inputs)
+            inputs = [pad(texts, (0, longest - texts.shape[1])) for texts in inputs]
         if len({(x.dtype, x.shape[1:]) for x in inputs}) + len({y.shape[1:] for y in labels}) > 2:
             raise store.BadInput(
                 f"examples to mix into {self.name!r}",
@@ -133,12 +134,6 @@ class Task:
 
 def _one_or_more(labels: "torch.Tensor") -> bool:
     return labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] > 1)
-
-
-def _padded(texts: "torch.Tensor", length: int) -> "torch.Tensor":
-    padded = texts.new_zeros(len(texts), length)
-    padded[:, : texts.shape[1]] = texts
-    return padded
 
 
 def _draw(split: Split, n: int, rng: np.random.Generator) -> Split:
@@ -181,3 +176,32 @@ def divide(split: Split, shares: tuple[float, float], seed: int = 0) -> tuple[Sp
         parts.append(split.take(chosen))
         rest = np.setdiff1d(rest, chosen)
     return split.take(rng.permutation(rest)), parts[1], parts[0]
+
+
+def enlarged(pictures: np.ndarray, mode: str, brightest: int = 255) -> "torch.Tensor":
+    """Grey pictures (N, height, width) at 64×64: uint8 (N, 64, 64), 255 for the ``brightest``.
+
+    ``mode`` is one of ``torch.nn.functional.interpolate``.
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    grey = torch.from_numpy(pictures).unsqueeze(1).float()
+    large = interpolate(grey, size=(64, 64), mode=mode, align_corners=False).squeeze(1)
+    return (large.clamp(0, brightest) * (255 / brightest)).round().to(torch.uint8)
+
+
+def published(
+    name: str,
+    title: str,
+    classes: tuple[str, ...],
+    splits: Iterable[Split],
+    overlap: str,
+    file: str | None = None,
+) -> Task:
+    """A task read from a published file; the catalogue knows its licence and source.
+
+    ``file`` is the file's name there, by default ``name``.
+    """
+    entry = store.published()[file or name]
+    return Task(name, title, classes, *splits, entry.licence, entry.source, overlap)

@@ -13,20 +13,16 @@ from tl_course.tasks.task import Split, Task
 SIDE, POINTS = 64, 8  # pixels of a picture; size of the letters
 COLUMNS, ROWS = 12, 8  # letters that fit
 ADVANCE = 4.8125  # pixels from letter to letter
-MOST = 250  # of each topic, so that they are about as frequent
 
 
 def load() -> Task:
-    """What ``letters`` gives, each sentence as ``drawn``: the same examples in the same order."""
-    import torch
-
-    task = letters()
+    """The task ``text_letters`` with each sentence ``drawn``: the same splits, the same order."""
+    task = docstrings.load("text_letters")
     parts = {}
     for name in ("train", "val", "test"):
         split = getattr(task, name)
-        pages = np.stack([drawn("".join(map(chr, row)).rstrip("\0")) for row in split.inputs])
-        grey = torch.from_numpy(pages).unsqueeze(1)
-        parts[name] = Split(grey.expand(-1, 3, -1, -1).contiguous(), split.labels)
+        pages = [drawn("".join(map(chr, row)).rstrip("\0")) for row in split.inputs]
+        parts[name] = Split.grey(pages, split.labels)
     return replace(
         task,
         name="text_pictures",
@@ -34,14 +30,6 @@ def load() -> Task:
         overlap="slight: some everyday photographs show writing, no class is text",
         **parts,
     )
-
-
-def letters() -> Task:
-    """The sentences as code points (N, 160): half to train, a seventh to choose, the rest to test.
-
-    Which sentences there are depends a little on the installed versions.
-    """
-    return docstrings.load("text_letters", MOST)
 
 
 def drawn(text: str) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Tiny ImageNet: what resnet10 was pretrained on (200 everyday classes, 64×64)."""
 
+import fnmatch
 import io
+from collections import defaultdict
 from zipfile import ZipFile
 
 import numpy as np
@@ -9,8 +11,9 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from tl_course import store
-from tl_course.tasks.task import Split, Task
+from tl_course.tasks.task import Split, Task, published
 
+TOP = "tiny-imagenet-200"  # the folder that the archive holds
 HELD_OUT = 10  # training pictures a class kept for validation, so that the test is touched once
 
 
@@ -25,17 +28,9 @@ def load() -> Task:
     bar = tqdm(total=sum(map(len, parts)), desc="reading Tiny ImageNet")
     with archive, bar:
         splits = [_read(archive, part, bar) for part in parts]
-        words = archive.read("tiny-imagenet-200/words.txt").decode().splitlines()
-    published = store.published()["tiny_imagenet"]
-    return Task(
-        "tiny_imagenet",
-        "Tiny ImageNet",
-        _short_names(ids, dict(line.split("\t", 1) for line in words)),
-        *splits,
-        licence=published.licence,
-        source=published.source,
-        overlap="it is the source itself",
-    )
+        words = archive.read(f"{TOP}/words.txt").decode().splitlines()
+    classes = _short_names(ids, dict(line.split("\t", 1) for line in words))
+    return published("tiny_imagenet", "Tiny ImageNet", classes, splits, "it is the source itself")
 
 
 def photographs(n: int) -> Split:
@@ -45,42 +40,30 @@ def photographs(n: int) -> Split:
     archive = store.archive("tiny_imagenet")
     with archive:
         test = _listing(archive)[1][2]
-        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= len(test):
-            raise store.BadInput(
-                f"photographs({n!r})", f"there are {len(test):,} test pictures", "Try 500"
-            )
+        n = store.whole("n", n, most=len(test))
         part = [test[index * len(test) // n] for index in range(n)]
         return _read(archive, part, tqdm(disable=True))
 
 
 def _listing(archive: ZipFile) -> tuple[list[str], tuple[list[tuple[str, int]], ...]]:
     """WordNet ids, and the (file, label) pairs of train, val and test."""
-    train, val = [], []
-    files: dict[str, list[str]] = {}
-    published_val = []
-    for name in archive.namelist():
-        if name.endswith(".JPEG"):
-            parts = name.split("/")
-            if parts[1] == "train":
-                files.setdefault(parts[2], []).append(name)
-            elif parts[1] == "val":
-                published_val.append(name)
-    ids = sorted(files)
-    if not ids or not published_val:
+    files: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(fnmatch.filter(archive.namelist(), f"{TOP}/*/*/*.JPEG"), key=_number):
+        _, part, folder, *_ = name.split("/")
+        files[f"{part}/{folder}"].append(name)
+    ids = sorted(place.removeprefix("train/") for place in files if place.startswith("train/"))
+    if not ids or not files["val/images"]:
         raise store.CorruptFile(
             "tiny_imagenet", "the archive holds no train or no val pictures", "Fetch it again"
         )
-    label = {wordnet_id: index for index, wordnet_id in enumerate(ids)}
-    for wordnet_id in ids:
-        names = sorted(files[wordnet_id], key=_number)
-        val += [(name, label[wordnet_id]) for name in names[-HELD_OUT:]]
-        train += [(name, label[wordnet_id]) for name in names[:-HELD_OUT]]
-    lines = archive.read("tiny-imagenet-200/val/val_annotations.txt").decode().splitlines()
+    train, val = [], []
+    for label, wordnet_id in enumerate(ids):
+        pairs = [(name, label) for name in files[f"train/{wordnet_id}"]]
+        train += pairs[:-HELD_OUT]
+        val += pairs[-HELD_OUT:]
+    lines = archive.read(f"{TOP}/val/val_annotations.txt").decode().splitlines()
     answers = dict(line.split("\t")[:2] for line in lines)
-    test = [
-        (name, label[answers[name.rpartition("/")[2]]])
-        for name in sorted(published_val, key=_number)
-    ]
+    test = [(name, ids.index(answers[name.rpartition("/")[2]])) for name in files["val/images"]]
     return ids, (train, val, test)
 
 
