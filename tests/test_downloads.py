@@ -162,13 +162,15 @@ def test_download_once_and_keep(served, server, cache, answer, progress, capsys)
     assert ("photos.zip" in capsys.readouterr().err) == progress
 
 
+MD5 = f"md5:{hashlib.md5(GOOD).hexdigest()}"
+
+
 @localhost
-def test_md5_checksums_are_compared_too(served):
-    served("good", digest=f"md5:{hashlib.md5(GOOD).hexdigest()}")
-    path = store.fetch("photos")
-    assert path.read_bytes() == GOOD
-    path.unlink()
-    served("other", digest=f"md5:{hashlib.md5(GOOD).hexdigest()}")
+def test_md5_checksums_are_compared_too(served, cache):
+    served("good", digest=MD5)
+    assert store.fetch("photos").read_bytes() == GOOD
+    (cache / "published" / "photos.zip").unlink()
+    served("other", digest=MD5)
     with pytest.raises(store.CorruptFile, match="its MD5 is"):
         store.fetch("photos")
 
@@ -294,21 +296,13 @@ REQUEST = requests.Request("GET", "https://example.org/photos.zip").prepare()
     [
         (KeyboardInterrupt(), KeyboardInterrupt, None),
         (
-            OSError(errno.ENOSPC, "No space left"),
+            OSError(errno.ENOSPC, "Full"),
             store.StorageError,
-            "no room left on the disk: .* MB are free .*; 248.1 MB are needed",
+            r"no room left .*248\.1 MB are needed",
         ),
-        (
-            PermissionError(errno.EACCES, "Permission denied"),
-            store.StorageError,
-            r"cannot be written \(Permission denied\)",
-        ),
+        (OSError(errno.EACCES, "Denied"), store.StorageError, r"cannot be written \(Denied\)"),
         (RuntimeError("blocked"), store.NotAvailable, "no connection is possible here"),
-        (
-            requests.ConnectionError(request=REQUEST),
-            store.NotAvailable,
-            "example.org cannot be reached; is there a net",
-        ),
+        (requests.ConnectionError(request=REQUEST), store.NotAvailable, "example.org cannot be re"),
         (requests.exceptions.SSLError(), store.NotAvailable, "no secure connection to the server"),
         (requests.exceptions.InvalidURL("bad"), store.NotAvailable, "could not be asked .bad"),
     ],
@@ -353,21 +347,6 @@ def test_a_populated_cache_is_only_read(offered, cache, monkeypatch):
     with store.archive("photos") as opened:
         assert opened.namelist() == ["photos/1.bin"]
     assert {each: each.stat().st_mtime_ns for each in cache.rglob("*")} == before
-
-
-def test_a_read_only_folder_is_only_read(offered, cache):
-    offered()
-    path = put_in_cache(cache, GOOD)
-    for folder in (path.parent, cache):
-        folder.chmod(0o555)
-    try:
-        if os.access(cache, os.W_OK):
-            pytest.skip("modes do not keep this user from writing")
-        assert store.fetch("photos") == path
-        assert not store.unpack("photos").is_relative_to(cache)
-    finally:
-        for folder in (cache, path.parent):
-            folder.chmod(0o755)
 
 
 @localhost

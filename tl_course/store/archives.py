@@ -133,32 +133,43 @@ def _open(path: Path) -> zipfile.ZipFile:
 
 def _check_members(path: Path) -> None:
     with _open(path) as opened:
-        members = opened.infolist()
+        fault = _fault(opened.infolist(), path.stat().st_size)
+    if fault is not None:
+        cure = "Nothing was unpacked; get the archive from its publisher, or make it again"
+        raise UnsafeArchive(str(path), fault, cure)
+
+
+def _fault(members: list[zipfile.ZipInfo], size: int) -> str | None:
+    """Say what makes an archive of ``size`` bytes unsafe; None if nothing."""
     if len(members) > MAX_MEMBERS:
-        raise _unsafe(path, f"it holds {len(members):,} members, more than {MAX_MEMBERS:,}")
+        return f"it holds {len(members):,} members, more than {MAX_MEMBERS:,}"
     files: set[str] = set()
     folders: set[str] = set()
-    total = 0
     for member in members:
         name = member.orig_filename
-        fault = _member_fault(member, name)
-        if fault is not None:
-            raise _unsafe(path, f"its member {name[:80]!r} {fault}")
-        total += member.file_size
         # Unpacking ignores "." and empty parts, so "a//b" and "a/./b" are the same file.
-        if "//" in name or "./" in name:
-            name = "/".join(part for part in name.split("/") if part not in ("", "."))
-        if name.endswith("/"):
-            folders.add(name[:-1])
-            continue
-        if name in files:
-            raise _unsafe(path, f"its member {name[:80]!r} occurs twice")
-        files.add(name)
-        folders.add(name.rpartition("/")[0])
-    both = files & _with_parents(folders)
-    if both:
-        raise _unsafe(path, f"its member {min(both)[:80]!r} is a file and a folder at once")
-    _check_size(total, path)
+        place = "/".join(part for part in name.split("/") if part not in ("", "."))
+        fault = _member_fault(member, name)
+        if fault is None and place in files and not name.endswith("/"):
+            fault = "occurs twice"
+        if fault is not None:
+            return f"its member {name[:80]!r} {fault}"
+        folder = place
+        if not name.endswith("/"):
+            files.add(place)
+            folder = place.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    if both := files & folders:
+        return f"its member {min(both)[:80]!r} is a file and a folder at once"
+    total = sum(member.file_size for member in members)
+    if total > MAX_BYTES:
+        return f"it unpacks to {total / 2**30:,.1f} GiB, more than {MAX_BYTES / 2**30:.0f} GiB"
+    # Against the file's own size: the members of a bomb may share the same compressed bytes.
+    if total > RATIO_FROM_BYTES and total > MAX_RATIO * size:
+        return f"{size:,} bytes unpack to {total:,} ({total // size:,} times as many)"
+    return None
 
 
 def _member_fault(member: zipfile.ZipInfo, name: str) -> str | None:
@@ -178,28 +189,3 @@ def _member_fault(member: zipfile.ZipInfo, name: str) -> str | None:
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a device or another special file"
     return None
-
-
-def _with_parents(folders: set[str]) -> set[str]:
-    found = set()
-    for folder in folders:
-        while folder and folder not in found:
-            found.add(folder)
-            folder = folder.rpartition("/")[0]
-    return found
-
-
-def _check_size(total: int, path: Path) -> None:
-    if total > MAX_BYTES:
-        cause = f"it unpacks to {total / 2**30:,.1f} GiB, more than {MAX_BYTES / 2**30:.0f} GiB"
-        raise _unsafe(path, cause)
-    # Against the file's own size: the members of a bomb may share the same compressed bytes.
-    size = path.stat().st_size
-    if total > RATIO_FROM_BYTES and total > MAX_RATIO * size:
-        cause = f"{size:,} bytes unpack to {total:,} ({total // size:,} times as many)"
-        raise _unsafe(path, cause)
-
-
-def _unsafe(path: Path, cause: str) -> UnsafeArchive:
-    cure = "Nothing was unpacked; get the archive from its publisher, or make it again"
-    return UnsafeArchive(str(path), cause, cure)

@@ -194,21 +194,14 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def html_title(start: bytes) -> str | None:
-    """Return the title of an HTML page from its first bytes: "" without one, None if not HTML."""
-    text = start.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
-    if not re.match(r"(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head)\b", text, re.I | re.S):
-        return None
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
-    return " ".join(html.unescape(title[1]).split())[:80] if title else ""
-
-
 def html_fault(path: Path) -> str | None:
     """Return what is wrong with a file that holds a web page instead of data, else None."""
     with reading(path), path.open("rb") as file:
-        title = html_title(file.read(65536))
-    if title is None:
+        text = file.read(65536).decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+    if not re.match(r"(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head)\b", text, re.I | re.S):
         return None
+    found = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
+    title = " ".join(html.unescape(found[1]).split())[:80] if found else ""
     return "it is an HTML page, not data" + (f" (its title is “{title}”)" if title else "")
 
 
