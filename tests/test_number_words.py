@@ -56,9 +56,10 @@ def test_numbers_that_anyone_can_check(language, number, text):
     assert spell(language)[number] == text
 
 
-def test_unknown_language():
+@pytest.mark.parametrize("ask", [spell, lambda language: lookup("due", language)])
+def test_unknown_language(ask):
     with pytest.raises(store.UnknownName, match="did you mean 'spanish'"):
-        spell("spannish")
+        ask("spannish")
 
 
 def test_reversed_spanish_has_the_same_words():
@@ -110,13 +111,9 @@ def test_the_same_numbers_are_kept_for_the_test_in_every_language():
 
 
 def test_digits():
-    assert digits([0, 42, 9999, 1200]).tolist() == [
-        [0, 0, 0, 0],
-        [0, 0, 4, 2],
-        [9, 9, 9, 9],
-        [1, 2, 0, 0],
-    ]
-    assert digits([7]).dtype == torch.int64
+    found = digits([0, 42, 9999, 1200])
+    assert found.tolist() == [[0, 0, 0, 0], [0, 0, 4, 2], [9, 9, 9, 9], [1, 2, 0, 0]]
+    assert found.dtype == torch.int64
 
 
 def test_codes_are_padded_code_points_of_folded_text():
@@ -129,18 +126,20 @@ def test_codes_are_padded_code_points_of_folded_text():
     assert codes(["x" * 120]).shape == (1, 120)
     assert codes(["🙂"]).tolist() == [[0x1F642]]
     assert codes([]).shape == (0, 1) and codes([""]).shape == (1, 1)
+    expected = codes(["due", "tre"])
+    for texts in (
+        (text for text in ("due", "tre")),
+        {"due": 2, "tre": 3},
+        np.array(["due", "tre"]),
+    ):
+        assert torch.equal(codes(texts), expected)
 
 
 @pytest.mark.parametrize(
     ("texts", "length", "message"),
     [
-        ("trentadue", None, "a list of texts"),
-        ([32], None, "a list of texts"),
-        (["due", None], None, "a list of texts"),
-        (b"due", None, "a list of texts"),
-        (None, None, "texts as NoneType: a list of texts"),
-        (32, None, "texts as int: a list of texts"),
-        ((number for number in (1, 2)), None, "a list of texts"),
+        *((texts, None, "a list of texts") for texts in ("trentadue", [32], b"due", ["due", None])),
+        *((texts, None, "a list of texts") for texts in (None, 32, iter((1, 2)))),
         (["x" * 121], None, "a text of 121 letters.*at most 120"),
         (["tre", "quattro"], 6, "a text of 7 letters.*at most 6"),
     ],
@@ -151,28 +150,22 @@ def test_codes_refuse(texts, length, message):
 
 
 def test_a_language_of_ones_own():
-    task = make("strokes", lambda number: f"{number:b}".replace("0", "o").replace("1", "i"))
-    again = make(
-        "strokes", [f"{number:b}".translate({48: "o", 49: "i"}) for number in range(10_000)]
-    )
+    task = make("strokes", lambda number: f"{number:b}")
+    again = make("strokes", [f"{number:b}" for number in range(10_000)])
     assert torch.equal(task.train.inputs, again.train.inputs)
     assert task.classes == (*"0123456789",) and task.title == "Numbers in Strokes"
     assert numbers(task.test) == numbers(tasks.load("numbers_italian").test)
-    for text in (task.licence, task.source, task.overlap):
-        assert text
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["uno", "due"], "with 2 texts.*all of them in order"),
-        (
-            lambda number: "uno" if number == 4321 else str(number % 5000),
-            "stands for 0 and for 5000",
+        (lambda number: str(number % 5000), "stands for 0 and for 5000"),
+        *(
+            (lambda number, pair=pair: pair.get(number, str(number)), "stands for 5 and for 9")
+            for pair in ({5: "A", 9: "a"}, {5: "a", 9: " a\t"}, {5: "é", 9: "e\u0301"})
         ),
-        (lambda number: {5: "A", 9: "a"}.get(number, str(number)), "'a' stands for 5 and for 9"),
-        (lambda number: {5: "a", 9: " a\t"}.get(number, str(number)), "'a' stands for 5 and for 9"),
-        (lambda number: {5: "é", 9: "e\u0301"}.get(number, str(number)), "stands for 5 and for 9"),
         (lambda number: " " if number == 77 else str(number), "77 has no text"),
         (lambda number: str(number) * 31, "a text of 124 letters"),
         (lambda number: number, "a list of texts"),
@@ -198,13 +191,6 @@ def test_similarity_orders_languages_as_their_history_does():
     assert similarity("spanish", "spanish_enciphered") < similarity("spanish", "portuguese")
 
 
-def test_codes_take_anything_that_gives_texts():
-    expected = codes(["due", "tre"])
-    assert torch.equal(codes(text for text in ("due", "tre")), expected)
-    assert torch.equal(codes({"due": 2, "tre": 3}), expected)
-    assert torch.equal(codes(np.array(["due", "tre"])), expected)
-
-
 def test_no_text_at_all_still_gets_an_answer():
     reader = models.load("reader_spanish")
     found = train.predict(reader, codes([""]))
@@ -216,7 +202,7 @@ def test_no_text_at_all_still_gets_an_answer():
 @pytest.mark.parametrize("language", number_words.NAMES)
 def test_every_number_is_found_by_its_words(language):
     words = spell(language)
-    for number in [*range(101), *range(101, 10_000, 97), 9999]:
+    for number in [*range(101), *range(101, 10_000, 97), *range(1000, 10_000, 999)]:
         assert lookup(words[number], language) == number
         assert lookup(f"  {words[number].capitalize()} ", language) == number
 
@@ -244,51 +230,36 @@ def test_case_accents_and_spaces_do_not_matter_to_a_lookup(text, language, numbe
     assert lookup(text, language) == number
 
 
-NOTHING, TOO_LARGE = "there is nothing to read", "the readers know the numbers from 0 to 9,999"
+@pytest.mark.parametrize(
+    ("cause", "texts"),
+    [
+        ("there is nothing to read", ("", " \t ")),
+        ("the longest number here has 39", ("x" * 121, " " + "9" * 5000)),
+        ("the readers take words", ("472", "4 72", "+0", "9999")),
+        (
+            "the readers know the numbers from 0 to 9,999",
+            ("10000", "9" * 100, "-5", "diecimila", "Dieci Mila", "novantanovemilauno")
+            + ("centomila", "un milione", "due milioni"),
+        ),
+        ("no reader has seen such letters", ("тридцать", "due三", "ثلاثة")),
+        ("there is no letter in it", ("٤٧٢", "４７２", "🙂!?", "-", "'")),
+    ],
+)
+def test_lookup_refuses_what_no_reader_can_take(cause, texts):
+    for text in texts:
+        with pytest.raises(store.BadInput, match=cause):
+            lookup(text, "italian")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", f"An empty line: {NOTHING}. Type 'trentadue'"),
-        (" \t ", NOTHING),
-        ("x" * 121, "A text of 121 letters: the longest number here has 39"),
-        ("472", "472: the readers take words. Type 'quattrocentosettantadue'"),
-        ("4 72", "Type 'quattrocentosettantadue'"),
-        ("+0", "Type 'zero'"),
-        ("9999", "Type 'novemilanovecentonovantanove'"),
-        ("10000", TOO_LARGE),
-        ("9" * 100, TOO_LARGE),
-        ("-5", TOO_LARGE),
-        ("diecimila", TOO_LARGE),
-        ("Dieci Mila", TOO_LARGE),
-        ("novantanovemilauno", TOO_LARGE),
-        ("centomila", TOO_LARGE),
-        ("un milione", TOO_LARGE),
-        ("due milioni", TOO_LARGE),
-        ("тридцать", "no reader has seen such letters"),
-        ("due三", "三: no reader has seen such letters"),
-        ("ثلاثة", "no reader has seen such letters"),
-        ("٤٧٢", "there is no letter in it"),
-        ("４７２", "there is no letter in it"),
-        ("🙂!?", "there is no letter in it"),
-        ("-", "there is no letter in it"),
-        ("'", "there is no letter in it"),
+        ("", "An empty line: there is nothing to read. Type 'trentadue'."),
+        ("+4 72", "+4 72: the readers take words. Type 'quattrocentosettantadue'."),
+        ("x" * 121, "A text of 121 letters: the longest number here has 39. Type 'trentadue'."),
     ],
 )
-def test_lookup_refuses_what_no_reader_can_take(text, message):
+def test_what_lookup_says(text, message):
     with pytest.raises(store.BadInput) as caught:
         lookup(text, "italian")
-    assert message in str(caught.value)
-
-
-def test_nine_thousand_is_no_larger_number():
-    words = spell("italian")
-    assert [lookup(words[number], "italian") for number in range(1000, 10_000, 999)] == [
-        *range(1000, 10_000, 999)
-    ]
-
-
-def test_lookup_in_an_unknown_language():
-    with pytest.raises(store.UnknownName, match="did you mean 'italian'"):
-        lookup("due", "itallian")
+    assert str(caught.value) == message
