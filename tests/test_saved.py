@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import nn
 
 from tl_course import models, store, surgery, tasks, train
@@ -49,7 +49,7 @@ def either(request, path, tmp_path):
         return path
     folder, about = tmp_path / "folder", said(path)
     folder.mkdir()
-    save_file(load_file(path), folder / "model.safetensors")
+    save_file(load(path.read_bytes()), folder / "model.safetensors")
     (folder / "model.json").write_text(json.dumps(about))
     rewrite(folder, format=1, sha256=store.sha256(folder / "model.safetensors"))
     return folder
@@ -67,7 +67,7 @@ def write(path, text):
     if path.is_dir():
         (path / "model.json").write_text(text)
     else:
-        save_file(load_file(path), path, {"tl_course": text})
+        save_file(load(path.read_bytes()), path, {"tl_course": text})
 
 
 def rewrite(path, sealed=True, **changes):
@@ -327,7 +327,7 @@ def test_a_json_that_describes_nothing(either, text, why):
 
 
 def test_weights_alone_are_no_saved_model(path):
-    save_file(load_file(path), path)
+    save_file(load(path.read_bytes()), path)
     with pytest.raises(store.CorruptFile, match="nothing in it says how to use its weights"):
         models.open(path)
 
@@ -431,7 +431,7 @@ def test_a_reader_of_another_alphabet_is_refused(tmp_path):
     ],
 )
 def test_weights_that_do_not_fit(path, change, message):
-    state, text = change(load_file(path)), json.dumps(said(path))
+    state, text = change(load(path.read_bytes())), json.dumps(said(path))
     save_file(state, path, {"tl_course": text})
     rewrite(path, sha256=saved._sha256(state))
     with pytest.raises(store.CorruptFile, match=message):
@@ -555,6 +555,7 @@ def test_classes_in_another_order_are_told_once(toy):
         train.evaluate(model, toy.test)
 
 
+@pytest.mark.slow  # draws the pictures where no other test has
 def test_nothing_of_the_course_is_warned_of(no_warning):
     """Every task that needs no file of its own, with the networks that the lessons give it to."""
     pictures = ("leaves", "materials", "digits", "concepts_edges", "concepts_objects")
