@@ -201,7 +201,8 @@ plots.show(chart, alt="Test accuracy of every run, fine-tuning against from scra
 # crosses zero, five runs cannot tell the two apart.
 
 # %%
-gains = {name: evidence.compare(stored, name, 200, "fine-tuning", "from scratch") for name in NAMES}
+runs = evidence.Runs(stored)
+gains = {n: runs.compare("fine-tuning", "from scratch", task=n, labels=200) for n in NAMES}
 sides = {"gain": "pretrained better", "loss": "scratch better"}
 chart = plots.differences(gains, **sides, title="What pretraining buys, with 200 labels")
 plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in gains.items()))

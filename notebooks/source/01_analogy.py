@@ -166,10 +166,8 @@ plots.show(
 # replace Spanish?
 
 # %%
-gains = {
-    source: evidence.compare(stored, "numbers_italian", 30, source, "nothing")
-    for source in models.SOURCES
-}
+runs = evidence.Runs(stored)
+gains = {source: runs.compare(source, "nothing", labels=30) for source in models.SOURCES}
 languages = [source for source in models.SOURCES if not source.startswith("spanish_")]
 languages.sort(key=lambda source: -gains[source].effect)
 
@@ -216,7 +214,7 @@ for name, what in LOST.items():
 
 # %%
 worth = {
-    what.split(":")[0]: evidence.compare(stored, "numbers_italian", 30, "spanish", name)
+    what.split(":")[0]: runs.compare("spanish", name, labels=30)
     for name, what in LOST.items()
     if name != "spanish"
 }
@@ -230,9 +228,7 @@ plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in worth.item
 
 # %%
 for name in LOST:
-    few, many = (
-        evidence.compare(stored, "numbers_italian", n, name, "nothing") for n in (100, 300)
-    )
+    few, many = (runs.compare(name, "nothing", labels=n) for n in (100, 300))
     print(f"{name:21} minus nothing, 100: {few}; 300: {many}")
 
 # %% [markdown]

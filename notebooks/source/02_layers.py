@@ -245,12 +245,13 @@ for stage, known, random in zip(STAGES, probe(network), probe(untrained), strict
 # %%
 stored = evidence.load("sweep_probes")
 print("made with:", stored.attrs["command"])
-means, half = layers.probe_table(stored, "pretrained")
+runs = evidence.Runs(stored)
+means, half = layers.probe_table(runs, "pretrained")
 chart = plots.heat_map(means, half, layers.CHANCE, layers.EXPECTED, "Pretrained")
 plots.show(chart, alt="Probe accuracy by question and stage, pretrained: rises from left to right.")
 
 # %%
-means, half = layers.probe_table(stored, "random")
+means, half = layers.probe_table(runs, "random")
 chart = plots.heat_map(means, half, layers.CHANCE, title="Random weights")
 plots.show(chart, alt="With random weights: edges everywhere, some texture early, little else.")
 
@@ -260,7 +261,7 @@ plots.show(chart, alt="With random weights: edges everywhere, some texture early
 # that the table names.
 
 # %% tags=["nbval-ignore-output"]
-first = {name: layers.readable_at(stored, task) for task, (name, *_) in layers.TABLE.items()}
+first = {name: layers.readable_at(runs, task) for task, (name, *_) in layers.TABLE.items()}
 for name, stage in first.items():
     print(f"{name:9} can be read first after {stage}")
 print(practice.compare("02-objects", first["objects"]))
@@ -365,17 +366,19 @@ for name in STAGES:
 # %%
 changes = evidence.load("sweep_changes")
 print("made with:", changes.attrs["command"])
+moved = evidence.Runs(changes)
+cell = {"strategy": "fine-tuning", "optimizer": "AdamW"}
 for optimizer in ("AdamW", "SGD"):
     curves = {}
     for task in layers.HALVED:
-        weights = layers.moved(changes, task, "change", optimizer)
+        weights = moved.wide("stage", "change", **cell | {"task": task, "optimizer": optimizer})
         curves[f"{layers.TARGETS[task]}: {task}"] = weights.div(weights["layer4"], axis=0)
     chart = plots.by_stage(curves, "moved, layer4 = 1", title=f"Weights, {optimizer}")
     plots.show(chart, alt=f"How far each stage moved with {optimizer}, beside the last, by task.")
 
 # %%
 curves = {
-    f"{layers.TARGETS[task]}: {task}": 1 - layers.moved(changes, task, "cka")
+    f"{layers.TARGETS[task]}: {task}": 1 - moved.wide("stage", "cka", task=task, **cell)
     for task in layers.HALVED
 }
 chart = plots.by_stage(curves, "1 − CKA", title="Features, AdamW")
@@ -418,8 +421,8 @@ table.round(1)
 
 # %%
 curves = {
-    f"{distance}: {task}": layers.probed(stored, task, "pretrained")
-    - layers.probed(stored, task, "random")
+    f"{distance}: {task}": runs.wide("stage", task=task, network="pretrained")
+    - runs.wide("stage", task=task, network="random")
     for task, distance in layers.TARGETS.items()
 }
 chart = plots.by_stage(curves, "accuracy, pretrained − random", title="What learning adds")

@@ -185,12 +185,12 @@ print(f"{max(history.val_accuracy):.2f} right, {history.seconds:.1f} s; cached: 
 # top of the 200 old logits. *Linear probe*: the old head is gone, the new one sees the features.
 
 # %%
-runs = evidence.load("sweep_head")
-print("made with:", runs.attrs["command"])
+frame = evidence.load("sweep_head")
+print("made with:", frame.attrs["command"])
 NAMES = ("pacs_photo", "pacs_sketch", "satellite", "leaves", "digits")
 WAYS = ("old head renamed", "probe on old head", "linear probe")
 cells = [(name, 200) for name in NAMES]
-chart = plots.runs(runs, cells, WAYS, title="An old head and new ones, 200 labels")
+chart = plots.runs(frame, cells, WAYS, title="An old head and new ones, 200 labels")
 plots.show(chart, alt="Renaming old answers is far behind; a new head is best with or without.")
 
 # %%
@@ -211,21 +211,22 @@ print("new head minus renaming, five tasks:", verdict.interval)
 
 # %%
 WAYS = ("fine-tuning", "linear probe", "probe on random backbone")
-chart = plots.runs(runs, [(n, 50) for n in NAMES], WAYS, title="With 50 labels")
+chart = plots.runs(frame, [(n, 50) for n in NAMES], WAYS, title="With 50 labels")
 plots.show(chart, alt="With 50 labels, head alone and fine-tuning overlap except on digits.")
 
 # %%
-chart = plots.runs(runs, [(n, 200) for n in NAMES], WAYS, title="With 200 labels")
+chart = plots.runs(frame, [(n, 200) for n in NAMES], WAYS, title="With 200 labels")
 plots.show(chart, alt="With 200 labels the head alone leads on photographs, and trails elsewhere.")
 
 # %%
-losses = {n: evidence.compare(runs, n, 200, "linear probe", "fine-tuning") for n in NAMES}
+runs = evidence.Runs(frame)
+losses = {n: runs.compare("linear probe", "fine-tuning", task=n, labels=200) for n in NAMES}
 sides = {"gain": "head alone better", "loss": "fine-tuning better"}
 chart = plots.differences(losses, **sides, title="Head alone minus fine-tuning, 200 labels")
 plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in losses.items()))
 
 # %% tags=["nbval-ignore-output"]
-found = evidence.compare(runs, "pacs_photo", 50, "linear probe", "fine-tuning")
+found = runs.compare("linear probe", "fine-tuning", task="pacs_photo", labels=50)
 fewer = round(-100 * found.effect)
 print(practice.compare("03-head", CHOICES[sum(fewer > edge for edge in (2, 10, 20))]))
 

@@ -122,8 +122,8 @@ for way in ("feature extraction", "partial fine-tuning"):
 # among three on validation.
 
 # %%
-runs = evidence.load("sweep_freezing")
-print(f"{len(runs):,} runs, made with:", runs.attrs["command"])
+stored = evidence.load("sweep_freezing")
+print(f"{len(stored):,} runs, made with:", stored.attrs["command"])
 TARGETS = {
     "materials": "Materials (near photographs)",
     "leaves": "Leaves",
@@ -136,7 +136,7 @@ TARGETS = {
 # %%
 WHO = ("fine-tuning", "head alone", "from scratch", "head on random backbone")
 names = {name: name.replace("_", "\n") for name in TARGETS} | {200: "200 labels", 500: "500 labels"}
-hundreds = runs[runs.labels.isin([200, 500])]
+hundreds = stored[stored.labels.isin([200, 500])]
 title = "The head alone and its rivals, with hundreds of labels (points: seeds)"
 chart = freezing.by_group(hundreds, "task", "labels", WHO, names, title=title)
 plots.show(chart, alt="Six targets: where the head alone stands between scratch and fine-tuning.")
@@ -150,7 +150,7 @@ plots.show(chart, alt="Six targets: where the head alone stands between scratch 
 # every target. Seconds of training with 200 labels, and the verdict:
 
 # %%
-seconds = runs[runs.labels == 200].groupby(["task", "strategy"]).seconds.mean().unstack()
+seconds = stored[stored.labels == 200].groupby(["task", "strategy"]).seconds.mean().unstack()
 print(seconds[["head alone", "fine-tuning"]].round(1).to_string())
 verdict = lessons.settle("freeze-1")
 print(f"freeze-1 {verdict.verdict}: {verdict.condition}")
@@ -274,12 +274,11 @@ plots.show(chart, alt="Near and far: three BatchNorm policies, three batch sizes
 
 # %%
 def gain(first, second):
-    found = {}
-    for task in ("materials", "spoken_digits"):
-        for size in (8, 32, 128):
-            here = norms[norms.batch == size]
-            found[f"{task}, {size}"] = evidence.compare(here, task, 200, first, second)
-    return found
+    return {
+        f"{task}, {size}": evidence.Runs(norms).compare(first, second, task=task, batch=size)
+        for task in ("materials", "spoken_digits")
+        for size in (8, 32, 128)
+    }
 
 
 # %%
@@ -317,8 +316,8 @@ print(means.round(2).to_string())
 
 # %%
 title = "Where is the sweet spot? Six targets, five seeds a cell"
-chart = freezing.depth_maps(runs, TARGETS, title=title)
-table = pandas.concat([freezing.standings(runs, name).assign(task=name) for name in TARGETS])
+chart = freezing.depth_maps(stored, TARGETS, title=title)
+table = pandas.concat([freezing.standings(stored, name).assign(task=name) for name in TARGETS])
 # for the text alternative: the depth that is best in most columns
 best = table[table.best].groupby("task").strategy.agg(lambda s: s.value_counts().idxmax())
 alt = "; ".join(f"{name}: most often best {best[name]}" for name in TARGETS)
@@ -346,7 +345,7 @@ print(practice.compare("04-depth", measured))
 # One target as lines. The bars are 95 % intervals of the mean.
 
 # %%
-chart = freezing.depth_lines(runs, "leaves", title="Leaves: how much to freeze, by labels")
+chart = freezing.depth_lines(stored, "leaves", title="Leaves: how much to freeze, by labels")
 plots.show(chart, alt="Accuracy on leaves by labels, one line a depth, and from scratch dashed.")
 
 # %% [markdown]
@@ -377,9 +376,10 @@ print("depth found by experiment minus nothing frozen, mean over cells:", verdic
 # ahead?
 
 # %%
-counts = sorted(set(runs[runs.task == "materials"].labels))
+runs = evidence.Runs(stored)
+counts = runs.counts("materials")
 pair = ("frozen to layer2", "head alone")
-found = {f"{n:,} labels": evidence.compare(runs, "materials", n, *pair) for n in counts}
+found = {f"{n:,} labels": runs.compare(*pair, task="materials", labels=n) for n in counts}
 sides = {"gain": "partial better", "loss": "head alone better"}
 chart = plots.differences(found, **sides, title="Materials: partial fine-tuning minus head alone")
 plots.show(chart, alt="; ".join(f"{name}: {each}" for name, each in found.items()))
@@ -395,7 +395,7 @@ print("partial minus head alone, most labels, mean over targets:", verdict.inter
 # it is for leaves; the darker, the wider.
 
 # %%
-leaves = runs[runs.task == "leaves"].assign(gap=runs.train_accuracy - runs.test_accuracy)
+leaves = stored[stored.task == "leaves"].assign(gap=stored.train_accuracy - stored.test_accuracy)
 gap = leaves.groupby(["strategy", "labels"]).gap.mean().unstack().loc[[*freezing.PRETRAINED]]
 gap.columns = [f"{count:,}" for count in gap.columns]
 chart = plots.heat_map(gap, title="Leaves: training minus test accuracy, by labels")
@@ -445,9 +445,12 @@ plots.show(chart, alt="Five policies on three targets with 50 and 200 labels, wi
 # Compare the circle, fine-tuning at once, with the filled square, features first:
 
 # %%
-cells = [*policies[["task", "labels"]].drop_duplicates().itertuples(index=False, name=None)]
+asked = evidence.Runs(policies)
 pair = ("features until they stop, then all", "fine-tune at once")
-found = {f"{task}, {n}": evidence.compare(policies, task, n, *pair) for task, n in cells}
+found = {
+    f"{cell['task']}, {cell['labels']}": asked.compare(*pair, **cell)
+    for cell in asked.cells("task", "labels")
+}
 sides = {"gain": "features first better", "loss": "at once better"}
 chart = plots.differences(found, **sides, title="Features first minus fine-tuning at once")
 plots.show(chart, alt="; ".join(f"{name}: {each}" for name, each in found.items()))

@@ -115,8 +115,9 @@ plots.show(chart, alt=f"Learning curves of six targets. With 50 labels: {at_50.t
 # 00 with 200 labels. Here is the difference with 50:
 
 # %%
+runs = evidence.Runs(stored)
 for task in TARGETS:
-    print(f"{task:14}", evidence.compare(stored, task, 50, "fine-tuning", "from scratch"))
+    print(f"{task:14}", runs.compare("fine-tuning", "from scratch", task=task, labels=50))
 
 # %% [markdown]
 # ## Worth so many labels
@@ -249,11 +250,12 @@ print("validation accuracy after three epochs, difference:", verdict.interval)
 
 # %%
 for task in shown:
-    longer = evidence.scores(epochs, task, 200, "from scratch")
-    brings = evidence.paired(longer, evidence.scores(stored, task, 200, "from scratch"))
-    left = evidence.paired(evidence.scores(stored, task, 200, "fine-tuning"), longer)
-    print(f"{task:14} longer from scratch brings {brings}")
-    print(f"{'':14} fine-tuning stays ahead by {left}")
+    tuned, alone = (
+        runs.cell(task=task, labels=200, strategy=s) for s in ("fine-tuning", "from scratch")
+    )
+    longer = evidence.Runs(epochs).cell(task=task, labels=200, strategy="from scratch")
+    print(f"{task:14} longer from scratch brings {evidence.paired(longer, alone)}")
+    print(f"{'':14} fine-tuning stays ahead by {evidence.paired(tuned, longer)}")
 
 # %% [markdown]
 # Where the first line lies above zero, the curves above make from scratch look worse than it is;
@@ -347,8 +349,8 @@ plots.show(chart, alt=f"Differences by labels. With the most: {ends.round(2).to_
 
 # %%
 for task in TARGETS:
-    counts = sorted(set(stored[stored.task == task].labels))
-    gains = {n: evidence.compare(stored, task, n, "fine-tuning", "from scratch") for n in counts}
+    counts = runs.counts(task)
+    gains = {n: runs.compare("fine-tuning", "from scratch", task=task, labels=n) for n in counts}
     met = [f"{n:,}" for n, found in gains.items() if found.sign <= 0]
     print(f"{task:14} with {counts[-1]:,}: {gains[counts[-1]]}")
     print(f"{'':14} not ahead with: {', '.join(met) or 'none of the counts measured'}")
@@ -377,9 +379,9 @@ print("advantage with 50 labels minus that with the most:", verdict.interval)
 
 # %%
 def way(task, labels):
-    most = stored[stored.task == task].labels.max()
-    start, goal = guess[task], evidence.scores(stored, task, most, "fine-tuning").mean()
-    return (evidence.scores(stored, task, labels, "fine-tuning") - start) / (goal - start)
+    most = runs.counts(task)[-1]
+    here, goal = (runs.cell(task=task, labels=n, strategy="fine-tuning") for n in (labels, most))
+    return (here - guess[task]) / (goal.mean() - guess[task])
 
 
 larger = {task for task in TARGETS if stored[stored.task == task].labels.max() > 1000}
@@ -424,10 +426,10 @@ rows = {}
 for heading, cells in ROWS.items():
     rows[heading] = None  # a heading in the chart
     for task, n in cells.items():
-        found = evidence.compare(stored, task, n, "fine-tuning", "from scratch")
+        found = runs.compare("fine-tuning", "from scratch", task=task, labels=n)
         rows[f"{TARGETS[task]}, {n:,}"] = found
     if not cells:
-        rows["mean of six targets, 50"] = evidence.pooled(stored, 50, "fine-tuning", "from scratch")
+        rows["mean of six targets, 50"] = runs.pooled("fine-tuning", "from scratch", labels=50)
 sides = {"gain": "helps", "loss": "hurts"}
 chart = plots.differences(rows, **sides, title="The table, measured: target, labels")
 plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in rows.items() if found))
@@ -499,8 +501,9 @@ print(labels.check_labels_needed(labels_needed))
 # from `set(stored.strategy)` and a measured count, whose whole 95 % interval keeps the promise. The
 # check shows the interval.
 #
-# <details><summary>Hint</summary>Or loop: <code>values = evidence.scores(stored, "leaves", labels,
-# start)</code>; the interval begins at <code>evidence.paired(values, np.zeros(5)).low</code>.
+# <details><summary>Hint</summary>Or loop: <code>values = runs.cell(task="leaves", labels=labels,
+# strategy=start)</code>; the interval begins at <code>evidence.paired(values,
+# np.zeros(5)).low</code>.
 # </details>
 
 # %% tags=["exercise"]
@@ -508,7 +511,7 @@ plan = {"start": "from scratch", "labels": 100}
 ### BEGIN SOLUTION
 for count in sorted(set(stored[stored.task == "leaves"].labels), reverse=True):
     for start in sorted(set(stored.strategy)):
-        values = evidence.scores(stored, "leaves", count, start)
+        values = runs.cell(task="leaves", labels=count, strategy=start)
         if evidence.paired(values, np.zeros(len(values))).low >= 0.6:
             plan = {"start": start, "labels": count}
 ### END SOLUTION

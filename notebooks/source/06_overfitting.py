@@ -321,18 +321,18 @@ print(f"training {changed.train_accuracy[-1]:.2f}, validation {changed.val_accur
 # Blue: it helps. Orange: it hurts. Grey: five seeds cannot tell.
 
 # %%
-runs = evidence.load("sweep_cures")
-print("made with:", runs.attrs["command"])
-chart = overfitting.cures(runs, title="What each cure is worth")
-cells = [*runs[["task", "labels"]].drop_duplicates().itertuples(index=False, name=None)]
-effects = runs.groupby("strategy", sort=False).test_balanced.mean()
+stored = evidence.load("sweep_cures")
+print("made with:", stored.attrs["command"])
+chart = overfitting.cures(stored, title="What each cure is worth")
+effects = stored.groupby("strategy", sort=False).test_balanced.mean()
 effects = 100 * (effects - effects["no cure"]).drop("no cure")
 alt = "Mean over tasks, in points: " + ", ".join(f"{n} {e:+.0f}" for n, e in effects.items())
 plots.show(chart, alt=alt)
 
 # %%
+runs = evidence.Runs(stored)
 for name in [*overfitting.CURES][1:]:
-    found = [evidence.compare(runs, *cell, name, "no cure") for cell in cells]
+    found = [runs.compare(name, "no cure", **cell) for cell in runs.cells("task", "labels")]
     # sign is -1, 0 or 1
     shown = "  ".join(f"{100 * each.effect:+5.1f} {'-0+'[each.sign + 1]}" for each in found)
     print(f"{name:22} {shown}")
@@ -352,7 +352,7 @@ print(practice.compare("06-cure", effects[[*CURES]].idxmax()))
 # line is the test accuracy without any cure; the best in the test stands on top.
 
 # %%
-here = runs[runs.task == "leaves"]
+here = stored[stored.task == "leaves"]
 chart = overfitting.gaps(here, title="Leaves, 100 labels: training and test")
 means = here.groupby("strategy")[["train_accuracy", "test_accuracy"]].mean()
 text = [f"{n} {r.train_accuracy:.2f} and {r.test_accuracy:.2f}" for n, r in means.iterrows()]

@@ -101,16 +101,18 @@ plots.show(chart, alt="By steps: Italian rises half way; Spanish falls at once a
 
 # %%
 stored = evidence.load("sweep_forgetting")
-tuned = forgetting.tuned(stored, "reader", "fine-tuning")
+runs = evidence.Runs(stored)
+ours = {"network": "reader", "strategy": "fine-tuning", "frozen": ""}
+tuned = runs.rows(**ours)
 names = {"new job: Italian": "test_accuracy", "old job: Spanish": "source_accuracy"}
 title = "What 100 Italian numbers cost in Spanish"
 chart = forgetting.by_rate(tuned, names, before=tuned.source_before.mean(), title=title)
 plots.show(chart, alt="By learning rate: Spanish falls, Italian rises up to 0.003, then falls.")
 
 # %%
-best = forgetting.best_rate(tuned)  # the best mean validation accuracy in Italian
-left = forgetting.at_rate(tuned, best, "source_accuracy")
-found = evidence.paired(left, forgetting.at_rate(tuned, best, "source_before"))
+best = runs.leader("lr", **ours)  # the best mean validation accuracy in Italian
+left, before = (runs.cell(of, lr=best, **ours) for of in ("source_accuracy", "source_before"))
+found = evidence.paired(left, before)
 print(f"best rate for Italian, by validation: {best:g}; Spanish changes by {found}")
 
 # %% tags=["nbval-ignore-output"]
@@ -171,10 +173,9 @@ for name, values in losses.items():
 
 # %%
 for name in ("fine-tuning", "from scratch"):
-    rows = forgetting.tuned(stored, "reader", name)
-    print(f"{name:13} best rate {forgetting.best_rate(rows):g}")
-low = forgetting.at_rate(tuned, min(tuned.lr), "test_accuracy")
-lost = evidence.paired(forgetting.at_rate(tuned, best, "test_accuracy"), low)
+    print(f"{name:13} best rate {runs.leader('lr', **ours | {'strategy': name}):g}")
+at = ({"lr": lr, "of": "test_accuracy"} for lr in (best, min(tuned.lr)))
+lost = runs.compare(*at, **ours)
 print(f"Italian, at {best:g} minus at {min(tuned.lr):g}: {lost}")
 
 # %% [markdown]
@@ -366,7 +367,7 @@ print(f"after training on leaves at the low rate {low:.2f}")
 # mode, so their statistics stay too.
 
 # %%
-pictured = forgetting.tuned(stored, "resnet10", "fine-tuning")
+pictured = runs.rows(network="resnet10", strategy="fine-tuning", frozen="")
 names = {"new job: leaves": "test_accuracy", "old job: photographs": "source_accuracy"}
 title = "resnet10 learns 200 leaves (ten seeds)"
 chart = forgetting.by_rate(pictured, names, before=pictured.source_before.mean(), title=title)

@@ -252,14 +252,12 @@ plots.show(chart, alt=f"Gain frozen against fine-tuned; {only} of {len(wide)} hu
 # frozen *random* backbone, the grey crosses. Here is frozen minus that, with many labels:
 
 # %%
-named = stored.assign(strategy=stored.source + ", " + stored.strategy)
-pairs = named[["task", "source"]].drop_duplicates().itertuples(index=False, name=None)
-for task, source in sorted(pairs, key=lambda pair: pair[1]):
-    if source not in controls:
-        many = named[named.task == task].labels.max()
-        ours, random = (f"{name}, frozen" for name in (source, "nothing"))
-        found = evidence.compare(named, task, many, ours, random)
-        print(negative_transfer.pair(source, task), found)
+table = evidence.Runs(stored)
+frozen = gains[(gains.strategy == "frozen") & ~gains.source.isin(controls)]
+for source, task in sorted({*zip(frozen.source, frozen.task, strict=True)}):
+    both = ({"source": name} for name in (source, "nothing"))
+    cell = {"task": task, "labels": table.counts(task)[-1], "strategy": "frozen"}
+    print(negative_transfer.pair(source, task), table.compare(*both, **cell))
 
 # %% [markdown]
 # Above zero: the source's features know something useful. *Reversed* is among them, and yet it
@@ -397,7 +395,7 @@ def autopsy(source):
     for heading, start in groups.items():
         found[heading] = None
         for name in [name for name in names if name.startswith(start) and name not in found]:
-            found[name] = evidence.compare(rows, task, labels, name, "from scratch")
+            found[name] = evidence.Runs(rows).compare(name, "from scratch")
     return found, f"{negative_transfer.pair(source, task)}, {labels} labels"
 
 

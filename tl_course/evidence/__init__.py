@@ -2,40 +2,45 @@
 
 from tl_course.evidence.claims import CLAIMS, Claim
 from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.results import chosen, load, machine, means, save
+from tl_course.evidence.results import Runs, chosen, gains, load, machine, means, save
 from tl_course.evidence.runs import (
     best_rates,
+    fit_or_stop,
     flip,
     learned,
     pace,
     repeat,
-    sweep,
+    tested,
     tested_best,
     tune,
 )
-from tl_course.evidence.verdicts import Verdict, compare, gains, pooled, scores
+from tl_course.evidence.sweeps import Sweep, contrasts, grid, sweep
+from tl_course.evidence.verdicts import Verdict
 
 __all__ = [
     "CLAIMS",
     "Claim",
     "Interval",
+    "Runs",
+    "Sweep",
     "Verdict",
     "best_rates",
     "chosen",
-    "compare",
+    "contrasts",
+    "fit_or_stop",
     "flip",
     "gains",
+    "grid",
     "learned",
     "load",
     "machine",
     "means",
     "pace",
     "paired",
-    "pooled",
     "repeat",
     "save",
-    "scores",
     "sweep",
+    "tested",
     "tested_best",
     "tune",
 ]

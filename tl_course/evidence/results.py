@@ -2,11 +2,14 @@
 
 import os
 import platform
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tl_course import store
+from tl_course.evidence.intervals import Interval, mean_paired, paired
 
 if TYPE_CHECKING:
     import pandas
@@ -66,3 +69,160 @@ def means(frame: "pandas.DataFrame") -> "pandas.DataFrame":
     table = rows.groupby(["task", "labels", "strategy"]).test_balanced.mean().unstack()
     order = rows[["task", "labels"]].drop_duplicates().itertuples(index=False, name=None)
     return table.loc[[*order], [*dict.fromkeys(rows.strategy)]]
+
+
+class Runs:
+    """A table of runs that is asked cell by cell: ``task="leaves", labels=200`` is one.
+
+    ``frame`` has a column ``seed``; any other column can tell cells apart, where a text that is
+    missing counts as ``""``.
+    """
+
+    def __init__(self, frame: "pandas.DataFrame") -> None:
+        texts = frame.select_dtypes(["object", "string"]).columns
+        self.frame = frame.fillna(dict.fromkeys(texts, ""))
+        self.frame.attrs = {}  # pandas copies them with every selection
+        self._indexes: dict[tuple, dict[tuple, list]] = {}
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks, in the order in which they first occur."""
+        return [*dict.fromkeys(self.frame.task)]
+
+    def counts(self, task: str) -> list[int]:
+        """The counts of labels stored for a task, rising."""
+        return sorted(self._rows(self.frame, {"task": task}).labels.unique().tolist())
+
+    def rows(self, **where) -> "pandas.DataFrame":
+        """The rows in which each column has the value given. Raises ``UnknownName`` if none has."""
+        found = self._rows(self.frame, where)
+        if found.empty:
+            raise self._missing(self.frame, where)
+        return found
+
+    def cells(self, *columns: str, **where) -> list[dict]:
+        """Every cell that ``columns`` tell apart, in the order in which they first occur.
+
+        Each is ready for ``cell`` and ``compare``: it has the values of ``columns`` and ``where``.
+        """
+        found = self._rows(self.frame, where)[[*columns]].drop_duplicates()
+        return [cell | where for cell in found.to_dict("records")]
+
+    def wide(self, column: str, of: str = "test_balanced", **where) -> "pandas.DataFrame":
+        """What ``cell`` gives for each value of ``column``, side by side: a row a seed."""
+        rows = self.rows(**where).dropna(subset=[of])
+        return rows.pivot(index="seed", columns=column, values=of)[[*rows[column].unique()]]
+
+    def cell(self, of: str = "test_balanced", **where) -> "pandas.Series":
+        """Column ``of`` in one cell, by seed; runs that have no value there are left out.
+
+        Raises ``UnknownName``, which lists what is stored, where there is no run, and ``BadInput``
+        where a seed has several.
+        """
+        import pandas
+
+        columns = tuple(sorted(where))
+        if (of, columns) not in self._indexes:
+            self._indexes[of, columns] = self._index(of, columns)
+        found = self._indexes[of, columns].get(tuple(where[column] for column in columns))
+        if found is None:
+            raise self._missing(self.frame.dropna(subset=[of]), where)
+        seeds, values = zip(*sorted(found), strict=True)
+        if len({*seeds}) < len(seeds):
+            raise store.BadInput(
+                f"the cell {_told(where)}", "a seed has several runs there", "Name more columns"
+            )
+        return pandas.Series(values, pandas.Index(seeds, name="seed"), name=of)
+
+    def compare(self, first, second, confidence: float = 0.95, **where) -> Interval:
+        """``first`` minus ``second`` in one cell, paired by seed.
+
+        Each is a strategy, or a dict of what it has in other columns than ``where`` says (which may
+        be ``of``).
+        """
+        return paired(*self._pair(first, second, where), confidence)
+
+    def mean(self, first, second, cells: Iterable[Mapping]) -> Interval:
+        """The mean over ``cells`` of what ``compare`` compares, paired by seed."""
+        return mean_paired(self._pair(first, second, cell) for cell in cells)
+
+    def pooled(self, first: str, second: str, **where) -> Interval:
+        """The mean of ``compare`` over every task that has both strategies."""
+        rows = self.rows(**where).dropna(subset=["test_balanced"])
+        wide = rows.pivot(index=["task", "seed"], columns="strategy", values="test_balanced")
+        means = wide[[first, second]].dropna().groupby("seed").mean()
+        return paired(means[first], means[second])
+
+    def leader(self, column: str, among: Iterable[str] | None = None, **where):
+        """The value of ``column`` with the best mean accuracy on validation.
+
+        ``among``: of these alone; where some are level, the first. Raises ``UnknownName``.
+        """
+        means = self.rows(**where).groupby(column).val_accuracy.mean()
+        if among is not None:
+            means = means[[store.choose(f"stored {column}", each, means.index) for each in among]]
+        return means.idxmax()
+
+    def _pair(self, first, second, where: Mapping) -> list:
+        both = [s if isinstance(s, Mapping) else {"strategy": s} for s in (first, second)]
+        one, other = (self.cell(**{**where, **columns}) for columns in both)
+        return [*one.align(other)]
+
+    def _index(self, of: str, columns: tuple[str, ...]) -> dict[tuple, list]:
+        """Seed and value of every run, by cell."""
+        rows = self.frame.dropna(subset=[of])
+        keys = rows[[*columns]].itertuples(index=False, name=None)
+        found: dict[tuple, list] = {}
+        for key, *run in zip(keys, rows.seed, rows[of], strict=True):
+            found.setdefault(key, []).append(run)
+        return found
+
+    @staticmethod
+    def _rows(frame: "pandas.DataFrame", where: Mapping) -> "pandas.DataFrame":
+        for column, value in where.items():
+            frame = frame[frame[column] == value]
+        return frame
+
+    def _missing(self, rows: "pandas.DataFrame", where: Mapping) -> store.UnknownName:
+        """Names the first value that no row has, and what is stored in its place."""
+        known = {}
+        for column, value in where.items():
+            if value not in rows[column].values:
+                break
+            known[column] = value
+            rows = self._rows(rows, {column: value})
+        there = f" with {_told(known)}" if known else ""
+        return store.UnknownName(
+            f"{column} {value!r}{there}",
+            "there is no stored run",
+            f"Stored are {', '.join(map(str, rows[column].unique())) or 'none'}",
+        )
+
+
+def _told(where: Mapping) -> str:
+    return ", ".join(f"{column} {value!r}" for column, value in where.items())
+
+
+@cache
+def stored(*names: str) -> Runs:
+    """The stored results of that name, or several as one table, ready to be asked."""
+    import pandas
+
+    return Runs(pandas.concat([load(name) for name in names]))
+
+
+def gains(frame: "pandas.DataFrame", confidence: float = 0.95) -> "pandas.DataFrame":
+    """What each source brings over from scratch: one row a source, task, labels and strategy.
+
+    ``frame`` is the stored ``sweep_suspects``. Columns ``gain``, ``low`` and ``high`` are balanced
+    test accuracies in [-1, 1], paired by seed, with an interval of ``confidence``; ``seeds``.
+    """
+    import pandas
+
+    runs, scratch = Runs(frame), {"source": "nothing", "strategy": "fine-tuned"}
+    rows = []
+    for cell in runs.cells("task", "labels", "source", "strategy"):
+        if cell | scratch != cell:
+            found = runs.compare(cell, cell | scratch, confidence)
+            rows.append(cell | {"gain": found.effect} | vars(found))
+    return pandas.DataFrame(rows).drop(columns="effect")

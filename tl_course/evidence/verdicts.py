@@ -1,14 +1,9 @@
-"""What a verdict is, and the comparisons it rests on."""
+"""What a verdict is, and how rules come to one."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from tl_course import store
-from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.results import chosen
-
-if TYPE_CHECKING:
-    import pandas
+from tl_course.evidence.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -34,50 +29,40 @@ class Verdict:
         return Interval(self.effect, self.low, self.high, self.seeds)
 
 
-def scores(frame: "pandas.DataFrame", task: str, labels: int, strategy: str) -> "pandas.Series":
-    """Balanced test accuracy of one strategy in one cell, by seed. Raises ``UnknownName``."""
-    rows = chosen(frame)
-    rows = rows[(rows.task == task) & (rows.labels == labels)]
-    found = rows[rows.strategy == strategy]
-    if found.empty:
-        stored = ", ".join(dict.fromkeys(rows.strategy)) or "none"
-        raise store.UnknownName(
-            f"strategy {strategy!r} on {task!r} with {labels} labels",
-            "there is no stored run",
-            f"Stored are {stored}",
-        )
-    return found.set_index("seed").test_balanced.sort_index()
+def settled(verdict: str, condition: str, found: Interval, *more: str) -> Verdict:
+    """A verdict whose effect is ``found``; the condition is followed by ``more``.
 
-
-def compare(frame: "pandas.DataFrame", task: str, labels: int, first: str, second: str) -> Interval:
-    """Balanced test accuracy of strategy ``first`` minus ``second`` on one task, paired by seed."""
-    one, other = (scores(frame, task, labels, strategy) for strategy in (first, second))
-    return paired(*one.align(other))
-
-
-def pooled(frame: "pandas.DataFrame", labels: int, first: str, second: str) -> Interval:
-    """The same difference averaged over every task that has both, paired by seed."""
-    rows = chosen(frame)
-    rows = rows[(rows.labels == labels) & rows.strategy.isin([first, second])]
-    wide = rows.pivot(index=["task", "seed"], columns="strategy", values="test_balanced").dropna()
-    means = wide.groupby("seed").mean()
-    return paired(means[first], means[second])
-
-
-def gains(frame: "pandas.DataFrame", confidence: float = 0.95) -> "pandas.DataFrame":
-    """What each source brings over from scratch: one row a source, task, labels and strategy.
-
-    ``frame`` is the stored ``sweep_suspects``. Columns ``gain``, ``low`` and ``high`` are balanced
-    test accuracies in [-1, 1], paired by seed, with an interval of ``confidence``; ``seeds``.
+    ``lessons.settle`` adds the claim and the lesson.
     """
-    import pandas
+    condition = "; ".join((condition, *more))
+    return Verdict("", verdict, condition, found.effect, found.low, found.high, found.seeds)
 
-    keys = ["task", "labels", "source", "strategy"]
-    table = frame.set_index([*keys, "seed"]).test_balanced.sort_index()
-    rows = []
-    for key in frame[keys].drop_duplicates().itertuples(index=False, name=None):
-        scratch = (*key[:2], "nothing", "fine-tuned")
-        if key != scratch:
-            found = paired(*table[key].align(table[scratch]), confidence)
-            rows.append((*key, found.effect, found.low, found.high, found.seeds))
-    return pandas.DataFrame(rows, columns=[*keys, "gain", "low", "high", "seeds"])
+
+def share(shown: Iterable[tuple[str | Mapping, bool]], when: str, unless: str) -> tuple[str, str]:
+    """The verdict and its condition: holds where all is shown, does not where nothing is.
+
+    ``shown``: texts or cells, each with whether it is shown. ``when`` and ``unless`` have a place
+    ``{}`` for those that are and are not.
+    """
+    shown = list(shown)
+    yes, no = (", ".join(by_task(each for each, it in shown if it == side)) for side in (1, 0))
+    if not no:
+        return "holds", when.format(yes)
+    if not yes:
+        return "does-not-hold", f"not {when.format(no)}"
+    return "holds-when", f"{when.format(yes)}; not shown {unless.format(no)}"
+
+
+def by_task(each: Iterable[str | Mapping]) -> list[str]:
+    """Texts as they are; cells by their first two columns, one text for each value of the first.
+
+    Cells of a task and a count of labels: "leaves (25, 50)".
+    """
+    told: dict[str, list[str]] = {}
+    for one in each:
+        if isinstance(one, str):
+            told[one] = []
+        else:
+            first, second, *_ = one.values()
+            told.setdefault(first, []).append(second if isinstance(second, str) else f"{second:,}")
+    return [f"{first} ({', '.join(rest)})" if rest else first for first, rest in told.items()]

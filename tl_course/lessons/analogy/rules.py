@@ -1,14 +1,13 @@
 """The rules of lesson 01."""
 
-from tl_course.evidence import results
-from tl_course.evidence.intervals import paired
-from tl_course.evidence.judging import settled, share
-from tl_course.evidence.verdicts import Verdict, compare
+from tl_course.evidence.intervals import mean_paired
+from tl_course.evidence.results import stored
+from tl_course.evidence.verdicts import Verdict, settled, share
 
 LESSON = "01_analogy"
 
-ITALIAN = "numbers_italian"
 FEW = 30  # Italian numbers at which starts are compared
+LONGER = "nothing, four times as long"
 # what each relative of Spanish has lost
 LOST = {
     "spanish_false_friends": "cognates",
@@ -25,17 +24,15 @@ def faster_rule() -> Verdict:
     trains four times as long, wherever that was tried; holds when the labels are those at which
     it is ahead of all.
     """
-    frame = results.load("sweep_analogy")
-    ahead, other = [], []
-    longer = "nothing, four times as long"
-    patient = set(frame.loc[frame.strategy == longer, "labels"])
-    for labels in sorted(set(frame.labels) - {0}):
-        controls = ["nothing", longer] if labels in patient else ["nothing"]
-        against = [compare(frame, ITALIAN, labels, "spanish", control) for control in controls]
-        (ahead if min(found.sign for found in against) > 0 else other).append(f"{labels:,}")
-    found = compare(frame, ITALIAN, FEW, "spanish", "nothing")
-    verdict, condition = share(ahead, other, "with {} Italian numbers", "with {}")
-    return settled(verdict, condition, found)
+    runs = stored("sweep_analogy")
+    longer = [cell["labels"] for cell in runs.cells("labels", strategy=LONGER)]
+    shown = []
+    for labels in runs.counts("numbers_italian")[1:]:  # the first is none
+        controls = ["nothing", LONGER] if labels in longer else ["nothing"]
+        against = [runs.compare("spanish", control, labels=labels) for control in controls]
+        shown.append((f"{labels:,}", all(found.sign > 0 for found in against)))
+    found = runs.compare("spanish", "nothing", labels=FEW)
+    return settled(*share(shown, "with {} Italian numbers", "with {}"), found)
 
 
 def ablation_rule() -> Verdict:
@@ -44,17 +41,14 @@ def ablation_rule() -> Verdict:
     Holds where each of the four was worth something, does not where none was. The effect is the
     mean worth of the four.
     """
-    frame = results.load("sweep_analogy")
-    worth, nothing = [], []
+    runs = stored("sweep_analogy")
+    shown = []
     for relative, lost in LOST.items():
-        found = compare(frame, ITALIAN, FEW, "spanish", relative)
-        text = f"{lost} {100 * found.effect:+.0f}"
-        (worth if found.sign > 0 else nothing).append(text)
-    rows = frame[(frame.labels == FEW) & frame.test_balanced.notna()]
-    wide = rows.pivot(index="seed", columns="strategy", values="test_balanced")
-    mean = paired(wide["spanish"], wide[list(LOST)].mean(axis=1))
-    verdict, condition = share(worth, nothing, "worth, in points: {}", "{}")
-    return settled(verdict, condition, mean)
+        found = runs.compare("spanish", relative, labels=FEW)
+        shown.append((f"{lost} {100 * found.effect:+.0f}", found.sign > 0))
+    spanish, *others = (runs.cell(labels=FEW, strategy=start) for start in ("spanish", *LOST))
+    mean = mean_paired([(spanish, sum(others) / len(others))])
+    return settled(*share(shown, "worth, in points: {}", "{}"), mean)
 
 
 RULES = {

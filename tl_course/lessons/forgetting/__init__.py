@@ -9,6 +9,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "charts": ["by_rate", "rate_finder", "tradeoff"],
         "checks": ["both", "check_between", "check_both", "check_merged"],
         "experiment": ["price_list"],
-        "rules": ["at_rate", "best_rate", "tuned"],
     },
 )

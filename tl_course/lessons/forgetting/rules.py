@@ -1,47 +1,18 @@
 """The rules of lesson 07."""
 
-from functools import partial
-from typing import TYPE_CHECKING
-
-from tl_course import store
-from tl_course.evidence import results
-from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.judging import settled
-from tl_course.evidence.verdicts import Verdict
+from tl_course.evidence.intervals import Interval, mean_paired, paired
+from tl_course.evidence.results import Runs, stored
+from tl_course.evidence.verdicts import Verdict, settled
 
 LESSON = "07_forgetting"
-
-if TYPE_CHECKING:
-    import pandas
-
-
-def tuned(frame: "pandas.DataFrame", network: str, strategy: str, **setting) -> "pandas.DataFrame":
-    """Runs of one strategy in ``sweep_forgetting``, with nothing frozen unless ``setting`` says.
-
-    One row a seed and learning rate. Raises ``UnknownName`` where there are none.
-    """
-    setting = {"network": network, "strategy": strategy, "frozen": "", **setting}
-    frame = frame.assign(frozen=frame.frozen.astype(object).fillna(""))
-    for column, value in setting.items():
-        frame = frame[frame[column] == value]
-    if not len(frame):
-        raise store.UnknownName(
-            f"{strategy!r} of {network!r} in sweep_forgetting", "there is no stored run", ""
-        )
-    return frame
-
-
-def best_rate(rows: "pandas.DataFrame") -> float:
-    """The learning rate with the best mean validation accuracy on the new job."""
-    return float(rows.groupby("lr").val_accuracy.mean().idxmax())
-
-
-def at_rate(rows: "pandas.DataFrame", lr: float, column: str) -> "pandas.Series":
-    """``column`` of the runs with that learning rate, by seed."""
-    return rows[rows.lr == lr].set_index("seed")[column].sort_index()
-
-
 NETWORKS = {"reader": "Spanish to Italian", "resnet10": "photographs to leaves"}
+MARGIN = 0.05  # accuracy on the old job that may be lost without calling it forgotten
+OLD_JOB, BEFORE = "source_accuracy", "source_before"
+
+
+def tuned(network: str, strategy: str = "fine-tuning", **setting) -> dict:
+    """The cell of one strategy in ``sweep_forgetting``, nothing frozen; the rate is left open."""
+    return {"network": network, "strategy": strategy, "frozen": "", **setting}
 
 
 def low_rate_rule() -> Verdict:
@@ -53,30 +24,30 @@ def low_rate_rule() -> Verdict:
     both networks, holds when the first is so for one at least, else does not hold. The effect is
     what the rate from scratch costs, over both networks.
     """
-    frame = results.load("sweep_forgetting")
-    own_values, scratch_values, parts, needed, lowest_free = [], [], [], [], []
+    runs = stored("sweep_forgetting")
+    pairs, parts, needed, lowest_free = [], [], [], []
     for network, title in NETWORKS.items():
-        rows = tuned(frame, network, "fine-tuning")
-        own, scratch = best_rate(rows), best_rate(tuned(frame, network, "from scratch"))
-        values = partial(at_rate, rows, column="test_accuracy")
-        low = min(rows.lr)
-        cost, very_low = paired(values(own), values(scratch)), paired(values(own), values(low))
+        ours = tuned(network)
+        own, scratch = (
+            runs.leader("lr", **cell) for cell in (ours, tuned(network, "from scratch"))
+        )
+        low = min(runs.rows(**ours).lr)
+        best, *others = (runs.cell("test_accuracy", lr=lr, **ours) for lr in (own, scratch, low))
+        cost, very_low = (paired(best, other) for other in others)
         if cost.sign > 0 and own < scratch:
             needed.append(title)
         lowest_free.append(very_low.sign <= 0)
-        own_values.append(values(own))
-        scratch_values.append(values(scratch))
+        pairs.append((best, others[0]))
         parts.append(
             f"{title}: best at {own:g}; {scratch:g}, best from scratch, costs "
             f"{100 * cost.effect:.0f} points, {low:g} costs {100 * very_low.effect:.0f}"
         )
-    found = paired(sum(own_values) / len(parts), sum(scratch_values) / len(parts))
     verdict = "holds-when" if needed else "does-not-hold"
     if len(needed) == len(parts) and all(lowest_free):
         verdict = "holds"
     elif needed:
         parts.insert(0, f"lower than from scratch, not very low, for {' and '.join(needed)}")
-    return settled(verdict, "; ".join(parts), found)
+    return settled(verdict, "; ".join(parts), mean_paired(pairs))
 
 
 def high_rate_rule() -> Verdict:
@@ -87,32 +58,22 @@ def high_rate_rule() -> Verdict:
     some of this is so; does not hold where it keeps as much. The effect is the loss of the high
     rate against the best rate, over both networks.
     """
-    frame = results.load("sweep_forgetting")
-    losses, parts = [], []
-    shown, kept_by = [], {"own": [], "high": []}
+    runs = stored("sweep_forgetting")
+    pairs, parts, halved = [], [], []
     for network, title in NETWORKS.items():
-        rows = tuned(frame, network, "fine-tuning")
-        own, high = best_rate(rows), max(rows.lr)
-        before = at_rate(rows, own, "source_before")
-        kept = {
-            "own": at_rate(rows, own, "source_accuracy"),
-            "high": at_rate(rows, high, "source_accuracy"),
-        }
-        loss = paired(kept["own"], kept["high"])
-        losses.append(loss.sign > 0)
-        shown.append(paired(before / 2, kept["high"]).sign > 0)
-        for key, values in kept.items():
-            kept_by[key].append(values)
-        text = f"{title}: {before.mean():.2f} before, {kept['own'].mean():.2f} after {own:g}"
-        parts.append(f"{text}, {kept['high'].mean():.2f} after {high:g}")
-    found = paired(*(sum(values) / len(parts) for values in kept_by.values()))
+        ours = tuned(network)
+        own, high = runs.leader("lr", **ours), max(runs.rows(**ours).lr)
+        before = runs.cell(BEFORE, lr=own, **ours)
+        kept = [runs.cell(OLD_JOB, lr=lr, **ours) for lr in (own, high)]
+        halved.append(paired(before / 2, kept[1]).sign > 0)
+        pairs.append(kept)
+        text = f"{title}: {before.mean():.2f} before, {kept[0].mean():.2f} after {own:g}"
+        parts.append(f"{text}, {kept[1].mean():.2f} after {high:g}")
+    losses = [paired(*kept).sign > 0 for kept in pairs]
     verdict = "does-not-hold"
     if any(losses):
-        verdict = "holds" if all(losses) and all(shown) else "holds-when"
-    return settled(verdict, "; ".join(parts), found)
-
-
-MARGIN = 0.05  # accuracy on the old job that may be lost without calling it forgotten
+        verdict = "holds" if all(losses + halved) else "holds-when"
+    return settled(verdict, "; ".join(parts), mean_paired(pairs))
 
 
 def old_skill_rule() -> Verdict:
@@ -122,36 +83,30 @@ def old_skill_rule() -> Verdict:
     fine-tuning at its best rate does that in both networks; holds when only a remedy does it;
     does not hold where nothing tried does. The effect is what plain fine-tuning changes.
     """
-    frame = results.load("sweep_forgetting")
-    changes, survives = [], []
-    for network in NETWORKS:
-        rows = tuned(frame, network, "fine-tuning")
-        found = _change(rows, best_rate(rows))
-        changes.append(found)
-        survives.append(found.low > -MARGIN)
-    texts = [
+    runs = stored("sweep_forgetting")
+    changes = [_change(runs, tuned(network)) for network in NETWORKS]
+    plain = "; ".join(
         f"{title}: {100 * found.effect:+.0f} points on the old job"
         for title, found in zip(NETWORKS.values(), changes, strict=True)
-    ]
-    plain = "; ".join(texts)
-    if all(survives):
+    )
+    if all(found.low > -MARGIN for found in changes):
         return settled("holds", plain, changes[0])
     saved = []
     for strategy in ("rehearsal", "L2-SP", "LoRA"):
-        strengths = sorted(set(frame.loc[frame.strategy == strategy, "strength"]))
-        for strength in strengths:
-            rows = tuned(frame, "reader", strategy, strength=strength)
-            if _change(rows, best_rate(rows)).low > -MARGIN:
-                saved.append(f"{strategy} {strength:g}")
+        remedies = runs.cells("strength", **tuned("reader", strategy))
+        for cell in sorted(remedies, key=lambda cell: cell["strength"]):
+            if _change(runs, cell).low > -MARGIN:
+                saved.append(f"{strategy} {cell['strength']:g}")
     if not saved:
         return settled("does-not-hold", plain, changes[0])
     condition = f"in the reader with {', '.join(saved)}; without, {plain}"
     return settled("holds-when", condition, changes[0])
 
 
-def _change(rows: "pandas.DataFrame", lr: float) -> Interval:
-    after, before = (at_rate(rows, lr, name) for name in ("source_accuracy", "source_before"))
-    return paired(after, before)
+def _change(runs: Runs, cell: dict) -> Interval:
+    """What the old job changes at the rate that is best for the new one."""
+    best = runs.leader("lr", **cell)
+    return runs.compare({"of": OLD_JOB}, {"of": BEFORE}, lr=best, **cell)
 
 
 RULES = {

@@ -1,12 +1,12 @@
 """The rules of lesson 04."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tl_course import store
-from tl_course.evidence import results
-from tl_course.evidence.judging import by_task, counts, mean_paired, settled, share
-from tl_course.evidence.verdicts import Verdict, compare, scores
+import numpy as np
+
+from tl_course.evidence.intervals import mean_paired
+from tl_course.evidence.results import Runs, stored
+from tl_course.evidence.verdicts import Verdict, by_task, settled, share
 from tl_course.lessons.freezing.recipe import PRETRAINED
 
 if TYPE_CHECKING:
@@ -17,10 +17,12 @@ HUNDREDS, FEW, THOUSANDS = 200, 25, 1000
 MARGIN = 0.05  # accuracy
 FAST = 5  # times
 BETWEEN = PRETRAINED[1:-1]  # neither nothing frozen nor all but the head
+ALL, HEAD, SCRATCH, RANDOM = "fine-tuning", "head alone", "from scratch", "head on random backbone"
 PARTIAL, MOST = "frozen to layer2", "frozen to layer3"
 AT_ONCE = "fine-tune at once"
 POLICY = "features until they stop, then all"
 HASTY = "features for one epoch, then all"
+FEATURES = "features only"
 
 
 def quick_features_rule() -> Verdict:
@@ -31,29 +33,26 @@ def quick_features_rule() -> Verdict:
     least five times its seconds on every target. Holds where it is useful on all, does not where
     on none or not fast. The effect is head alone minus from scratch, the mean over targets.
     """
-    frame = results.load("sweep_freezing")
-    here = frame[frame.labels == HUNDREDS]
-    seconds = here.groupby(["task", "strategy"]).seconds.mean().unstack()
-    both = [store.choose("stored strategy", s, seconds) for s in ("fine-tuning", "head alone")]
-    times = seconds[both[0]] / seconds[both[1]]
-    yes, no, pairs = [], [], []
-    for task in dict.fromkeys(frame.task):
-        learned = compare(frame, task, HUNDREDS, "head alone", "head on random backbone").sign > 0
-        found = compare(frame, task, HUNDREDS, "head alone", "from scratch")
-        (yes if learned and found.low > -MARGIN else no).append(task)
-        pairs.append([scores(frame, task, HUNDREDS, s) for s in ("head alone", "from scratch")])
-    verdict, condition = share(yes, no, f"useful with {HUNDREDS} labels on {{}}", "on {}")
-    condition += f"; {times.min():.1f} to {times.max():.1f} times as fast as fine-tuning"
-    if times.min() < FAST:
+    runs = stored("sweep_freezing")
+    cells = [{"task": task, "labels": HUNDREDS} for task in runs.tasks]
+    shown, times = [], []
+    for cell in cells:
+        learned, found = (runs.compare(HEAD, other, **cell) for other in (RANDOM, SCRATCH))
+        shown.append((cell["task"], learned.sign > 0 and found.low > -MARGIN))
+        slow, quick = (runs.cell("seconds", strategy=s, **cell).mean() for s in (ALL, HEAD))
+        times.append(slow / quick)
+    verdict, condition = share(shown, f"useful with {HUNDREDS} labels on {{}}", "on {}")
+    if min(times) < FAST:
         verdict = "does-not-hold"
-    return settled(verdict, condition, mean_paired(pairs))
+    fast = f"{min(times):.1f} to {max(times):.1f} times as fast as fine-tuning"
+    return settled(verdict, condition, runs.mean(HEAD, SCRATCH, cells), fast)
 
 
-def better_from(frame: "pandas.DataFrame", task: str, first: str, second: str) -> int | None:
+def better_from(runs: Runs, task: str, first: str, second: str) -> int | None:
     """The fewest labels from which on ``first`` is better by every interval, or ``None``."""
     found = None
-    for labels in reversed(counts(frame, task)):
-        if compare(frame, task, labels, first, second).sign <= 0:
+    for labels in reversed(runs.counts(task)):
+        if runs.compare(first, second, task=task, labels=labels).sign <= 0:
             break
         found = labels
     return found
@@ -67,21 +66,21 @@ def partial_rule() -> Verdict:
     where it is never better; else it holds when one leaves out what was not found. The effect is
     the difference with the most labels measured, the mean over targets.
     """
-    frame = results.load("sweep_freezing")
-    starts, pairs = {}, []
-    for task in dict.fromkeys(frame.task):
-        starts[task] = better_from(frame, task, PARTIAL, "head alone")
-        most = counts(frame, task)[-1]
-        pairs.append([scores(frame, task, most, s) for s in (PARTIAL, "head alone")])
-    yes = [f"{task} from {start:,} labels" for task, start in starts.items() if start]
-    never = [task for task, start in starts.items() if not start]
-    verdict, condition = share(yes, never, "more accurate on {}", "on {}")
-    if yes:
-        many = [task for task, start in starts.items() if start and start >= THOUSANDS]
-        need = f"thousands needed on {', '.join(many)}" if many else "thousands needed nowhere"
-        condition = f"{condition}; {need}"
-        verdict = "holds" if len(many) == len(starts) else "holds-when"
-    return settled(verdict, condition, mean_paired(pairs))
+    runs = stored("sweep_freezing")
+    starts = {task: better_from(runs, task, PARTIAL, HEAD) for task in runs.tasks}
+    shown = [
+        (f"{task} from {start:,} labels" if start else task, bool(start))
+        for task, start in starts.items()
+    ]
+    verdict, condition = share(shown, "more accurate on {}", "on {}")
+    most = [{"task": task, "labels": runs.counts(task)[-1]} for task in runs.tasks]
+    found = runs.mean(PARTIAL, HEAD, most)
+    if not any(starts.values()):
+        return settled(verdict, condition, found)
+    many = [task for task, start in starts.items() if start and start >= THOUSANDS]
+    verdict = "holds" if len(many) == len(starts) else "holds-when"
+    need = f"on {', '.join(many)}" if many else "nowhere"
+    return settled(verdict, condition, found, f"thousands needed {need}")
 
 
 def full_rule() -> Verdict:
@@ -93,54 +92,40 @@ def full_rule() -> Verdict:
     targets, does not where neither is on any. The effect is all weights minus frozen to layer3
     with 25 labels, the mean over targets.
     """
-    frame = results.load("sweep_freezing")
-    best, beaten, over, fine, pairs = [], [], [], [], []
-    for task in dict.fromkeys(frame.task):
-        most = counts(frame, task)[-1]
-        if most >= THOUSANDS:
-            rival = leader(frame, task, most, PRETRAINED[1:])
-            ahead = compare(frame, task, most, rival, "fine-tuning").sign > 0
-            (beaten if ahead else best).append(f"{task} ({most:,})")
-        found = compare(frame, task, FEW, "fine-tuning", MOST)
-        (over if found.sign < 0 else fine).append(task)
-        pairs.append([scores(frame, task, FEW, s) for s in ("fine-tuning", MOST)])
-    halves = ("best with the most labels on", f"behind {MOST} with {FEW} labels on")
-    texts = [
-        [f"{half} {', '.join(on)}" for half, on in zip(halves, tasks, strict=True) if on]
-        for tasks in ((best, over), (beaten, fine))
-    ]
-    yes, no = (
-        [word.join(t)] if t else [] for word, t in zip((" and ", " or "), texts, strict=True)
-    )
-    verdict, condition = share(yes, no, "{}", "to be {}")
-    return settled(verdict, condition, mean_paired(pairs))
+    runs = stored("sweep_freezing")
+    best, over = [], []
+    for task in runs.tasks:
+        cell = {"task": task, "labels": runs.counts(task)[-1]}
+        if cell["labels"] >= THOUSANDS:
+            rival = runs.leader("strategy", PRETRAINED[1:], **cell)
+            best.append((cell, runs.compare(rival, ALL, **cell).sign <= 0))
+        over.append((task, runs.compare(ALL, MOST, task=task, labels=FEW).sign < 0))
+    halves = {
+        "best with the most labels on": best,
+        f"behind {MOST} with {FEW} labels on": over,
+    }
+    texts = []
+    for side, word in ((True, " and "), (False, " or ")):
+        tasks = {half: [task for task, it in found if it == side] for half, found in halves.items()}
+        parts = [f"{half} {', '.join(by_task(on))}" for half, on in tasks.items() if on]
+        texts += [(word.join(parts), side)] if parts else []
+    few = [{"task": task, "labels": FEW} for task in runs.tasks]
+    return settled(*share(texts, "{}", "to be {}"), runs.mean(ALL, MOST, few))
 
 
-def leader(frame: "pandas.DataFrame", task: str, labels: int, among: Sequence[str]) -> str:
-    """The strategy among some that is best on validation, by its mean over seeds."""
-    rows = frame[(frame.task == task) & (frame.labels == labels)]
-    means = rows.groupby("strategy").val_accuracy.mean()
-    return max(among, key=lambda depth: means[store.choose("stored depth", depth, means.index)])
-
-
-def sweet_spot(frame: "pandas.DataFrame", task: str, labels: int) -> str:
-    """The depth between the ends that is best on validation, by its mean over seeds."""
-    return leader(frame, task, labels, BETWEEN)
-
-
-def found_by_experiment(frame: "pandas.DataFrame", task: str, labels: int) -> "pandas.Series":
+def found_by_experiment(runs: Runs, task: str, labels: int) -> "pandas.Series":
     """Balanced test accuracy of the depth that each seed would choose on its own validation.
 
-    Between depths that are level there the one with more frozen is taken. Raises ``UnknownName``
-    where a depth has no stored run.
+    Between depths that are level there the one with more frozen is taken.
     """
     import pandas
 
-    tested = pandas.DataFrame({s: scores(frame, task, labels, s) for s in PRETRAINED[::-1]})
-    rows = frame[(frame.task == task) & (frame.labels == labels)]
-    found = rows.pivot(index="seed", columns="strategy", values="val_accuracy")[[*tested]]
-    picks = found.idxmax(axis=1)
-    return tested.apply(lambda row: row[picks[row.name]], axis=1)
+    validated, tested = (
+        [runs.cell(of, strategy=depth, task=task, labels=labels) for depth in PRETRAINED[::-1]]
+        for of in ("val_accuracy", "test_balanced")
+    )
+    picks = np.argmax(validated, axis=0)  # the first of those that are level
+    return pandas.Series(np.choose(picks, tested), tested[0].index)
 
 
 def sweet_spot_rule() -> Verdict:
@@ -152,21 +137,20 @@ def sweet_spot_rule() -> Verdict:
     The effect is what looking brings: the depth each seed chooses on validation minus always
     training everything, the mean over cells.
     """
-    frame = results.load("sweep_freezing")
-    cells = [(task, n) for task in dict.fromkeys(frame.task) for n in counts(frame, task)]
-    ends = {"too little": "fine-tuning", "too much": "head alone"}
-    costs = {
-        word: [c for c in cells if compare(frame, *c, sweet_spot(frame, *c), end).sign > 0]
-        for word, end in ends.items()
-    }
-    yes = [cell for cell in cells if all(cell in costly for costly in costs.values())]
-    no = [cell for cell in cells if cell not in yes]
-    verdict, _ = share(by_task(yes), by_task(no), "", "")
+    runs = stored("sweep_freezing")
+    cells = [{"task": task, "labels": n} for task in runs.tasks for n in runs.counts(task)]
+    costs, pairs = [], []
+    for cell in cells:
+        spot = runs.leader("strategy", BETWEEN, **cell)
+        costs.append([runs.compare(spot, end, **cell).sign > 0 for end in (ALL, HEAD)])
+        pairs.append((found_by_experiment(runs, **cell), runs.cell(strategy=ALL, **cell)))
+    yes = [cell for cell, both in zip(cells, costs, strict=True) if all(both)]
+    verdict, _ = share(zip(cells, map(all, costs), strict=True), "", "")
     found = f": {', '.join(by_task(yes))}" if yes else ""
-    many = ", ".join(f"{word} costs in {len(c)}" for word, c in costs.items())
-    condition = f"in {len(yes)} of {len(cells)} pairs of target and labels{found}; freezing {many}"
-    pairs = [[found_by_experiment(frame, *c), scores(frame, *c, "fine-tuning")] for c in cells]
-    return settled(verdict, condition, mean_paired(pairs))
+    little, much = map(sum, zip(*costs, strict=True))
+    condition = f"in {len(yes)} of {len(cells)} pairs of target and labels{found}"
+    price = f"freezing too little costs in {little}, too much costs in {much}"
+    return settled(verdict, condition, mean_paired(pairs), price)
 
 
 def policy_rule() -> Verdict:
@@ -177,25 +161,19 @@ def policy_rule() -> Verdict:
     many cells waiting beats switching after one epoch, and fine-tuning beats the features. The
     effect is the difference to fine-tuning at once, the mean over cells.
     """
-    frame = results.load("sweep_policies")
-    cells = [*frame[["task", "labels"]].drop_duplicates().itertuples(index=False, name=None)]
-    against = {other: [] for other in (AT_ONCE, HASTY, "features only")}
-    for other, signs in against.items():
-        signs += [compare(frame, *cell, POLICY, other).sign for cell in cells]
-    ahead = [c for c, sign in zip(cells, against[AT_ONCE], strict=True) if sign > 0]
-    rest = [c for c, sign in zip(cells, against[AT_ONCE], strict=True) if sign <= 0]
-    behind = sum(sign < 0 for sign in against[AT_ONCE])
-    verdict, condition = share(
-        by_task(ahead), by_task(rest), "ahead of fine-tuning at once on {}", "on {}"
+    runs = stored("sweep_policies")
+    cells = runs.cells("task", "labels")
+    at_once, hasty, features = (
+        [runs.compare(POLICY, other, **cell).sign for cell in cells]
+        for other in (AT_ONCE, HASTY, FEATURES)
     )
-    waits = sum(sign > 0 for sign in against[HASTY])
-    tunes = sum(sign > 0 for sign in against["features only"])
-    condition = (
-        f"{condition}; behind it in {behind}, ahead of switching after one epoch in {waits}, "
-        f"of features alone in {tunes} of {len(cells)} cells"
+    shown = [(cell, sign > 0) for cell, sign in zip(cells, at_once, strict=True)]
+    others = (
+        f"behind it in {at_once.count(-1)}, ahead of switching after one epoch in "
+        f"{hasty.count(1)}, of features alone in {features.count(1)} of {len(cells)} cells"
     )
-    pairs = [[scores(frame, *cell, s) for s in (POLICY, AT_ONCE)] for cell in cells]
-    return settled(verdict, condition, mean_paired(pairs))
+    ahead = share(shown, "ahead of fine-tuning at once on {}", "on {}")
+    return settled(*ahead, runs.mean(POLICY, AT_ONCE, cells), others)
 
 
 RULES = {

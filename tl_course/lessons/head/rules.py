@@ -1,15 +1,19 @@
 """The rules of lesson 03."""
 
-from tl_course.evidence import results
-from tl_course.evidence.intervals import paired
-from tl_course.evidence.judging import settled, share
-from tl_course.evidence.verdicts import Verdict, compare, pooled
+from tl_course.evidence.intervals import mean_paired, paired
+from tl_course.evidence.results import stored
+from tl_course.evidence.verdicts import Verdict, settled, share
 
 LESSON = "03_head"
 LABELS = 200
 SMALL, SIMILAR = 50, "pacs_photo"
 LEARNT = 0.75  # of the loss may be left when 16 examples were learned by heart
 MARGIN = 0.05  # of accuracy: a head that loses less than this against fine-tuning is enough
+NEW, TUNED = "linear probe", "fine-tuning"
+MADE_DO = {
+    "old head renamed": "the old answers renamed",
+    "probe on old head": "a new head on the old one",
+}
 
 
 def new_head_rule() -> Verdict:
@@ -20,23 +24,14 @@ def new_head_rule() -> Verdict:
     both on every task, does not where it beats neither on any. The effect is against renaming, the
     mean over tasks.
     """
-    frame = results.load("sweep_head")
-    yes, no = [], []
-    for other, words in (
-        ("old head renamed", "the old answers renamed"),
-        ("probe on old head", "a new head on the old one"),
-    ):
-        won, level = [], []
-        for task in dict.fromkeys(frame.task):
-            better = compare(frame, task, LABELS, "linear probe", other).sign > 0
-            (won if better else level).append(task)
-        if won:
-            yes.append(f"{words} ({', '.join(won)})")
-        if level:
-            no.append(f"{words} ({', '.join(level)})")
-    found = pooled(frame, LABELS, "linear probe", "old head renamed")
-    verdict, condition = share(yes, no, "better than {}", "against {}")
-    return settled(verdict, condition, found)
+    runs = stored("sweep_head")
+    shown = []
+    for other, words in MADE_DO.items():
+        for task in runs.tasks:
+            better = runs.compare(NEW, other, task=task, labels=LABELS).sign > 0
+            shown.append(({"other": words, "task": task}, better))
+    found = runs.pooled(NEW, "old head renamed", labels=LABELS)
+    return settled(*share(shown, "better than {}", "against {}"), found)
 
 
 def head_alone_rule() -> Verdict:
@@ -47,19 +42,19 @@ def head_alone_rule() -> Verdict:
     them, or elsewhere; does not hold where it is so nowhere. The effect is that on the photographs
     with 50 labels.
     """
-    frame = results.load("sweep_head")
-    enough, short = [], []
-    for task in dict.fromkeys(frame.task):
-        for labels in sorted(set(frame.labels)):
-            found = compare(frame, task, labels, "linear probe", "fine-tuning")
-            text = f"{task} {labels} ({100 * found.effect:+.0f})"
-            (enough if found.low > -MARGIN else short).append((task, text))
-    texts = [[text for _, text in cells] for cells in (enough, short)]
-    verdict, condition = share(*texts, "enough (points against fine-tuning): {}", "on {}")
-    if SIMILAR not in {task for task, _ in short}:
+    runs = stored("sweep_head")
+    shown, similar = [], []
+    for task in runs.tasks:
+        for labels in runs.counts(task):
+            found = runs.compare(NEW, TUNED, task=task, labels=labels)
+            enough = found.low > -MARGIN
+            shown.append((f"{task} {labels} ({100 * found.effect:+.0f})", enough))
+            if task == SIMILAR:
+                similar.append(enough)
+    verdict, condition = share(shown, "enough (points against fine-tuning): {}", "on {}")
+    if all(similar):
         verdict = "holds"
-    found = compare(frame, SIMILAR, SMALL, "linear probe", "fine-tuning")
-    return settled(verdict, condition, found)
+    return settled(verdict, condition, runs.compare(NEW, TUNED, task=SIMILAR, labels=SMALL))
 
 
 def families_rule() -> Verdict:
@@ -71,45 +66,33 @@ def families_rule() -> Verdict:
     take a new job and the worth of all is shown; holds when that is so for some; does not hold
     where none takes it, or none is worth it. The effect is the mean worth.
     """
-    frame = results.load("sweep_families")
-    rows = frame[frame.strategy == "operations"]
+    families = stored("sweep_families")
+    rows = families.rows(strategy="operations")
     takes = rows["head"].astype(bool) & rows.frozen.astype(bool)
     learns = takes & (rows.loss_after < LEARNT * rows.loss_before)
-    names = [*dict.fromkeys(rows.family)]
-    seeds = rows.seed.nunique()
-    counts = {
-        word: {name: int(fine[rows.family == name].sum()) for name in names}
-        for word, fine in (("take a new head and freeze", takes), ("learn by heart", learns))
-    }
-    able = [name for name in names if learns[rows.family == name].all()]
-    small = frame[frame.family == "minilm"].pivot(
-        index="seed", columns="strategy", values="test_balanced"
-    )
-    pictures = results.load("sweep_head")
-    pictures = pictures[(pictures.task == SIMILAR) & (pictures.labels == LABELS)]
-    pictures = pictures.dropna(subset="test_balanced").pivot(
-        index="seed", columns="strategy", values="test_balanced"
-    )
-    both = [
-        (table["linear probe"], table["probe on random backbone"]) for table in (pictures, small)
-    ]
-    found = paired(*(sum(values) / len(both) for values in zip(*both, strict=True)))
-    proven = [
-        name
-        for name, values in zip(("ResNet", "BERT"), both, strict=True)
-        if paired(*values).sign > 0
-    ]
-    parts = []
-    for word, found_in in counts.items():
-        part = f"{sum(n == seeds for n in found_in.values())} of {len(names)} families {word}"
-        short = [f"{name} with {n} of {seeds} seeds" for name, n in found_in.items() if n < seeds]
+    seeds, parts = rows.seed.nunique(), []
+    for word, fine in (("take a new head and freeze", takes), ("learn by heart", learns)):
+        times = fine.groupby(rows.family, sort=False).sum()
+        part = f"{(times == seeds).sum()} of {len(times)} families {word}"
+        short = [f"{name} with {n} of {seeds} seeds" for name, n in times[times < seeds].items()]
         parts.append(f"{part} ({', '.join(short)})" if short else part)
+    able = (times == seeds).sum()
+    starts = (NEW, "probe on random backbone")
+    measured = {
+        "ResNet": (stored("sweep_head"), {"task": SIMILAR, "labels": LABELS}),
+        "BERT": (families, {"family": "minilm"}),
+    }
+    pairs = {
+        name: [runs.cell(strategy=start, **cell) for start in starts]
+        for name, (runs, cell) in measured.items()
+    }
+    proven = [name for name, pair in pairs.items() if paired(*pair).sign > 0]
     worth = " and ".join(proven) or "none"
-    text = f"{'; '.join(parts)}; that their weights are worth it was measured for {worth}"
+    parts.append(f"that their weights are worth it was measured for {worth}")
     verdict = "holds-when" if able and proven else "does-not-hold"
-    if len(able) == len(names) == len(proven):
+    if able == len(times) == len(proven):
         verdict = "holds"
-    return settled(verdict, text, found)
+    return settled(verdict, "; ".join(parts), mean_paired(pairs.values()))
 
 
 RULES = {

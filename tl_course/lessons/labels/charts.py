@@ -61,9 +61,10 @@ def gains_by_labels(
     key["cannot be told"] = "#555555"
     figure, panels = _panels(targets, title, key)
     colours = dict(zip((1, -1, 0), key.values(), strict=True))
+    runs = evidence.Runs(frame)
     for task, ax in panels.items():
-        counts = sorted(set(frame[frame.task == task].labels))
-        found = [evidence.compare(frame, task, count, first, second) for count in counts]
+        counts = runs.counts(task)
+        found = [runs.compare(first, second, task=task, labels=count) for count in counts]
         ax.plot(counts, [100 * one.effect for one in found], color="#BBBBBB", zorder=1)
         for count, one in zip(counts, found, strict=True):
             colour = colours[one.sign]
@@ -190,7 +191,8 @@ def worth_in_labels(
 
 def _reach(frame: "pandas.DataFrame", task: str, labels: int) -> tuple[float, float | None, int]:
     """What fine-tuning reaches, the labels from scratch needs on the mean curve, the most there."""
-    wanted = float(evidence.scores(frame, task, labels, "fine-tuning").mean())
+    runs = evidence.Runs(frame)
+    wanted = float(runs.cell(task=task, labels=labels, strategy="fine-tuning").mean())
     rows = evidence.chosen(frame)
     rows = rows[(rows.task == task) & (rows.strategy == "from scratch")]
     alone = rows.groupby("labels").test_balanced.mean()

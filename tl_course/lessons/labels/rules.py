@@ -4,10 +4,9 @@ import re
 from typing import TYPE_CHECKING
 
 from tl_course import store
-from tl_course.evidence import results
-from tl_course.evidence.intervals import paired
-from tl_course.evidence.judging import by_task, counts, mean_paired, settled, share
-from tl_course.evidence.verdicts import Verdict, compare, scores
+from tl_course.evidence.intervals import Interval, mean_paired, paired
+from tl_course.evidence.results import Runs, stored
+from tl_course.evidence.verdicts import Verdict, by_task, settled, share
 from tl_course.lessons.labels.worth import epochs_needed, factor, times_the_labels
 
 if TYPE_CHECKING:
@@ -35,16 +34,15 @@ def fraction_rule() -> Verdict:
     of that factor lies above 1. Holds where all are, does not where none is. The effect is
     fine-tuning with 100 labels minus from scratch with 200, the mean over targets.
     """
-    frame = results.load("sweep_freezing")
-    yes, no, pairs = [], [], []
-    for task in dict.fromkeys(frame.task):
-        found = factor(times_the_labels(frame, task, FEW))
+    runs = stored("sweep_freezing")
+    shown = []
+    for task in runs.tasks:
+        found = factor(times_the_labels(runs.frame, task, FEW))
         text = f"{task} ({'more than ' if found.beyond else ''}{found.times:.1f} times)"
-        (yes if found.low > 1 else no).append(text)
-        pairs.append((scores(frame, task, SMALL, OURS), scores(frame, task, HUNDREDS, ALONE)))
+        shown.append((text, found.low > 1))
     when = f"more labels from scratch than the {FEW} of fine-tuning on {{}}"
-    verdict, condition = share(yes, no, when, "on {}")
-    return settled(verdict, condition, mean_paired(pairs))
+    both = ({"strategy": OURS, "labels": SMALL}, {"strategy": ALONE, "labels": HUNDREDS})
+    return settled(*share(shown, when, "on {}"), runs.mean(*both, runs.cells("task")))
 
 
 def fewer_epochs_rule() -> Verdict:
@@ -57,22 +55,21 @@ def fewer_epochs_rule() -> Verdict:
     gets there. Holds where all are, does not where none is. The effect is the difference in
     validation accuracy after three epochs of either, the mean over targets.
     """
-    frame = results.load("sweep_epochs")
-    yes, no, pairs = [], [], []
-    for task in dict.fromkeys(frame.task):
-        table = epochs_needed(frame, task)
-        faster = factor(table.assign(times=table.times, beyond=False))
-        sooner = factor(table.assign(times=table.seconds_times, beyond=False))
+    runs = stored("sweep_epochs")
+    shown = []
+    for task in runs.tasks:
+        table = epochs_needed(runs.frame, task)
+        faster, sooner = (
+            factor(table.assign(times=table[times], beyond=False))
+            for times in ("times", "seconds_times")
+        )
         missed = int(table.missed.sum())
         text = f"{task} (from scratch: {faster.times:.1f} times the epochs)"
         if missed:
             text = f"{task} (never as good with {missed} of {len(table)} seeds)"
-        (yes if min(faster.low, sooner.low) > 1 and not missed else no).append(text)
-        early = frame[(frame.task == task) & (frame.epoch == 3)]
-        wide = early.pivot(index="seed", columns="strategy", values="val_accuracy")
-        pairs.append((wide[OURS], wide[ALONE]))
-    verdict, condition = share(yes, no, "on {}", "on {}")
-    return settled(verdict, condition, mean_paired(pairs))
+        shown.append((text, min(faster.low, sooner.low) > 1 and not missed))
+    early = [{"task": task, "epoch": 3, "of": "val_accuracy"} for task in runs.tasks]
+    return settled(*share(shown, "on {}", "on {}"), runs.mean(OURS, ALONE, early))
 
 
 def source_passes() -> int:
@@ -90,25 +87,16 @@ def cheap_rule() -> Verdict:
     is what the cheap part brings: fine-tuning minus from scratch at the same cost, 200 labels, the
     mean over targets.
     """
-    frame = results.load("sweep_freezing")
-    tuned = frame[frame.strategy == OURS]
-    shown = (tuned.labels * tuned.epochs).groupby(tuned.labels).max()
-    times = source_passes() / shown
-    texts = [f"{n:,} labels ({t:,.0f} times the pictures)" for n, t in times.items()]
-    cheap = int((times >= CHEAP).sum())  # of the fewest: what is shown grows with the labels
-    yes, no = (
-        [" to ".join(dict.fromkeys((part[0], part[-1])))] if part else []
-        for part in (texts[:cheap], texts[cheap:])
-    )
-    verdict, condition = share(yes, no, "against fine-tuning with {}", "with {}")
-    tasks = dict.fromkeys(frame.task)
-    pairs = [[scores(frame, task, HUNDREDS, s) for s in (OURS, ALONE)] for task in tasks]
-    return settled(verdict, condition, mean_paired(pairs))
-
-
-def gap(frame: "pandas.DataFrame", task: str, labels: int) -> "pandas.Series":
-    """Fine-tuning minus from scratch, by seed."""
-    return scores(frame, task, labels, OURS) - scores(frame, task, labels, ALONE)
+    runs = stored("sweep_freezing")
+    tuned = runs.rows(strategy=OURS)
+    times = source_passes() / (tuned.labels * tuned.epochs).groupby(tuned.labels).max()
+    shown = []
+    for part in (times[times >= CHEAP], times[times < CHEAP]):
+        texts = [f"{n:,} labels ({t:,.0f} times the pictures)" for n, t in part.items()]
+        ends = dict.fromkeys((*texts[:1], *texts[-1:]))
+        shown += [(" to ".join(ends), part.min() >= CHEAP)] if texts else []
+    found = runs.mean(OURS, ALONE, [{"task": task, "labels": HUNDREDS} for task in runs.tasks])
+    return settled(*share(shown, "against fine-tuning with {}", "with {}"), found)
 
 
 def shrinking_rule() -> Verdict:
@@ -119,26 +107,32 @@ def shrinking_rule() -> Verdict:
     none. From scratch has caught up where the last interval is not above zero. The effect is the
     shrinking, the mean over targets.
     """
-    frame = results.load("sweep_freezing")
-    yes, no, caught, pairs = [], [], [], []
-    for task in dict.fromkeys(frame.task):
-        most = counts(frame, task)[-1]
-        few, many = gap(frame, task, FEW), gap(frame, task, most)
-        (yes if paired(few, many).sign > 0 else no).append(task)
-        if compare(frame, task, most, OURS, ALONE).sign <= 0:
-            caught.append((task, most))
-        pairs.append((few, many))
-    verdict, condition = share(yes, no, "smaller with the most labels on {}", "on {}")
-    reached = ", ".join(by_task(caught)) or "no target"
-    condition = f"{condition}; from scratch has caught up on {reached}"
-    return settled(verdict, condition, mean_paired(pairs))
+    runs = stored("sweep_freezing")
+    shown, caught, pairs = [], [], []
+    for task in runs.tasks:
+        last = {"task": task, "labels": runs.counts(task)[-1]}
+        pairs.append([_gap(runs, **cell) for cell in (last | {"labels": FEW}, last)])
+        shown.append((task, paired(*pairs[-1]).sign > 0))
+        if runs.compare(OURS, ALONE, **last).sign <= 0:
+            caught.append(last)
+    reached = f"from scratch has caught up on {', '.join(by_task(caught)) or 'no target'}"
+    smaller = share(shown, "smaller with the most labels on {}", "on {}")
+    return settled(*smaller, mean_paired(pairs), reached)
 
 
-def enough_with(frame: "pandas.DataFrame", task: str, labels: int) -> float:
+def _gap(runs: Runs, **cell) -> "pandas.Series":
+    """Fine-tuning minus from scratch, by seed."""
+    return runs.cell(strategy=OURS, **cell) - runs.cell(strategy=ALONE, **cell)
+
+
+def enough_with(runs: Runs, task: str, labels: int) -> float:
     """How far fine-tuning gets with ``labels``: 0 is guessing, 1 what the most labels give."""
-    most = scores(frame, task, counts(frame, task)[-1], OURS).mean()
+    here, most = (
+        runs.cell(task=task, labels=n, strategy=OURS).mean()
+        for n in (labels, runs.counts(task)[-1])
+    )
     chance = 1 / CLASSES[task]
-    return float((scores(frame, task, labels, OURS).mean() - chance) / (most - chance))
+    return float((here - chance) / (most - chance))
 
 
 def hundred_rule() -> Verdict:
@@ -149,19 +143,19 @@ def hundred_rule() -> Verdict:
     1,000 on every target that has more; does not where 100 suffice nowhere. The effect is 1,000
     labels minus 100, the mean over the targets that have both.
     """
-    frame = results.load("sweep_freezing")
-    tasks = [*dict.fromkeys(frame.task)]
-    enough = [task for task in tasks if enough_with(frame, task, SMALL) >= ENOUGH]
-    larger = [task for task in tasks if counts(frame, task)[-1] > USUAL]
-    usual = [task for task in larger if enough_with(frame, task, USUAL) >= ENOUGH]
-    short = [task for task in tasks if task not in enough]
-    verdict, condition = share(enough, short, f"enough with {SMALL} labels on {{}}", "on {}")
-    if enough:
-        verdict = "holds" if usual == larger and short else "holds-when"
-        which = "all" if usual == larger else ", ".join(usual) or "none"
-        condition += f"; with {USUAL:,} on {which} of {', '.join(larger)}"
-    pairs = [[scores(frame, task, n, OURS) for n in (USUAL, SMALL)] for task in larger]
-    return settled(verdict, condition, mean_paired(pairs))
+    runs = stored("sweep_freezing")
+    shown = [(task, enough_with(runs, task, SMALL) >= ENOUGH) for task in runs.tasks]
+    verdict, condition = share(shown, f"enough with {SMALL} labels on {{}}", "on {}")
+    larger = [task for task in runs.tasks if runs.counts(task)[-1] > USUAL]
+    cells = [{"task": task, "strategy": OURS} for task in larger]
+    found = runs.mean({"labels": USUAL}, {"labels": SMALL}, cells)
+    if verdict == "does-not-hold":
+        return settled(verdict, condition, found)
+    usual = [task for task in larger if enough_with(runs, task, USUAL) >= ENOUGH]
+    # on all targets would be always, not sometimes
+    verdict = "holds" if usual == larger and verdict == "holds-when" else "holds-when"
+    which = "all" if usual == larger else ", ".join(usual) or "none"
+    return settled(verdict, condition, found, f"with {USUAL:,} on {which} of {', '.join(larger)}")
 
 
 def situations_rule() -> Verdict:
@@ -174,18 +168,18 @@ def situations_rule() -> Verdict:
     Holds where all five rows are as the table says, does not where none is. The effect is that of
     limited data.
     """
-    frame = results.load("sweep_freezing")
-    tasks = [*dict.fromkeys(frame.task)]
-    pairs = {
-        n: [[scores(frame, task, n, s) for s in (OURS, ALONE)] for task in tasks]
-        for n in (FEW, HUNDREDS)
-    }
-    limited = mean_paired(pairs[FEW])
-    here = {task: compare(frame, task, HUNDREDS, OURS, ALONE) for task in tasks}
-    rich = [task for task in tasks if counts(frame, task)[-1] >= USUAL]
-    most = {task: counts(frame, task)[-1] for task in rich}
-    many = mean_paired([[scores(frame, t, most[t], s) for s in (OURS, ALONE)] for t in rich])
-    fewer = mean_paired([[scores(frame, t, HUNDREDS, s) for s in (OURS, ALONE)] for t in rich])
+    runs = stored("sweep_freezing")
+    most = {task: runs.counts(task)[-1] for task in runs.tasks}
+    rich = {task: count for task, count in most.items() if count >= USUAL}
+
+    def mean(counts: dict) -> Interval:
+        cells = [{"task": task, "labels": count} for task, count in counts.items()]
+        return runs.mean(OURS, ALONE, cells)
+
+    limited, many, fewer = map(
+        mean, (dict.fromkeys(most, FEW), rich, dict.fromkeys(rich, HUNDREDS))
+    )
+    here = {task: runs.compare(OURS, ALONE, task=task, labels=HUNDREDS) for task in most}
     helped = [here[task].sign > 0 for task in DIFFERENT]
     rows = {
         "limited data": limited.low > 0.05,
@@ -194,10 +188,7 @@ def situations_rule() -> Verdict:
         "abundant data": many.sign > 0 and many.effect < fewer.effect,
         "unrelated": here[UNRELATED].sign <= 0,
     }
-    yes = [row for row, right in rows.items() if right]
-    no = [row for row, right in rows.items() if not right]
-    verdict, condition = share(yes, no, "as the table says for {}", "for {}")
-    return settled(verdict, condition, limited)
+    return settled(*share(rows.items(), "as the table says for {}", "for {}"), limited)
 
 
 RULES = {

@@ -1,18 +1,18 @@
 """The rules of lesson 02."""
 
-import math
 from typing import TYPE_CHECKING
 
-from tl_course.evidence import results
-from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.judging import settled, share
-from tl_course.evidence.verdicts import Verdict, compare
+import numpy as np
+
+from tl_course.evidence.intervals import Interval, mean_paired, paired
+from tl_course.evidence.results import Runs, stored
+from tl_course.evidence.verdicts import Verdict, settled, share
 
 if TYPE_CHECKING:
     import pandas
 
 LESSON = "02_layers"
-STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
+NETWORKS = ({"network": "pretrained"}, {"network": "random"})
 # the layer that article D names for each thing, and the share that guessing gets
 TABLE = {
     "concepts_edges": ("edges", "layer1", 1 / 4),
@@ -32,36 +32,27 @@ TARGETS |= {"digits": "far", "pneumonia": "far"}
 HALVED = ("satellite", "leaves", "digits")  # where half a network was fine-tuned
 
 
-def probed(frame: "pandas.DataFrame", task: str, network: str) -> "pandas.DataFrame":
-    """Balanced test accuracy of the probes on one task: a row a seed, a column a stage."""
-    rows = frame[(frame.task == task) & (frame.network == network)]
-    wide = rows.pivot(index="seed", columns="stage", values="test_balanced")
-    return wide[[stage for stage in STAGES if stage in wide] or ["pixels"]]
-
-
-def probe_table(
-    frame: "pandas.DataFrame", network: str
-) -> "tuple[pandas.DataFrame, pandas.DataFrame]":
+def probe_table(runs: Runs, network: str) -> "tuple[pandas.DataFrame, pandas.DataFrame]":
     """Mean accuracy of the probes on pixels and on every stage of ``network``, and half the width
-    of its 95 % interval: a row a thing in ``TABLE``.
+    of its 95 % interval: a row a thing in ``TABLE``. ``runs`` are those of ``sweep_probes``.
     """
     import pandas
     from scipy.stats import t
 
-    tables = {
-        name: probed(frame, concept, "pixels").join(probed(frame, concept, network))
-        for concept, (name, *_) in TABLE.items()
-    }
+    tables = {}
+    for concept, (name, *_) in TABLE.items():
+        pixels, stages = (runs.wide("stage", task=concept, network=n) for n in ("pixels", network))
+        tables[name] = pixels.join(stages)
     means = pandas.DataFrame({name: table.mean() for name, table in tables.items()}).T
     half = {name: t.ppf(0.975, len(table) - 1) * table.sem() for name, table in tables.items()}
     return means, pandas.DataFrame(half).T
 
 
-def readable_at(frame: "pandas.DataFrame", concept: str) -> str:
+def readable_at(runs: Runs, concept: str) -> str:
     """The first stage of the pretrained network whose probe, on the mean over seeds, comes 90 %
-    of the way from guessing to the best stage's.
+    of the way from guessing to the best stage's. ``runs`` are those of ``sweep_probes``.
     """
-    means = probed(frame, concept, "pretrained").mean()
+    means = runs.wide("stage", task=concept, network="pretrained").mean()
     _, _, chance = TABLE[concept]
     enough = min(chance + READABLE * (means.max() - chance), means.max())  # none above guessing
     return str(means.index[means >= enough][0])
@@ -75,33 +66,21 @@ def table_rule() -> Verdict:
     are, does not where none is. The effect is pretrained minus random at the table's layers, the
     mean over rows.
     """
-    frame = results.load("sweep_probes")
-    right, wrong, ours, control = [], [], [], []
+    runs = stored("sweep_probes")
+    shown, cells = [], []
     for concept, (name, layer, _) in TABLE.items():
-        known, random = (probed(frame, concept, n)[layer] for n in ("pretrained", "random"))
-        stage = readable_at(frame, concept)
-        learned = paired(known, random).low > MARGIN
-        ours.append(known)
-        control.append(random)
-        if stage == layer and learned:
-            right.append(f"{name} at {layer}")
-        elif stage == layer:
-            shown = f"{random.mean():.2f} against {known.mean():.2f}"
-            wrong.append(f"{name} ({layer}, but random weights show them as well: {shown})")
-        else:
-            wrong.append(f"{name} ({stage} instead of {layer})")
-    found = paired(sum(ours) / len(ours), sum(control) / len(control))
-    verdict, condition = share(right, wrong, "{}", "for {}")
-    return settled(verdict, condition, found)
-
-
-def moved(
-    frame: "pandas.DataFrame", task: str, column: str, optimizer: str = "AdamW"
-) -> "pandas.DataFrame":
-    """What fine-tuning did to each stage: a row a seed, a column a stage."""
-    rows = frame[(frame.task == task) & (frame.optimizer == optimizer)]
-    rows = rows[rows.strategy == "fine-tuning"]
-    return rows.pivot(index="seed", columns="stage", values=column)[[*STAGES]]
+        cells.append({"task": concept, "stage": layer})
+        stage = readable_at(runs, concept)
+        learned = runs.compare(*NETWORKS, **cells[-1]).low > MARGIN
+        text = f"{name} at {layer}"
+        if stage != layer:
+            text = f"{name} ({stage} instead of {layer})"
+        elif not learned:
+            ours, control = (runs.cell(**network, **cells[-1]).mean() for network in NETWORKS)
+            means = f"{control:.2f} against {ours:.2f}"
+            text = f"{name} ({layer}, but random weights show them as well: {means})"
+        shown.append((text, stage == layer and learned))
+    return settled(*share(shown, "{}", "for {}"), runs.mean(*NETWORKS, cells))
 
 
 def early_change_rule() -> Verdict:
@@ -112,34 +91,22 @@ def early_change_rule() -> Verdict:
     seeds and scale both stages). Each way and target is confirmed where the last stage changed more
     than the first by its interval. The effect is that of the features, the mean over targets.
     """
-    frame = results.load("sweep_changes")
-    frame = frame.assign(features=1 - frame.cka)
+    runs = stored("sweep_changes")
     ways = {
-        "features (1 - CKA)": ("features", "AdamW"),
+        "features (1 - CKA)": ("cka", "AdamW"),
         "weights, AdamW": ("change", "AdamW"),
         "weights, SGD": ("change", "SGD"),
     }
-    yes, no, late, early = [], [], [], []
+    shown, features = [], []
     for way, (column, optimizer) in ways.items():
-        for task in sorted(set(frame.task)):
-            stages = moved(frame, task, column, optimizer)
-            values = stages if column == "features" else stages.map(math.log)
-            confirmed = paired(values[LATE], values[EARLY]).sign > 0
-            (yes if confirmed else no).append((way, task))
-            if column == "features":
-                late.append(stages[LATE])
-                early.append(stages[EARLY])
-    found = paired(sum(late) / len(late), sum(early) / len(early))
-    verdict, condition = share(_listed(yes), _listed(no), "in {}", "in {}")
-    return settled(verdict, condition, found)
-
-
-def _listed(pairs: list[tuple[str, str]]) -> list[str]:
-    """Pairs of a way and a task as one text a way."""
-    tasks: dict[str, list[str]] = {}
-    for way, task in pairs:
-        tasks.setdefault(way, []).append(task)
-    return [f"{way} ({', '.join(names)})" for way, names in tasks.items()]
+        for task in sorted(runs.tasks):
+            cell = {"task": task, "strategy": "fine-tuning", "optimizer": optimizer}
+            both = [runs.cell(column, stage=stage, **cell) for stage in (LATE, EARLY)]
+            both = [1 - each if column == "cka" else np.log(each) for each in both]
+            shown.append(({"way": way, "task": task}, paired(*both).sign > 0))
+            if column == "cka":
+                features.append(both)
+    return settled(*share(shown, "in {}", "in {}"), mean_paired(features))
 
 
 def early_help_rule() -> Verdict:
@@ -150,28 +117,22 @@ def early_help_rule() -> Verdict:
     better than from scratch, for each of three? Holds where every interval lies above zero, does
     not where none does. The effect is that of the probes, the mean over tasks.
     """
-    frame = results.load("sweep_probes")
-    yes, no, ours, control = [], [], [], []
-    for task, distance in TARGETS.items():
-        known, random = (probed(frame, task, n)[LAST_EARLY] for n in ("pretrained", "random"))
-        better = paired(known, random).sign > 0
-        (yes if better else no).append(f"{task} ({distance})")
-        ours.append(known)
-        control.append(random)
-    found = paired(sum(ours) / len(ours), sum(control) / len(control))
+    runs = stored("sweep_probes")
+    cells = {
+        f"{task} ({distance})": {"task": task, "stage": LAST_EARLY}
+        for task, distance in TARGETS.items()
+    }
+    shown = [(text, runs.compare(*NETWORKS, **cell).sign > 0) for text, cell in cells.items()]
     for task in HALVED:
         better = halved(task, "early stages pretrained").sign > 0
-        (yes if better else no).append(f"{task} (fine-tuned)")
-    verdict, condition = share(yes, no, "on {}", "on {}")
-    return settled(verdict, condition, found)
+        shown.append((f"{task} (fine-tuned)", better))
+    return settled(*share(shown, "on {}", "on {}"), runs.mean(*NETWORKS, cells.values()))
 
 
 def halved(task: str, half: str) -> Interval:
     """Fine-tuning from ``half`` a pretrained network minus from scratch, with 200 labels."""
-    import pandas
-
-    frame = pandas.concat([results.load("sweep_early"), results.load("sweep_pictures")])
-    return compare(frame, task, 200, half, "from scratch")
+    runs = stored("sweep_early", "sweep_pictures")
+    return runs.compare(half, "from scratch", task=task, labels=200)
 
 
 RULES = {

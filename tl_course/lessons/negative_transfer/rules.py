@@ -1,27 +1,28 @@
 """Rules of lesson 08: when borrowing hurts."""
 
-from typing import TYPE_CHECKING
-
-from tl_course.evidence import results
-from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.judging import by_task, counts, mean_paired, settled, share
-from tl_course.evidence.verdicts import Verdict, compare, gains, scores
-
-if TYPE_CHECKING:
-    import pandas
+from tl_course.evidence.intervals import Interval, mean_paired, paired
+from tl_course.evidence.results import Runs, gains, stored
+from tl_course.evidence.verdicts import Verdict, by_task, settled, share
 
 LESSON = "08_negative_transfer"
 NEAR = ("materials", "leaves", "satellite")  # pictures of things, in colour
 FAR = ("digits", "spoken_digits", "pneumonia", "text_pictures")
-PHOTOGRAPHS, SCRATCH = "photographs, fine-tuned", "nothing, fine-tuned"
+PHOTOGRAPHS = {"source": "photographs", "strategy": "fine-tuned"}
+SCRATCH = {"source": "nothing", "strategy": "fine-tuned"}
 AUDIO, XRAYS, TEXT = "spoken_digits", "pneumonia", "text_pictures"
 EXAMPLE = "satellite"  # the document's own
 
 
-def _runs() -> "pandas.DataFrame":
-    """The stored runs; a strategy is a source and how it was trained: "noise, frozen"."""
-    frame = results.load("sweep_suspects")
-    return frame.assign(strategy=frame.source + ", " + frame.strategy)
+def _cells(runs: Runs, *tasks: str) -> list[dict]:
+    """Every count of labels of every task, rising."""
+    return [{"task": task, "labels": count} for task in tasks for count in runs.counts(task)]
+
+
+def _gaining(runs: Runs, *tasks: str) -> list[dict]:
+    """The cells in which photographs beat from scratch."""
+    return [
+        cell for cell in _cells(runs, *tasks) if runs.compare(PHOTOGRAPHS, SCRATCH, **cell).sign > 0
+    ]
 
 
 def hurt_rule() -> Verdict:
@@ -33,27 +34,22 @@ def hurt_rule() -> Verdict:
     holds when the source is one of those where only others do, does not hold where none does.
     The effect is that of the worst pair, with its plain interval.
     """
-    frame = results.load("sweep_suspects")
-    tuned = gains(frame)
-    tuned = tuned[tuned.strategy == "fine-tuned"]
-    strict = gains(frame, 1 - 0.05 / len(tuned))
-    strict = strict[strict.strategy == "fine-tuned"]
+    runs = stored("sweep_suspects")
+    tuned = runs.rows(strategy="fine-tuned")
+    plain = gains(tuned)
+    strict = gains(tuned, 1 - 0.05 / len(plain))
     guilty = strict[strict.high < 0].sort_values("gain")
     names = [f"{g.source} to {g.task} ({g.labels})" for g in guilty.itertuples()]
-    runs = _runs()
-    example = [
-        compare(runs, EXAMPLE, labels, PHOTOGRAPHS, SCRATCH) for labels in counts(runs, EXAMPLE)
-    ]
-    worst = tuned.loc[tuned.gain.idxmin()]
+    example = [runs.compare(PHOTOGRAPHS, SCRATCH, **cell) for cell in _cells(runs, EXAMPLE)]
+    worst = plain.loc[plain.gain.idxmin()]
     found = Interval(worst.gain, worst.low, worst.high, int(worst.seeds))
     signs = {-1: "loses", 0: "cannot be told", 1: "gains"}
     said = ", ".join(f"{signs[each.sign]} {100 * each.effect:+.1f}" for each in example)
-    condition = f"{len(guilty)} of {len(tuned)} pairs do harm: {', '.join(names) or 'none'}; "
-    condition += f"{EXAMPLE}, the document's example, {said}"
-    if guilty.empty:
-        return settled("does-not-hold", condition, found)
     verdict = "holds" if any(each.sign < 0 for each in example) else "holds-when"
-    return settled(verdict, condition, found)
+    if guilty.empty:
+        verdict = "does-not-hold"
+    condition = f"{len(guilty)} of {len(plain)} pairs do harm: {', '.join(names) or 'none'}"
+    return settled(verdict, condition, found, f"{EXAMPLE}, the document's example, {said}")
 
 
 def fading_rule() -> Verdict:
@@ -62,28 +58,19 @@ def fading_rule() -> Verdict:
     Holds where the mean gain is smaller far away with few and with many labels, holds when with
     one of them, does not otherwise. The condition names what far targets still gain.
     """
-    frame = _runs()
-    sides = {}
-    for index, name in enumerate(("few labels", "many labels")):
-        sides[name] = [
-            sum(
-                scores(frame, task, counts(frame, task)[index], PHOTOGRAPHS)
-                - scores(frame, task, counts(frame, task)[index], SCRATCH)
-                for task in tasks
-            )
-            / len(tasks)
-            for tasks in (NEAR, FAR)
-        ]
-    yes = [name for name, pair in sides.items() if paired(*pair[0].align(pair[1])).sign > 0]
-    verdict, condition = share(yes, [n for n in sides if n not in yes], "with {}", "with {}")
-    still = by_task(
-        (task, labels)
-        for task in FAR
-        for labels in counts(frame, task)
-        if compare(frame, task, labels, PHOTOGRAPHS, SCRATCH).sign > 0
-    )
-    condition += f"; far targets that gain all the same: {', '.join(still) or 'none'}"
-    return settled(verdict, condition, mean_paired(sides.values()))
+    runs = stored("sweep_suspects")
+    shown, sides = [], []
+    for place, name in enumerate(("few labels", "many labels")):
+        side = []
+        for tasks in (NEAR, FAR):
+            cells = [_cells(runs, task)[place] for task in tasks]
+            gaps = (runs.cell(**PHOTOGRAPHS, **c) - runs.cell(**SCRATCH, **c) for c in cells)
+            side.append(sum(gaps) / len(cells))
+        sides.append(side)
+        shown.append((name, paired(*side[0].align(side[1])).sign > 0))
+    still = ", ".join(by_task(_gaining(runs, *FAR))) or "none"
+    fades = share(shown, "with {}", "with {}")
+    return settled(*fades, mean_paired(sides), f"far targets that gain all the same: {still}")
 
 
 def xray_rule() -> Verdict:
@@ -92,23 +79,20 @@ def xray_rule() -> Verdict:
     Works where the start that leads on validation beats from scratch with few and with many
     labels; holds when with one of them. The condition says how the head on random weights does.
     """
-    frame = _runs()
-    yes, no, pairs, leaders = [], [], [], []
-    for labels in counts(frame, XRAYS):
-        cell = frame[(frame.task == XRAYS) & (frame.labels == labels)]
-        starts = cell[cell.source == "photographs"].groupby("strategy")
-        leader = starts.val_accuracy.mean().idxmax()
-        pair = [scores(frame, XRAYS, labels, start) for start in (leader, SCRATCH)]
+    runs = stored("sweep_suspects")
+    shown, pairs, leaders = [], [], []
+    cells = _cells(runs, XRAYS)
+    for cell in cells:
+        way = runs.leader("strategy", source="photographs", **cell)
+        pair = [runs.cell(**start, **cell) for start in (PHOTOGRAPHS | {"strategy": way}, SCRATCH)]
         pairs.append(pair)
-        leaders.append(f"{leader.rpartition(', ')[2]} leads with {labels}")
-        (yes if paired(*pair[0].align(pair[1])).sign > 0 else no).append(str(labels))
-    verdict, condition = share(yes, no, "with {} X-rays", "with {}")
-    random = mean_paired(
-        [scores(frame, XRAYS, labels, f"{source}, frozen") for source in ("photographs", "nothing")]
-        for labels in counts(frame, XRAYS)
-    )
-    condition += f"; {', '.join(leaders)}; head alone against random weights {random}"
-    return settled(verdict, condition, mean_paired(pairs))
+        leaders.append(f"{way} leads with {cell['labels']}")
+        shown.append((str(cell["labels"]), paired(*pair[0].align(pair[1])).sign > 0))
+    frozen = [cell | {"strategy": "frozen"} for cell in cells]
+    random = runs.mean({"source": "photographs"}, {"source": "nothing"}, frozen)
+    works = share(shown, "with {} X-rays", "with {}")
+    control = f"head alone against random weights {random}"
+    return settled(*works, mean_paired(pairs), ", ".join(leaders), control)
 
 
 def audio_and_text_rule() -> Verdict:
@@ -119,16 +103,15 @@ def audio_and_text_rule() -> Verdict:
     same sentences. Holds where both are so, holds when one is, does not otherwise. The effect is
     photographs minus counted words with many labels.
     """
-    frame = _runs()
+    runs = stored("sweep_suspects")
     audio, text = (
-        [n for n in counts(frame, task) if compare(frame, task, n, PHOTOGRAPHS, SCRATCH).sign > 0]
-        for task in (AUDIO, TEXT)
+        ", ".join(str(cell["labels"]) for cell in _gaining(runs, task)) for task in (AUDIO, TEXT)
     )
-    many = counts(frame, TEXT)[-1]
-    words = compare(frame, TEXT, many, PHOTOGRAPHS, "words counted, frozen")
+    counted = {"source": "words counted", "strategy": "frozen"}
+    words = runs.compare(PHOTOGRAPHS, counted, **_cells(runs, TEXT)[-1])
     parts = [
-        f"sound gains with {', '.join(map(str, audio))} labels" if audio else "sound gains nothing",
-        f"text gains with {', '.join(map(str, text))}" if text else "text gains nothing",
+        f"sound gains with {audio} labels" if audio else "sound gains nothing",
+        f"text gains with {text}" if text else "text gains nothing",
         f"reading words beats pictures of text: {words}"
         if words.sign < 0
         else f"counting words is no better: {words}",

@@ -184,6 +184,7 @@ def cures(frame: "pandas.DataFrame", base: str = "no cure", title: str = "") -> 
     """
     cells = [*frame[["task", "labels"]].drop_duplicates().itertuples(index=False, name=None)]
     names = [name for name in dict.fromkeys(frame.strategy) if name != base]
+    runs = evidence.Runs(frame)
     with mpl.rc_context(STYLE):
         figure = blank(3.0 + 2.5 * len(cells), 1.3 + 0.36 * len(names))
         figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
@@ -192,7 +193,7 @@ def cures(frame: "pandas.DataFrame", base: str = "no cure", title: str = "") -> 
             here = frame[(frame.task == task) & (frame.labels == labels)]
             wide = here.pivot(index="seed", columns="strategy", values="test_balanced")
             for y, name in enumerate(names):
-                found = evidence.compare(frame, task, labels, name, base)
+                found = runs.compare(name, base, task=task, labels=labels)
                 _worth(ax, y, found, 100 * (wide[name] - wide[base]).to_numpy())
             ax.axvline(0, color="black", linewidth=1)
             ax.set_title(f"{task}\n{labels:,} labels", fontsize=10.5)

@@ -1,13 +1,10 @@
 """The rules of lesson 06."""
 
-from tl_course import store
-from tl_course.evidence import results
-from tl_course.evidence.intervals import paired
-from tl_course.evidence.judging import by_task, mean_paired, settled, share
-from tl_course.evidence.verdicts import Verdict, compare, scores
+from tl_course.evidence.results import stored
+from tl_course.evidence.verdicts import Verdict, settled, share
 
 LESSON = "06_overfitting"
-MOST = "frozen to layer3"
+MOST, ALL = "frozen to layer3", "fine-tuning"
 BASE, CURE, LABELS = "no cure", "freeze and train less", "twice the labels"
 TRAINED, TESTED = 0.99, 0.65
 TINY = (25, 50, 100)
@@ -20,19 +17,16 @@ def picture_rule() -> Verdict:
     the test, with no cure. Holds where all are, does not where none is. The effect is training
     minus test accuracy, the mean over tasks.
     """
-    frame = results.load("sweep_cures")
-    frame = frame[
-        frame.strategy == store.choose("stored cure", BASE, dict.fromkeys(frame.strategy))
-    ]
-    yes, no, pairs = [], [], []
-    for (task, labels), rows in frame.groupby(["task", "labels"], sort=False):
-        trained, tested = (rows.set_index("seed")[c] for c in ("train_accuracy", "test_balanced"))
-        shown = f"{trained.mean():.1%} in training, {tested.mean():.1%} in the test"
-        text = f"{task} with {labels} labels ({shown})"
-        (yes if trained.mean() >= TRAINED and tested.mean() <= TESTED else no).append(text)
-        pairs.append((trained, tested))
-    verdict, condition = share(yes, no, "on {}", "on {}")
-    return settled(verdict, condition, mean_paired(pairs))
+    runs = stored("sweep_cures")
+    cells = runs.cells("task", "labels")
+    both = {"of": "train_accuracy", "strategy": BASE}, {"of": "test_balanced", "strategy": BASE}
+    shown = []
+    for cell in cells:
+        trained, tested = (runs.cell(**each, **cell).mean() for each in both)
+        means = f"{trained:.1%} in training, {tested:.1%} in the test"
+        text = f"{cell['task']} with {cell['labels']} labels ({means})"
+        shown.append((text, trained >= TRAINED and tested <= TESTED))
+    return settled(*share(shown, "on {}", "on {}"), runs.mean(*both, cells))
 
 
 def cure_rule() -> Verdict:
@@ -43,23 +37,16 @@ def cure_rule() -> Verdict:
     condition names the cure that leads on validation, and says what it and twice the labels were
     worth in the test. The effect is the difference, the mean over tasks.
     """
-    frame = results.load("sweep_cures")
-    cells = [*frame[["task", "labels"]].drop_duplicates().itertuples(index=False, name=None)]
-    yes = [cell for cell in cells if compare(frame, *cell, CURE, BASE).sign > 0]
-    no = [cell for cell in cells if cell not in yes]
-
-    def worth(cure: str):
-        return mean_paired([[scores(frame, *cell, s) for s in (cure, BASE)] for cell in cells])
-
-    names = [cure for cure in dict.fromkeys(frame.strategy) if cure not in (BASE, LABELS)]
-    chosen = frame.groupby("strategy").val_accuracy.mean()[names].idxmax()
-    verdict, condition = share(by_task(yes), by_task(no), "on {}", "on {}")
-    condition = (
-        f"{condition}; best of {len(names)} on validation: {chosen} "
-        f"({100 * worth(chosen).effect:+.1f} in the test); {LABELS}: "
-        f"{100 * worth(LABELS).effect:+.1f} points"
-    )
-    return settled(verdict, condition, worth(CURE))
+    runs = stored("sweep_cures")
+    cells = runs.cells("task", "labels")
+    shown = [(cell, runs.compare(CURE, BASE, **cell).sign > 0) for cell in cells]
+    names = [c["strategy"] for c in runs.cells("strategy") if c["strategy"] not in (BASE, LABELS)]
+    best = runs.leader("strategy", names)
+    worth = {cure: runs.mean(cure, BASE, cells) for cure in (best, LABELS, CURE)}
+    points = {cure: f"{100 * found.effect:+.1f}" for cure, found in worth.items()}
+    chosen = f"best of {len(names)} on validation: {best} ({points[best]} in the test)"
+    more = f"{LABELS}: {points[LABELS]} points"
+    return settled(*share(shown, "on {}", "on {}"), worth[CURE], chosen, more)
 
 
 def protection_rule() -> Verdict:
@@ -70,24 +57,23 @@ def protection_rule() -> Verdict:
     all are, does not where none is. The condition counts single cells, and says by how much the
     gap between training and test shrinks. The effect is the difference, the mean over cells.
     """
-    frame = results.load("sweep_freezing")
-    pairs = {
-        task: [[scores(frame, task, n, s) for s in (MOST, "fine-tuning")] for n in TINY]
-        for task in dict.fromkeys(frame.task)
-    }
-    yes = [task for task, found in pairs.items() if mean_paired(found).sign > 0]
-    no = [task for task in pairs if task not in yes]
-    cells = [pair for found in pairs.values() for pair in found]
-    signs = [paired(*pair).sign for pair in cells]
-    small = frame[frame.labels.isin(TINY)]
+    runs = stored("sweep_freezing")
+    cells = {task: [{"task": task, "labels": n} for n in TINY] for task in runs.tasks}
+    shown = [(task, runs.mean(MOST, ALL, each).sign > 0) for task, each in cells.items()]
+    every = sum(cells.values(), [])
+    signs = [runs.compare(MOST, ALL, **cell).sign for cell in every]
+    small = runs.frame[runs.frame.labels.isin(TINY)]
     gaps = (small.train_accuracy - small.test_accuracy).groupby(small.strategy).mean()
-    verdict, condition = share(yes, no, "on {} over 25 to 100 labels", "on {}")
-    condition = (
-        f"{condition}; better in {signs.count(1)}, worse in {signs.count(-1)} of {len(cells)} "
-        f"pairs of target and labels; training is ahead of the test by {100 * gaps[MOST]:.0f} "
-        f"points instead of {100 * gaps['fine-tuning']:.0f}"
+    pairs = (
+        f"better in {signs.count(1)}, worse in {signs.count(-1)} of {len(every)} pairs of target "
+        "and labels"
     )
-    return settled(verdict, condition, mean_paired(cells))
+    ahead = (
+        f"training is ahead of the test by {100 * gaps[MOST]:.0f} points instead of "
+        f"{100 * gaps[ALL]:.0f}"
+    )
+    protects = share(shown, "on {} over 25 to 100 labels", "on {}")
+    return settled(*protects, runs.mean(MOST, ALL, every), pairs, ahead)
 
 
 RULES = {

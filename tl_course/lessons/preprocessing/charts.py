@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tl_course import evidence
 from tl_course.lessons.preprocessing.faults import FAULTS
-from tl_course.lessons.preprocessing.rules import cost
 from tl_course.plots.still import Still
 from tl_course.plots.style import COLOURS, STYLE, axes, blank, lined
 
@@ -243,6 +243,7 @@ def repairs(
     balanced accuracy beside the right feed, paired by seed, with 95 % intervals.
     """
     faults = faults or [name for name, fault in FAULTS.items() if fault.part == "inputs"]
+    runs = evidence.Runs(frame)
     with mpl.rc_context(PANELS):
         figure = blank(9.0, 1.5 + 0.46 * len(faults))
         figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
@@ -254,7 +255,8 @@ def repairs(
                 for index, (way, (marker, colour, _)) in enumerate(WAYS.items()):
                     if (fault, way) not in known:
                         continue
-                    one = cost(frame, task, fault, way)
+                    right = {"fault": "right"}
+                    one = runs.compare({"fault": fault}, right, task=task, strategy=way)
                     level = y + 0.25 * (index - 1)
                     ends = [100 * one.low, 100 * one.high]
                     ax.plot(ends, [level] * 2, color=colour, linewidth=2.2, alpha=0.55)

@@ -1,8 +1,7 @@
 """The rule of lesson 00."""
 
-from tl_course.evidence import results
-from tl_course.evidence.judging import settled
-from tl_course.evidence.verdicts import Verdict, compare, pooled
+from tl_course.evidence.results import stored
+from tl_course.evidence.verdicts import Verdict, settled
 
 LESSON = "00_start_here"
 
@@ -13,13 +12,12 @@ def small_set_rule() -> Verdict:
     Holds where every task's interval lies above zero, does not where none does, and holds
     when the task is one of those in which it does otherwise.
     """
-    frame = results.load("sweep_pictures")
-    cells = frame.loc[frame.strategy == "fine-tuning", ["task", "labels"]].drop_duplicates()
+    runs = stored("sweep_pictures")
+    cells = runs.cells("task", labels=200)
     better, same = [], []
-    for task in cells.loc[cells.labels == 200, "task"]:
-        found = compare(frame, task, 200, "fine-tuning", "from scratch")
-        (better if found.sign > 0 else same).append(task)
-    overall = pooled(frame, 200, "fine-tuning", "from scratch")
+    for cell in cells:
+        found = runs.compare("fine-tuning", "from scratch", **cell)
+        (better if found.sign > 0 else same).append(cell["task"])
     if not same:
         verdict, condition = "holds", f"on all {len(better)} tasks tried at 200 labels"
     elif better:
@@ -27,7 +25,7 @@ def small_set_rule() -> Verdict:
         condition = f"on {', '.join(better)}; not shown on {', '.join(same)} (200 labels)"
     else:
         verdict, condition = "does-not-hold", f"on none of {', '.join(same)} (200 labels)"
-    return settled(verdict, condition, overall)
+    return settled(verdict, condition, runs.pooled("fine-tuning", "from scratch", labels=200))
 
 
 RULES = {
