@@ -28,6 +28,14 @@ def stripes(count: int, seed: int) -> Split:
     return Split(inputs, torch.from_numpy(labels.astype(np.int64)))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Solved notebooks are slow tests; the blank ones, the longest files, come first."""
+    for item in items:
+        if "solutions" in item.path.parts:
+            item.add_marker("slow")
+    items.sort(key=lambda item: item.path.suffix != ".ipynb")  # stable: else in their order
+
+
 @pytest.fixture(scope="session")
 def toy() -> Task:
     """A task that trains in a second."""

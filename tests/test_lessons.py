@@ -1,4 +1,4 @@
-"""What every lesson must be; the cells themselves are run by nbval."""
+"""What every lesson must be; nbval runs the cells, and test_solutions.py the solutions."""
 
 import ast
 import importlib.util
@@ -104,7 +104,7 @@ def test_a_lesson_opens_with_a_question_and_asks_for_a_prediction(source):
     text = source.read_text(encoding="utf-8")
     title = re.search(r"^# # (.+)$", text, re.M).group(1)
     assert title.endswith("?")
-    assert re.search(r"widgets\.(predict|rank)\(", text) and "practice.compare" in text
+    assert re.search(r"practice\.predict(_ranking)?\(", text) and "practice.compare" in text
     assert "pip install" not in text
     ast.parse(text)
 
@@ -121,7 +121,7 @@ def test_the_exercise_checks_see_the_solution(path, source, solved):
     said = [
         output.text.splitlines()[-1]
         for cell in code_cells(nbformat.read(path, 4))
-        if "exercise" in cell.metadata.get("tags", []) and "practice.check_" in cell.source
+        if "exercise" in cell.metadata.get("tags", []) and ".check_" in cell.source
         for output in cell.outputs
         if output.output_type == "stream"  # a chart may stand before it
     ]

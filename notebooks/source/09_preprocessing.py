@@ -11,11 +11,10 @@
 # %%
 import copy
 import json
-import shutil
 import warnings
-from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from tl_course import evidence, lessons, models, plots, practice, store, tasks, train
@@ -398,16 +397,16 @@ for fault in table.columns.drop("right"):
 # %% [markdown]
 # ## Let the model carry its preprocessing
 #
-# Faults come in when weights travel alone. `models.save` writes two files: the weights, and a JSON
-# with what belongs to them. `models.open` builds the network, its preprocessing and the names of
-# its classes from both.
+# Faults come in when weights travel alone. `models.save` writes one file: the weights, and beside
+# them, as JSON, what belongs to them. `models.open` builds the network, its preprocessing and the
+# names of its classes from it.
 
 # %%
-folder = models.save(doctor, Path("leaf_doctor_saved"))
-about = json.loads((folder / "model.json").read_text())
+path = models.save(doctor, "leaf_doctor_saved")
+about = json.loads(store.read_metadata(path)["tl_course"])
 for key in ("network", "classes", "preprocessing"):
     print(f"{key}: {about[key]}")
-opened = models.open(folder)
+opened = models.open(path)
 before, after = (train.predict(model, pictures[:50]) for model in (doctor, opened))
 print("same answers:", torch.allclose(before, after, atol=1e-3))
 
@@ -417,9 +416,9 @@ print("same answers:", torch.allclose(before, after, atol=1e-3))
 
 # %%
 about["preprocessing"] |= {"mean": [0.5] * 3, "std": [0.5] * 3}
-(folder / "model.json").write_text(json.dumps(about))
+save_file(store.load_weights(path), path, {"tl_course": json.dumps(about)})
 try:
-    models.open(folder)
+    models.open(path)
 except store.CourseError as error:
     print(error)
 
@@ -443,7 +442,7 @@ with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     train.evaluate(models.load("leaf_doctor"), tasks.Split(thumbnails, labels[:50]))
 print(told[0].message)
-shutil.rmtree(folder)  # its JSON is spoiled
+path.unlink()  # its JSON is spoiled
 
 # %% [markdown]
 # What no file can know is whether your pictures were BGR, cropped or compressed before they
@@ -559,4 +558,4 @@ for claim in ("prep-1", "neg-3"):
 # - Your own photos: `tasks.folder("path")`, one folder a class, reads them, turns them upright and
 #   resizes them. Draw what the network sees before you train.
 # - Other weights want another size: print `models.load("resnet18").preprocess.size`.
-# - In a terminal: `tl-course predict FOLDER PICTURE` uses what `models.save` wrote.
+# - In a terminal: `tl-course predict MODEL PICTURE` uses what `models.save` wrote.
