@@ -1,25 +1,209 @@
 """What every interactive experiment is, and the questions asked before one."""
 
 import html
-from collections.abc import Callable, Sequence
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial, wraps
+from inspect import Parameter, signature
 
 import ipywidgets
+import torch
 
+from tl_course import store
 from tl_course.practice import predictions
+
+PLACES = {bytes: ipywidgets.Image, str: ipywidgets.HTML}  # by what is shown there
+KEPT = 64  # drawings that need not be made again
+
+
+class Slider(ipywidgets.IntSlider):
+    """A slider with a number box beside it, ``number``, so that its value can also be typed."""
+
+    def __init__(self, description: str, least: int, most: int, width: str = "50%", **options):
+        super().__init__(
+            description=description, min=least, max=most, layout={"width": width}, **options
+        )
+        self.number = ipywidgets.BoundedIntText(min=least, max=most, layout={"width": "80px"})
+        for name in ("max", "value", "disabled"):
+            ipywidgets.link((self, name), (self.number, name))
 
 
 class Experiment(ipywidgets.VBox):
-    """A widget whose stored output is its first picture, for pages without a kernel."""
+    """Controls, and what a function draws from their values.
 
-    def __init__(self, children: Sequence[ipywidgets.Widget], picture: bytes, alt: str):
-        super().__init__(children)
-        self._picture, self._alt = picture, alt
+    ``rows``: from top to bottom, controls by name, those of a row side by side, and the places in
+    which something is shown, ``bytes`` for a picture and ``str`` for HTML, one below the other; by
+    default ``picture`` and ``said`` below the controls.
+
+    ``draw`` is called once whenever a control was changed, in inference mode, with the values of
+    those that its parameters name. It gives what to show by the names of the places, which is kept
+    where ``cached``. A ``CourseError`` from it is shown in ``said``, and nothing else is.
+
+    ``on``: what a control does before that, by name. Such a function gets values in the same way
+    and may change other controls; that of a control with a value is called once at the start, too.
+
+    ``run``: what a button does that takes its time. All controls are disabled meanwhile. If one of
+    them is called ``stop``, it runs in a thread of its own and should end when ``stopping`` is set.
+
+    What a function of ``on`` or ``run`` returns or raises is told as plain text below the controls.
+    A page without a kernel shows ``still``, by default the last picture, with ``alt``.
+    """
+
+    still = b""
+
+    def __init__(
+        self,
+        rows: Sequence[Mapping[str, ipywidgets.Widget | type]],
+        draw: Callable[..., Mapping[str, bytes | str]],
+        alt: str,
+        on: Mapping[str, Callable[..., str | None]] | None = None,
+        run: Mapping[str, Callable[..., str | None]] | None = None,
+        cached: bool = True,
+    ):
+        self._draw = lru_cache(KEPT if cached else 0)(draw)
+        self._on, self._run, self._alt = on or {}, run or {}, alt
+        self.controls, self.places = {}, {}
+        self.told, self.stopping, self.busy = ipywidgets.HTML(), False, True
+        super().__init__(self._laid_out(rows))
+        for name, control in self.controls.items():
+            if isinstance(control, ipywidgets.Button):
+                control.on_click(partial(self._press, name))
+            else:
+                self._act(self._on.get(name))
+                control.observe(partial(self._change, name), "value")
+        self.refresh()
+        self.busy = False
+
+    def _laid_out(self, rows: Sequence[Mapping]) -> list[ipywidgets.Widget]:
+        """One below the other; what is told stands below the last controls."""
+        if not any(part in PLACES for row in rows for part in row.values()):
+            rows = [*rows, {"picture": bytes, "said": str}]
+        children, last = [], 0
+        for row in rows:
+            if any(part in PLACES for part in row.values()):
+                places = {name: PLACES[part]() for name, part in row.items()}
+                self.places |= places
+                children += places.values()
+            else:
+                self.controls |= row
+                children.append(_side_by_side(row.values()))
+                last = len(children)
+        return [*children[:last], self.told, *children[last:]]
+
+    def refresh(self) -> None:
+        """Draw for the values that the controls have now."""
+        try:
+            with torch.inference_mode():
+                self.show(**self._draw(**self._values(self._draw)))
+        except store.CourseError as error:
+            self.show(**dict.fromkeys(self.places, "") | {"said": _plain(str(error))})
+
+    def show(self, **shown: bytes | str) -> None:
+        """Show pictures and sentences by the names of their places; an empty picture hides."""
+        for name, value in shown.items():
+            place = self.places[name]
+            if isinstance(place, ipywidgets.Image):
+                place.layout.display = None if value else "none"
+                place.format = "jpeg" if value[:2] == b"\xff\xd8" else "png"
+                value = value or b""
+            place.value = value
+
+    def _press(self, name: str, _=None) -> None:
+        if name == "stop":
+            self.stopping = self.controls[name].disabled = True
+        elif name not in self._run:
+            self._draw.cache_clear()
+            self._change(name)
+        elif not self.busy:  # else a second click, made before the button was disabled
+            self.busy, self.stopping = True, False
+            before = {control: control.disabled for control in self.controls.values()}
+            for other, control in self.controls.items():
+                control.disabled = other != "stop"
+            if "stop" in self.controls:  # else the kernel would hear of it only when all is over
+                threading.Thread(target=self._work, args=(name, before), daemon=True).start()
+            else:
+                self._work(name, before)
+
+    def _work(self, name: str, before: Mapping[ipywidgets.Widget, bool]) -> None:
+        try:
+            self._act(self._run[name])
+        except Exception as error:  # nobody else would hear of it in a thread
+            self.told.value = _plain(f"It stopped with {type(error).__name__}: {error}.")
+        finally:
+            for control, disabled in before.items():
+                control.disabled = disabled
+            self._draw.cache_clear()
+            self.refresh()
+            self.busy = False
+
+    def _change(self, name: str, _=None) -> None:
+        if self.busy:  # what changed this control is followed by a drawing anyway
+            return
+        self.busy = True
+        try:
+            self._act(self._on.get(name))
+            self.refresh()
+        finally:
+            self.busy = False
+
+    def _act(self, action: Callable[..., str | None] | None) -> None:
+        if action is None:
+            return
+        self.told.value = ""
+        try:
+            self.told.value = _plain(action(**self._values(action)) or "")
+        except store.CourseError as error:
+            self.told.value = _plain(str(error))
+
+    def _values(self, function: Callable) -> dict:
+        """The values of the controls that a function's parameters name; of all, for ``**``."""
+        parameters = signature(function).parameters
+        if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):
+            parameters = [name for name, part in self.controls.items() if hasattr(part, "value")]
+        return {name: self.controls[name].value for name in parameters}
 
     def _repr_mimebundle_(self, **options):
         bundle = super()._repr_mimebundle_(**options)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        data = {**data, "image/png": self._picture, "text/plain": self._alt}
+        *_, picture = (
+            place for place in self.places.values() if isinstance(place, ipywidgets.Image)
+        )
+        still = self.still or bytes(picture.value)
+        data = {**data, "image/png": still, "text/plain": self._alt}
         return data, {**metadata, "image/png": {"alt": self._alt}}
+
+
+def seldom(seconds: float) -> Callable[[Callable], Callable]:
+    """A function that does nothing when it was called less than so many seconds ago: a drawing of
+    curves that grow, say.
+    """
+
+    def slowed(function: Callable) -> Callable:
+        last = -math.inf
+
+        @wraps(function)
+        def called(*args, **options):
+            nonlocal last
+            if time.monotonic() - last >= seconds:
+                function(*args, **options)
+                last = time.monotonic()
+
+        return called
+
+    return slowed
+
+
+def _side_by_side(controls: Iterable[ipywidgets.Widget]) -> ipywidgets.Widget:
+    """Controls in a row, each slider with its number box."""
+    row = [part for each in controls for part in (each, getattr(each, "number", None)) if part]
+    return row[0] if len(row) == 1 else ipywidgets.HBox(row, layout={"flex_flow": "row wrap"})
+
+
+def _plain(text: str) -> str:
+    """Plain text as one line of HTML."""
+    return html.escape(" ".join(text.split()))
 
 
 def predict(key: str, question: str, choices: Sequence[str]) -> ipywidgets.VBox:

@@ -1,8 +1,6 @@
 """Experiments with readers of numbers."""
 
 import html
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import ipywidgets
@@ -11,7 +9,7 @@ from torch import nn
 
 from tl_course import models, plots, store, tasks, train
 from tl_course.lessons.analogy import charts
-from tl_course.practice.experiment import Experiment
+from tl_course.practice.experiment import Experiment, seldom
 from tl_course.tasks import number_words
 
 LABELS = (10, 30, 100, 300, 1000)
@@ -31,10 +29,6 @@ def letter_by_letter(model: nn.Module, text: str) -> torch.Tensor:
     return train.predict(model, points)
 
 
-def _title(source: str) -> str:
-    return source.replace("_", " ").capitalize().replace("Spanish ", "Spanish, ")
-
-
 def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
     """Choose what a reader knows and how many Italian numbers it sees; type one and watch.
 
@@ -49,109 +43,88 @@ def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
         )
     italian = tasks.load("numbers_italian")
     check = italian.test.take(range(500))
-    chosen = ipywidgets.Dropdown(
-        description="it knows",
-        options=[(_title(name), name) for name in models.SOURCES],
-        value=source,
-    )
-    count = ipywidgets.SelectionSlider(
-        description="examples",
-        options=[(f"{n:,}", n) for n in LABELS],
-        value=labels,
-        continuous_update=False,
-    )
-    teach = ipywidgets.Button(description="Teach it Italian", button_style="primary")
+    readers, seen, figure = {}, set(), None
+
+    def learn(source: str, examples: int) -> None:
+        nonlocal readers, seen
+        few = italian.few(examples, seed=0)
+        seen = {"".join(chr(code) for code in row if code) for row in few.train.inputs.tolist()}
+        # a handful is repeated, and 50 are enough for a curve: looking takes time too
+        again = few.train.take([*range(examples)] * max(1, 128 // examples))
+        few = replace(few, train=again, val=few.val.take(range(50)))
+        readers = {f"pretrained: {_title(source)}": _reader(source), "from scratch": _reader(None)}
+        curves = {name: [] for name in readers}
+
+        def draw() -> None:
+            ax = plots.learning_curves(curves, xlabel="epoch", ax=plots.axes(8.0, 2.3))
+            experiment.show(curve=plots.png(ax.get_figure()))
+
+        growing, scores = seldom(REDRAW)(draw), []
+        for (name, model), lr in zip(readers.items(), RATES, strict=True):
+            train.fit(
+                model,
+                few,
+                epochs=max(1, STEPS // -(-len(again) // 32)),
+                lr=lr,
+                watch=lambda _, now, to=curves[name]: (to.append(now.val_accuracy), growing()),
+                progress=False,
+            )
+            scores.append(f"<b>{train.evaluate(model, check).accuracy:.0%}</b> ({name})")
+        draw()
+        text = f"Of 500 Italian numbers neither has seen, read right: {'; '.join(scores)}."
+        # text that is refused must not keep the old networks' picture
+        experiment.show(learnt=text, grid=show(START)[0])
+
+    def show(text: str, number: int | None = None) -> tuple[bytes, str]:
+        nonlocal figure
+        answers = {name: letter_by_letter(model, text) for name, model in readers.items()}
+        figure = charts.reading(text, answers, figure)
+        return plots.png(figure), _sentence(text, number, answers, text in seen)
+
+    def read(line: str) -> dict:
+        if not readers:
+            return {}
+        try:
+            number = number_words.lookup(line, "italian")
+            grid, said = show(number_words.folded(line), number)
+        except store.CourseError as error:  # the picture stays
+            return {"said": html.escape(str(error))}
+        return {"grid": grid, "said": said}
+
+    chosen = {
+        "source": ipywidgets.Dropdown(
+            description="it knows",
+            options=[(_title(name), name) for name in models.SOURCES],
+            value=source,
+        ),
+        "examples": ipywidgets.SelectionSlider(
+            description="examples",
+            options=[(f"{n:,}", n) for n in LABELS],
+            value=labels,
+            continuous_update=False,
+        ),
+        "teach": ipywidgets.Button(description="Teach it Italian", button_style="primary"),
+    }
     line = ipywidgets.Text(
         description="read", value=START, continuous_update=False, layout={"width": "70%"}
     )
-    curve, grid = ipywidgets.Image(format="png"), ipywidgets.Image(format="png")
-    learnt, said = ipywidgets.HTML(), ipywidgets.HTML()
-    state: dict = {"figure": None}
+    experiment = Experiment(
+        [chosen, {"curve": bytes, "learnt": str}, {"line": line}, {"grid": bytes, "said": str}],
+        read,
+        f"{START}, letter by letter: the digits each of two networks would answer so far.",
+        run={"teach": learn},
+    )
+    chosen["teach"].click()
+    return experiment
 
-    def learn(_=None) -> None:
-        teach.disabled = True
-        try:
-            few = italian.few(count.value, seed=0)
-            seen = _texts(few.train.inputs)
-            # a handful is repeated, and 50 are enough for a curve: looking takes time too
-            again = few.train.take([*range(count.value)] * max(1, 128 // count.value))
-            few = replace(few, train=again, val=few.val.take(range(50)))
-            readers = {
-                f"pretrained: {_title(chosen.value)}": _reader(chosen.value),
-                "from scratch": _reader(None),
-            }
-            state.update(readers=readers, seen=seen)
-            accuracies = {name: [] for name in readers}
-            draw = _redraw(curve, accuracies)
-            scores = {}
-            for (name, model), lr in zip(readers.items(), RATES, strict=True):
-                train.fit(
-                    model,
-                    few,
-                    epochs=max(1, STEPS // -(-len(again) // 32)),
-                    lr=lr,
-                    watch=lambda _, now, to=accuracies[name]: (to.append(now.val_accuracy), draw()),
-                    progress=False,
-                )
-                scores[name] = train.evaluate(model, check).accuracy
-            draw(final=True)
-            learnt.value = (
-                "Of 500 Italian numbers neither has seen, read right: "
-                + "; ".join(f"<b>{share:.0%}</b> ({html.escape(n)})" for n, share in scores.items())
-                + "."
-            )
-            read() or show(START)  # text that is refused must not keep the old networks' picture
-        except store.CourseError as error:
-            learnt.value = html.escape(str(error))
-        finally:
-            teach.disabled = False
 
-    def read(_=None) -> bool:
-        """Whether what was typed could be read."""
-        try:
-            number = number_words.lookup(line.value, "italian")
-            said.value = show(number_words.folded(line.value), number)
-        except store.CourseError as error:
-            said.value = html.escape(str(error))
-            return False
-        return True
-
-    def show(text: str, number: int | None = None) -> str:
-        answers = {name: letter_by_letter(m, text) for name, m in state["readers"].items()}
-        state["figure"] = charts.reading(text, answers, state["figure"])
-        grid.value = plots.png(state["figure"])
-        return _sentence(text, number, answers, text in state["seen"])
-
-    teach.on_click(learn)
-    line.observe(read, "value")
-    learn()
-    controls = ipywidgets.HBox([chosen, count, teach])
-    alt = f"{START}, letter by letter: the digits each of two networks would answer so far."
-    return Experiment([controls, curve, learnt, line, grid, said], bytes(grid.value), alt)
+def _title(source: str) -> str:
+    return source.replace("_", " ").capitalize().replace("Spanish ", "Spanish, ")
 
 
 def _reader(source: str | None) -> nn.Module:
     torch.manual_seed(0)
     return models.load(f"reader_{source or 'spanish'}", pretrained=source is not None)
-
-
-def _texts(points: torch.Tensor) -> set[str]:
-    return {"".join(chr(code) for code in row if code) for row in points.tolist()}
-
-
-def _redraw(image: ipywidgets.Image, curves: dict) -> Callable:
-    """A function that draws the growing curves, though not more often than the eye needs."""
-    last = 0.0
-
-    def draw(final: bool = False) -> None:
-        nonlocal last
-        if not final and time.monotonic() - last < REDRAW:
-            return
-        ax = plots.learning_curves(curves, xlabel="epoch", ax=plots.axes(8.0, 2.3))
-        image.value = plots.png(ax.get_figure())
-        last = time.monotonic()
-
-    return draw
 
 
 def _sentence(text: str, number: int | None, answers: dict, seen: bool) -> str:
@@ -161,7 +134,7 @@ def _sentence(text: str, number: int | None, answers: dict, seen: bool) -> str:
         answer = int("".join(map(str, digits)))
         sure = float(values[-1].amax(-1).prod())
         mark = "" if number is None else " ✓" if answer == number else " ✗"
-        parts.append(f"{html.escape(name)} <b>{answer}</b>{mark} ({sure:.0%} sure)")
+        parts.append(f"{name} <b>{answer}</b>{mark} ({sure:.0%} sure)")
     spelt = html.escape(text)
     if number is None:
         start = f"“{spelt}” is no number in Italian, but these networks know nothing but numbers: "

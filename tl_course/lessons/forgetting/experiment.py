@@ -1,7 +1,5 @@
 """An experiment on forgetting: what learning Italian costs in Spanish."""
 
-import html
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import ipywidgets
@@ -29,58 +27,42 @@ def price_list() -> Experiment:
     Curves and numbers come from the stored runs (100 Italian numbers, ten seeds). The button
     trains that very setting now and puts its two accuracies among them.
     """
-    stored = evidence.load("sweep_forgetting")
+    stored = evidence.Runs(evidence.load("sweep_forgetting"))
     runs = {
-        shown: rules.tuned(stored, "reader", "fine-tuning", frozen=frozen)
+        shown: stored.rows(**rules.tuned("reader", frozen=frozen))
         for shown, frozen in DEPTHS.items()
     }
-    rates = sorted(set(runs["nothing"].lr))
-    rate = ipywidgets.SelectionSlider(
-        description="learning rate",
-        options=[(f"{r:g}", r) for r in rates],
-        value=3e-3,
-        style={"description_width": "initial"},
-        continuous_update=False,
-    )
-    frozen = ipywidgets.Dropdown(description="frozen", options=[*DEPTHS])
-    button = ipywidgets.Button(description="Train it now", button_style="primary")
-    picture, said = ipywidgets.Image(format="png"), ipywidgets.HTML()
     live: dict[tuple[str, float], tuple[float, float]] = {}
 
-    def draw(_=None) -> None:
-        rows = runs[frozen.value]
-        mine = live.get((frozen.value, rate.value))
-        picture.value = plots.png(_chart(rows, rate.value, mine).get_figure())
-        here = rows[rows.lr == rate.value]
+    def draw(rate: float, frozen: str) -> dict:
+        rows, mine = runs[frozen], live.get((frozen, rate))
+        here = rows[rows.lr == rate]
         italian, spanish = here.test_accuracy.mean(), here.source_accuracy.mean()
-        text = (
-            f"Learning rate {rate.value:g}, frozen: {html.escape(frozen.value)}. "
-            f"Mean of {len(here)} runs: Italian <b>{italian:.0%}</b>, Spanish <b>{spanish:.0%}</b> "
+        said = (
+            f"Learning rate {rate:g}, frozen: {frozen}. Mean of {len(here)} runs: Italian "
+            f"<b>{italian:.0%}</b>, Spanish <b>{spanish:.0%}</b> "
             f"(before: {here.source_before.mean():.1%})."
         )
         if mine:
-            text += f" Your run (diamonds): Italian {mine[1]:.0%}, Spanish {mine[0]:.0%}."
-        said.value = text
+            said += f" Your run (diamonds): Italian {mine[1]:.0%}, Spanish {mine[0]:.0%}."
+        return {"picture": plots.png(_chart(rows, rate, mine).get_figure()), "said": said}
 
-    def learn(_) -> None:
-        button.disabled = True
-        try:
-            live[frozen.value, rate.value] = _run(DEPTHS[frozen.value], rate.value)
-            draw()
-        finally:
-            button.disabled = False
+    def train_it(rate: float, frozen: str) -> None:
+        live[frozen, rate] = _run(DEPTHS[frozen], rate)
 
-    _observe((rate, frozen), draw)
-    button.on_click(learn)
-    draw()
-    controls = ipywidgets.HBox([rate, frozen, button])
+    controls = {
+        "rate": ipywidgets.SelectionSlider(
+            description="learning rate",
+            options=[(f"{rate:g}", rate) for rate in sorted(set(runs["nothing"].lr))],
+            value=3e-3,
+            style={"description_width": "initial"},
+            continuous_update=False,
+        ),
+        "frozen": ipywidgets.Dropdown(description="frozen", options=[*DEPTHS]),
+        "train": ipywidgets.Button(description="Train it now", button_style="primary"),
+    }
     alt = "Accuracy in Italian and in Spanish by learning rate, after 100 Italian numbers."
-    return Experiment([controls, picture, said], bytes(picture.value), alt)
-
-
-def _observe(controls: tuple[ipywidgets.Widget, ...], react: Callable) -> None:
-    for control in controls:
-        control.observe(react, "value")
+    return Experiment([controls], draw, alt, run={"train": train_it})
 
 
 def _run(frozen: str, lr: float) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """An experiment on freezing: what a depth is worth at a number of labels, stored and live."""
 
-import html
 from typing import TYPE_CHECKING
 
 import ipywidgets
@@ -22,6 +21,7 @@ TARGETS = {
     "spoken digits (spectrograms)": "spoken_digits",
     "pneumonia (X-rays)": "pneumonia",
 }
+NAMES = {task: shown[0].upper() + shown[1:] for shown, task in TARGETS.items()}
 DEPTHS = {shown: strategy for strategy, shown in FROZEN.items()}
 # labels that the drawn tasks have at once; more of them take minutes to draw
 AT_HAND = {"leaves": 1500, "materials": 800}
@@ -37,79 +37,58 @@ def slider() -> Experiment:
     """
     stored = evidence.chosen(evidence.load("sweep_freezing"))
     cells = dict([*stored.groupby(["task", "labels"])])
-    target = ipywidgets.Dropdown(description="target", options=[*TARGETS.items()])
-    labels = ipywidgets.SelectionSlider(
-        description="labels", options=_counts(cells, target.value), continuous_update=False
+    live: dict[tuple[str, int], dict[str, float]] = {cell: {} for cell in cells}
+    targets = ipywidgets.Dropdown(description="target", options=[*TARGETS.items()])
+    counts = ipywidgets.SelectionSlider(
+        description="labels", options=_counts(cells, targets.value), continuous_update=False
     )
-    labels.value = max(count for _, count in labels.options if count <= 200)
-    depth = ipywidgets.SelectionSlider(
-        description="frozen",
-        options=[*DEPTHS],
-        value="to layer2",
-        continuous_update=False,
+    counts.value = max(count for _, count in counts.options if count <= 200)
+    depths = ipywidgets.SelectionSlider(
+        description="frozen", options=[*DEPTHS], value="to layer2", continuous_update=False
     )
     button = ipywidgets.Button(button_style="primary", layout={"width": "max-content"})
-    picture, said = ipywidgets.Image(format="png"), ipywidgets.HTML()
-    live: dict[tuple[str, int, str], float] = {}
-    drawn: dict[tuple, bytes] = {}  # pictures shown before
 
-    def here() -> "tuple[str, int, str, pandas.DataFrame]":
-        task, count, strategy = target.value, labels.value, DEPTHS[depth.value]
-        return task, count, strategy, cells[task, count]
+    def retarget(target: str) -> None:
+        most, counts.options = counts.value, _counts(cells, target)
+        counts.value = max(count for _, count in counts.options if count <= most)
+        offer(target, counts.value, depths.value)
 
-    def draw(_=None) -> None:
-        task, count, strategy, rows = here()
-        mine = {s: found for (t, n, s), found in live.items() if (t, n) == (task, count)}
-        title = f"{target.label[0].upper()}{target.label[1:]}, {count:,} labels"
-        key = (task, count, strategy, tuple(mine.items()))
-        if key not in drawn:
-            chart = charts.depth_profile(rows, strategy, mine, title=title)
-            chart.get_figure().set_layout_engine("none")  # finding the places takes half the time
-            chart.set_position(PLACE)
-            drawn[key] = plots.png(chart.get_figure())
-        picture.value = drawn[key]
-        said.value = _sentence(rows, strategy, depth.value, mine.get(strategy))
-        offer()
-
-    def offer() -> None:
-        task, count, strategy, rows = here()
-        missing = _missing(task, count, _of(rows, strategy).seconds.mean())
-        button.description = missing or f"Train this cell now ({_seconds(rows, strategy)})"
+    def offer(target: str, labels: int, depth: str) -> None:
+        seconds = _of(cells[target, labels], DEPTHS[depth]).seconds.mean()
+        missing = _missing(target, labels, seconds)
+        about = "about a second" if seconds < 1.5 else f"about {seconds:.0f} s"
+        button.description = missing or f"Train this cell now ({about})"
         button.disabled = bool(missing)
 
-    def change_target(_) -> None:
-        count = labels.value
-        labels.unobserve(draw, "value")  # one drawing, not one for each change on the way
-        labels.options = _counts(cells, target.value)
-        labels.value = max(n for _, n in labels.options if n <= count)
-        labels.observe(draw, "value")
-        draw()
+    def draw(target: str, labels: int, depth: str) -> dict:
+        rows, mine, strategy = cells[target, labels], live[target, labels], DEPTHS[depth]
+        title = f"{NAMES[target]}, {labels:,} labels"
+        chart = charts.depth_profile(rows, strategy, mine, title=title)
+        chart.get_figure().set_layout_engine("none")  # finding the places takes half the time
+        chart.set_position(PLACE)
+        said = _sentence(rows, strategy, depth, mine.get(strategy))
+        return {"picture": plots.png(chart.get_figure()), "said": said}
 
-    def learn(_) -> None:
-        task, count, strategy, rows = here()
-        button.disabled, button.description = True, "Training …"
-        for control in (target, labels, depth):
-            control.disabled = True
+    def train_it(target: str, labels: int, depth: str) -> str | None:
+        strategy, button.description = DEPTHS[depth], "Training …"
         try:
-            few = tasks.load(task).few(count, seed=0)
-            lr = float(_of(rows, strategy).lr.iloc[0])
-            live[task, count, strategy] = recipe.train_cell(few, strategy, lr, 0)["test_balanced"]
-            draw()
+            few = tasks.load(target).few(labels, seed=0)
+            lr = float(_of(cells[target, labels], strategy).lr.iloc[0])
+            found = recipe.train_cell(few, strategy, lr, 0)
         except store.CourseError as error:
-            said.value += f" Not trained: {html.escape(str(error))}"
+            return f"Not trained: {error}"
         finally:
-            for control in (target, labels, depth):
-                control.disabled = False
-            offer()
+            offer(target, labels, depth)
+        live[target, labels][strategy] = found["test_balanced"]
+        return None
 
-    target.observe(change_target, "value")
-    labels.observe(draw, "value")
-    depth.observe(draw, "value")
-    button.on_click(learn)
-    draw()
-    controls = ipywidgets.HBox([target, labels, depth], layout={"flex_flow": "row wrap"})
-    alt = "Balanced test accuracy by depth of freezing, with the controls as lines across."
-    return Experiment([controls, button, picture, said], bytes(picture.value), alt)
+    return Experiment(
+        [{"target": targets, "labels": counts, "depth": depths}, {"train": button}],
+        draw,
+        "Balanced test accuracy by depth of freezing, with the controls as lines across.",
+        on={"target": retarget, "labels": offer, "depth": offer},
+        run={"train": train_it},
+    )
 
 
 def _counts(cells: dict, task: str) -> list[tuple[str, int]]:
@@ -118,11 +97,6 @@ def _counts(cells: dict, task: str) -> list[tuple[str, int]]:
 
 def _of(rows: "pandas.DataFrame", strategy: str) -> "pandas.DataFrame":
     return rows[rows.strategy == strategy].sort_values("seed")
-
-
-def _seconds(rows: "pandas.DataFrame", strategy: str) -> str:
-    seconds = _of(rows, strategy).seconds.mean()
-    return "about a second" if seconds < 1.5 else f"about {seconds:.0f} s"
 
 
 def _missing(task: str, count: int, seconds: float) -> str:
@@ -143,10 +117,7 @@ def _sentence(rows: "pandas.DataFrame", strategy: str, shown: str, mine: float |
     best = means.loc[[name for name in FROZEN if name in means.index], "mean"].idxmax()
     controls = ", ".join(f"{name} {means.loc[name, 'mean']:.0%}" for name in CONTROLS)
     count = len(_of(rows, strategy))
-    text = (
-        f"Frozen: {html.escape(shown)}. Mean of {count} runs: <b>{mean:.1%}</b> "
-        f"[{low:.1%}, {high:.1%}]. "
-    )
+    text = f"Frozen: {shown}. Mean of {count} runs: <b>{mean:.1%}</b> [{low:.1%}, {high:.1%}]. "
     if best == strategy:
         text += "No depth has a higher mean here. "
     else:

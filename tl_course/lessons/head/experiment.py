@@ -1,8 +1,8 @@
 """An experiment with heads: what is left of a network when it gets a new job, and what is new."""
 
-import html
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from tl_course import models, plots, store, surgery, tasks
 from tl_course.lessons.head import charts
-from tl_course.practice.experiment import Experiment
+from tl_course.practice.experiment import Experiment, Slider
 
 if TYPE_CHECKING:
     import pandas
@@ -68,108 +68,77 @@ def bench(family: str = "resnet10", classes: int = 2) -> Experiment:
     another name, and ``BadInput`` for a number of classes below 2 or above 20.
     """
     store.choose("family", family, FAMILIES)
-    if isinstance(classes, bool) or not isinstance(classes, int) or not FEWEST <= classes <= MOST:
-        raise store.BadInput(
-            f"head.bench(classes={classes!r})",
-            f"the slider goes from {FEWEST} to {MOST}",
-            "Pass a whole number between them",
-        )
-    benches: dict[str, _Bench] = {}
-    which = ipywidgets.Dropdown(
+    classes = store.whole("classes", classes, FEWEST, MOST)
+    load = cache(_on_bench)
+    last = ipywidgets.Dropdown(description="frozen up to", style={"description_width": "initial"})
+    every = ipywidgets.Checkbox(description="freeze all but the head", value=True, indent=False)
+    number = Slider("classes", FEWEST, MOST, value=classes, continuous_update=False)
+    ax = plots.axes(9.4, 3.1)
+    ax.get_figure().set_layout_engine("none")  # finding the same places again takes time
+    ax.set_position((0.01, 0.02, 0.98, 0.87))
+
+    def choose(network: str) -> None:
+        try:
+            body = load(network).body
+        except store.CourseError:  # draw will raise it again
+            body = []
+        for control in (last, every, number):
+            control.disabled = not body
+        if body:
+            before, last.options = last.value, [NOTHING, *body]
+            last.value = body[-1] if every.value else before if before in body else NOTHING
+            freeze(last.value)
+
+    def freeze_all(whole: bool) -> None:
+        last.value = last.options[-1] if whole else NOTHING
+
+    def freeze(frozen: str) -> None:
+        every.value = frozen == last.options[-1]
+
+    def draw(network: str, frozen: str, classes: int) -> dict:
+        bench = load(network)
+        bench.operate(classes, frozen)
+        ax.clear()
+        bench.draw(ax)
+        picture, table = plots.png(ax.get_figure()), bench.table()
+        said, official = bench.sentence(), _official(network)
+        return {"picture": picture, "said": said, "table": table, "official": official}
+
+    networks = ipywidgets.Dropdown(
         description="network",
         options=[(_label(name), name) for name in FAMILIES],
         value=family,
         layout={"width": "max-content"},
     )
-    last = ipywidgets.Dropdown(description="frozen up to", style={"description_width": "initial"})
-    every = ipywidgets.Checkbox(description="freeze all but the head", value=True, indent=False)
-    slider = ipywidgets.IntSlider(
-        description="classes",
-        min=FEWEST,
-        max=MOST,
-        value=classes,
-        continuous_update=False,
-        layout={"width": "50%"},
-    )
-    number = ipywidgets.BoundedIntText(
-        min=FEWEST, max=MOST, value=classes, layout={"width": "80px"}
-    )
-    picture, said = ipywidgets.Image(format="png"), ipywidgets.HTML()
-    table, official = ipywidgets.HTML(), ipywidgets.HTML()
-    shown = (picture, table, official)
-    ax, moving = plots.axes(9.4, 3.1), False
-    ax.get_figure().set_layout_engine("none")  # finding the same places again takes time
-    ax.set_position((0.01, 0.02, 0.98, 0.87))
-
-    def draw(_=None) -> None:
-        if moving or which.value not in benches:
-            return
-        bench = benches[which.value]
-        bench.operate(slider.value, last.value)
-        ax.clear()
-        bench.draw(ax)
-        picture.value = plots.png(ax.get_figure())
-        said.value, table.value = bench.sentence(), bench.table()
-
-    def choose(_=None) -> None:
-        nonlocal moving
-        name = which.value
-        trouble = ""
-        try:
-            if name not in benches:
-                benches[name] = _Bench(name)
-        except store.CourseError as error:
-            trouble = str(error)
-        except (ImportError, OSError, RuntimeError) as error:  # of a library that is broken
-            trouble = f"{name} cannot be loaded ({type(error).__name__}: {error})"
-        for widget in shown:
-            widget.layout.display = "none" if trouble else ""
-        for widget in (last, every, slider, number):
-            widget.disabled = bool(trouble)
-        if trouble:
-            said.value = html.escape(" ".join(trouble.split()))
-            return
-        body = benches[name].body
-        before = last.value
-        moving = True
-        last.options = [NOTHING, *body]
-        last.value = body[-1] if every.value else before if before in body else NOTHING
-        every.value = last.value == body[-1]
-        moving = False
-        official.value = _official(name)
-        draw()
-
-    def freeze_every(_) -> None:
-        if not moving:
-            last.value = last.options[-1] if every.value else NOTHING
-
-    def freeze_some(_) -> None:
-        nonlocal moving
-        if moving:
-            return
-        moving = True
-        every.value = last.value == last.options[-1]
-        moving = False
-        draw()
-
-    ipywidgets.link((slider, "value"), (number, "value"))
-    which.observe(choose, "value")
-    every.observe(freeze_every, "value")
-    last.observe(freeze_some, "value")
-    slider.observe(draw, "value")
-    choose()
-    controls = [ipywidgets.HBox([which, last, every]), ipywidgets.HBox([slider, number])]
-    alt = (
+    experiment = Experiment(
+        [
+            {"network": networks, "frozen": last, "whole": every},
+            {"classes": number},
+            {"picture": bytes, "said": str, "table": str, "official": str},
+        ],
+        draw,
         f"The stages of {family} as boxes, the higher the more weights they have: all are frozen "
-        f"but the head, whose last layer is new, for {classes} classes."
+        f"but the head, whose last layer is new, for {classes} classes.",
+        on={"network": choose, "whole": freeze_all, "frozen": freeze},
     )
-    still = plots.small_png(ax.get_figure())
-    return Experiment([*controls, picture, said, table, official], still, alt)
+    experiment.still = plots.small_png(ax.get_figure())
+    return experiment
 
 
 def _label(name: str) -> str:
     entry = models.catalogue()[name]
     return f"{entry.family}: {entry.purpose} ({name})"
+
+
+def _on_bench(name: str) -> "_Bench":
+    """Raises ``CourseError``, also where a library is broken."""
+    try:
+        return _Bench(name)
+    except store.CourseError:
+        raise
+    except (ImportError, OSError, RuntimeError) as error:
+        cause = f"it cannot be loaded ({type(error).__name__}: {error})"
+        raise store.NotAvailable(name, cause, "") from error
 
 
 class _Bench:

@@ -1,6 +1,5 @@
 """An exchange office for labels: how many each start needs for an accuracy."""
 
-import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -50,22 +49,17 @@ def exchange() -> Experiment:
         style={"description_width": "initial"},
         layout={"width": "28em"},
     )
-    picture, said = ipywidgets.Image(format="png"), ipywidgets.HTML()
 
-    def draw(_=None) -> None:
-        task, share = target.value, wanted.value / 100
-        still, means = drawn[task], curves[task]
+    def draw(target: str, wanted: int) -> dict:
+        still, means, share = drawn[target], curves[target], wanted / 100
         needed = {name: worth.labels_needed(*means[name][:2], share) for name in STARTS}
-        picture.value = still.png(charts.mark_wanted(still.ax, share, needed, KEYS))
-        said.value = _sentence(TARGETS[task], share, needed, means)
+        picture = still.png(charts.mark_wanted(still.ax, share, needed, KEYS))
+        return {"picture": picture, "said": _sentence(TARGETS[target], share, needed, means)}
 
-    target.observe(draw, "value")
-    wanted.observe(draw, "value")
-    draw()
     alt = (
         "Learning curves of four starts, and the labels at which each reaches the accuracy wanted."
     )
-    return Experiment([ipywidgets.HBox([target, wanted]), picture, said], bytes(picture.value), alt)
+    return Experiment([{"target": target, "wanted": wanted}], draw, alt)
 
 
 def _curves(rows: "pandas.DataFrame") -> dict[str, tuple]:
@@ -95,5 +89,5 @@ def _sentence(
             low = min((count for count in each if count), default=found)
             high = f"more than {most}" if None in each else f"{max(each):,.0f}"
             text = f"about {found:,.0f} (its runs: {low:,.0f} to {high})"
-        parts.append(f"<b>{html.escape(name)}</b> {text}")
-    return f"{html.escape(target)}, {wanted:.0%} wanted. Labels needed: {'; '.join(parts)}."
+        parts.append(f"<b>{name}</b> {text}")
+    return f"{target}, {wanted:.0%} wanted. Labels needed: {'; '.join(parts)}."

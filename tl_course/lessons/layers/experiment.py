@@ -9,7 +9,7 @@ import torch
 
 from tl_course import features, models, plots, store, tasks
 from tl_course.lessons.layers import charts
-from tl_course.practice.experiment import Experiment
+from tl_course.practice.experiment import Experiment, Slider
 from tl_course.tasks import leaves, materials
 
 SIZE = 256  # pixels a side of a picture on the screen; the network sees fewer
@@ -32,68 +32,50 @@ def explorer(picture: str | None = None, stage: str = "layer3") -> Experiment:
     picture = store.choose("picture", next(iter(shown)) if picture is None else picture, shown)
     store.choose("stage", stage, STAGES)
     explorer = _Explorer()
-    which = ipywidgets.Dropdown(description="picture", options=[*shown], value=picture)
-    upload = ipywidgets.FileUpload(description="your own", accept="image/*", multiple=False)
-    place = ipywidgets.Dropdown(description="stage", options=STAGES, value=stage)
-    number = ipywidgets.IntSlider(description="channel", min=0, max=1, layout={"width": "50%"})
-    typed = ipywidgets.BoundedIntText(min=0, max=1, layout={"width": "80px"})
-    loudest = ipywidgets.Button(description="Loudest channel")
-    image, said, trouble = ipywidgets.Image(format="jpeg"), ipywidgets.HTML(), ipywidgets.HTML()
-    moving = False
+    pictures = ipywidgets.Dropdown(description="picture", options=[*shown], value=picture)
+    files = ipywidgets.FileUpload(description="your own", accept="image/*", multiple=False)
+    stages = ipywidgets.Dropdown(description="stage", options=STAGES, value=stage)
+    channels = Slider("channel", 0, 1)
 
-    @torch.inference_mode()
-    def draw(_=None) -> None:
-        if moving:
-            return
-        image.value = explorer.picture(place.value, number.value)
-        said.value = explorer.sentence(place.value, number.value, which.value)
+    def look(which: str) -> None:
+        explorer.look(shown[which])
+        jump(stages.value)
 
-    def jump(_=None) -> None:
-        nonlocal moving
-        moving = True
-        channel, last = explorer.loudest(place.value), explorer.channels(place.value) - 1
-        number.value = typed.value = 0  # never above the old or the new end
-        number.max = typed.max = last
-        number.value = typed.value = channel
-        moving = False
-        draw()
+    def jump(stage: str) -> None:
+        channels.max = explorer.channels(stage) - 1
+        channels.value = explorer.loudest(stage)
 
-    def look(_=None) -> None:
-        explorer.look(shown[which.value])
-        jump()
-
-    def add(change) -> None:
-        if not change["new"]:
-            return
-        file = change["new"][0]
-        label = f"yours: {file['name'][:40]}"
+    def add(upload: tuple) -> str | None:
+        if not upload:
+            return None
+        files.value = ()  # so that the same file can be chosen again
+        name = upload[0]["name"]
+        label = f"yours: {name[:40]}"
         try:
-            shown[label] = _read(file["content"])
+            shown[label] = _read(upload[0]["content"])
         except store.CourseError as error:
-            trouble.value = f"{html.escape(file['name'][:60])}: {html.escape(error.cause)}."
-            return
-        finally:
-            upload.value = ()  # so that the same file can be chosen again
-        trouble.value = ""
-        if which.value == label:  # another file of the same name
-            look()
-        else:
-            which.options = [*shown]
-            which.value = label
+            return f"{name[:60]}: {error.cause}."
+        pictures.options = [*shown]
+        pictures.value = label
+        return look(label)
 
-    ipywidgets.link((number, "value"), (typed, "value"))
-    which.observe(look, "value")
-    place.observe(jump, "value")
-    number.observe(draw, "value")
-    loudest.on_click(jump)
-    upload.observe(add, "value")
-    look()
-    controls = [ipywidgets.HBox([which, upload, place]), ipywidgets.HBox([number, typed, loudest])]
+    def draw(which: str, stage: str, channel: int) -> dict:
+        said = explorer.sentence(stage, channel, which)
+        return {"picture": explorer.picture(stage, channel), "said": said}
+
+    loudest = ipywidgets.Button(description="Loudest channel")
+    rows = [
+        {"which": pictures, "upload": files, "stage": stages},
+        {"channel": channels, "loudest": loudest},
+    ]
     alt = (
         f"The picture “{picture}”, where one channel of {stage} is active in it, a picture made "
         "for that channel, and the patches that excite it most."
     )
-    return Experiment([*controls, trouble, image, said], explorer.still(), alt)
+    on = {"which": look, "stage": jump, "loudest": jump, "upload": add}
+    experiment = Experiment(rows, draw, alt, on=on, cached=False)
+    experiment.still = explorer.still()
+    return experiment
 
 
 class _Explorer:

@@ -2,7 +2,8 @@
 
 import html
 import random
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import cache
 
 import ipywidgets
 import torch
@@ -16,6 +17,10 @@ LEAVES = 100
 INPUTS = [name for name, fault in faults.FAULTS.items() if fault.part == "inputs"]
 ANSWERS = [name for name, fault in faults.FAULTS.items() if fault.part == "answers"]
 NAMES = {faults.RIGHT: "nothing is wrong", **{name: name for name in faults.FAULTS}}
+PANELS = (
+    "A leaf, the same as the network sees it, its answer, a histogram of the numbers that reach "
+    "it, and the confusion matrix of 100 leaves"
+)
 
 
 class _Clinic:
@@ -26,38 +31,28 @@ class _Clinic:
         self._doctor = models.load("leaf_doctor")
         self.classes = self._doctor.classes
         self._right = self._doctor.preprocess
-        self._found: dict[tuple, Symptoms] = {}
-        self._asked: dict[tuple, tuple] = {}
         given = counts(self._right(self.leaves.inputs))
         self.desk = FeedingDesk(self.leaves.inputs, self.classes, given)
         # folders give one class after the other, and somebody else may shuffle
         self._sorted = self.leaves.labels.argsort(stable=True)
         self._mixed = torch.randperm(LEAVES, generator=torch.Generator().manual_seed(1))
+        kept = self.symptoms, self._look, self._answer
+        self.symptoms, self._look, self._answer = map(cache, kept)
 
     def symptoms(self, fed: str, training: bool, answers: str) -> Symptoms:
         """``fed``: right or a fault of the inputs; ``answers``: right or a fault of the answers."""
-        key = (fed, training, answers)
-        if key not in self._found:
-            labels = self.leaves.labels
-            if answers != faults.RIGHT:
-                labels = faults.renamed(self.leaves, answers, self.classes).labels
-            seen, shares, least, most = self._ask((fed, None), self._look)
-            found, changed = self._ask((fed, training), self._answer)
-            self._found[key] = Symptoms(seen, shares, least, most, found, labels, changed)
-        return self._found[key]
+        labels = self.leaves.labels
+        if answers != faults.RIGHT:
+            labels = faults.renamed(self.leaves, answers, self.classes).labels
+        found, changed = self._answer(fed, training)
+        return Symptoms(*self._look(fed), found, labels, changed)
 
     def of(self, fault: str) -> Symptoms:
         """What one fault alone shows."""
         fed, answers = (fault if fault in part else faults.RIGHT for part in (INPUTS, ANSWERS))
         return self.symptoms(fed, fault == "training mode", answers)
 
-    def _ask(self, key: tuple, find) -> tuple:
-        if key not in self._asked:
-            with torch.inference_mode():
-                self._asked[key] = find(*key)
-        return self._asked[key]
-
-    def _look(self, fed: str, _) -> tuple:
+    def _look(self, fed: str) -> tuple:
         ready = faults.preparation(self._doctor, fed)(self.leaves.inputs)
         return self._right.undone(ready), counts(ready), float(ready.min()), float(ready.max())
 
@@ -78,21 +73,22 @@ class _Clinic:
         answers = [found.argmax(1) for found in twice]
         return twice[0], int((answers[0] != answers[1]).sum())
 
-    def says(self, found: Symptoms, index: int) -> str:
-        """The same as the figure shows, in words."""
+    def shown(self, found: Symptoms, index: int) -> dict:
+        """The figure, and the same in words."""
         sure, answers = found.probabilities.max(1)
         right = float((answers == found.labels).float().mean())
         label, answer = (self.classes[int(row[index])] for row in (found.labels, answers))
         least, most = (f"{value:,.1f}".replace("-", "−") for value in (found.least, found.most))
-        return (
-            f"Leaf {index}: the file says <b>{html.escape(label)}</b>, the network "
-            f"<b>{html.escape(answer)}</b> ({sure[index]:.2f}). On {LEAVES} leaves: "
-            f"<b>{right:.0%}</b> right, confidence {sure.mean():.2f}. Numbers from {least} to "
-            f"{most}. Asked again in another order, <b>{found.changed}</b> answers change."
+        said = (
+            f"Leaf {index}: the file says <b>{label}</b>, the network <b>{answer}</b> "
+            f"({sure[index]:.2f}). On {LEAVES} leaves: <b>{right:.0%}</b> right, confidence "
+            f"{sure.mean():.2f}. Numbers from {least} to {most}. Asked again in another order, "
+            f"<b>{found.changed}</b> answers change."
         )
+        return {"picture": self.desk.png(found, index), "said": said}
 
 
-@lru_cache(maxsize=1)
+@cache
 def _clinic() -> _Clinic:
     return _Clinic()
 
@@ -101,10 +97,10 @@ def _leaf() -> ipywidgets.IntSlider:
     return ipywidgets.IntSlider(description="leaf", min=0, max=LEAVES - 1)
 
 
-def _choice(description: str, names: list, width: str) -> ipywidgets.Dropdown:
+def _choice(description: str, names: list, width: str, none: tuple = ()) -> ipywidgets.Dropdown:
     return ipywidgets.Dropdown(
         description=description,
-        options=[(NAMES[name], name) for name in names],
+        options=[*none, *((NAMES[name], name) for name in names)],
         style={"description_width": "initial"},
         layout={"width": width},
     )
@@ -117,34 +113,24 @@ def broken_on_purpose() -> Experiment:
     on 100 leaves. A fault is computed when it is first chosen, and kept.
     """
     clinic = _clinic()
-    leaf = _leaf()
-    fed = _choice("pictures:", [faults.RIGHT, *INPUTS], "17em")
-    training = ipywidgets.Checkbox(
-        description="model.eval() forgotten", indent=False, layout={"width": "max-content"}
-    )
-    answers = _choice("labels:", [faults.RIGHT, *ANSWERS], "18em")
-    picture, said, told = ipywidgets.Image(format="png"), ipywidgets.HTML(), ipywidgets.HTML()
 
-    def draw(_=None) -> None:
-        found = clinic.symptoms(fed.value, training.value, answers.value)
-        picture.value = clinic.desk.png(found, leaf.value)
-        said.value = clinic.says(found, leaf.value)
-        chosen = [fed.value, "training mode" if training.value else "", answers.value]
-        faults = [faults.FAULTS[name] for name in chosen if name in faults.FAULTS]
-        told.value = "Nothing is wrong. Choose a fault, or several."
-        if faults:
-            lines = [f"{fault.name}: {fault.cause}. Cure: {fault.cure}." for fault in faults]
-            told.value = "<br>".join(map(html.escape, lines))
+    def draw(fed: str, training: bool, answers: str, leaf: int) -> dict:
+        chosen = [fed, "training mode" if training else "", answers]
+        wrong = [faults.FAULTS[name] for name in chosen if name in faults.FAULTS]
+        lines = [f"{fault.name}: {fault.cause}. Cure: {fault.cure}." for fault in wrong]
+        cures = "<br>".join(map(html.escape, lines))
+        cures = cures or "Nothing is wrong. Choose a fault, or several."
+        return clinic.shown(clinic.symptoms(fed, training, answers), leaf) | {"cures": cures}
 
-    for control in (leaf, fed, training, answers):
-        control.observe(draw, "value")
-    draw()
-    alt = (
-        "A leaf, the same as the network sees it, its answer, a histogram of the numbers that "
-        "reach it, and the confusion matrix of 100 leaves, with nothing wrong."
-    )
-    controls = [ipywidgets.HBox([fed, training, answers]), leaf]
-    return Experiment([*controls, picture, said, told], bytes(picture.value), alt)
+    controls = {
+        "fed": _choice("pictures:", [faults.RIGHT, *INPUTS], "17em"),
+        "training": ipywidgets.Checkbox(
+            description="model.eval() forgotten", indent=False, layout={"width": "max-content"}
+        ),
+        "answers": _choice("labels:", [faults.RIGHT, *ANSWERS], "18em"),
+    }
+    rows = [controls, {"leaf": _leaf()}, {"picture": bytes, "said": str, "cures": str}]
+    return Experiment(rows, draw, f"{PANELS}, with nothing wrong.")
 
 
 def mystery_fault(seed: int | None = None) -> Experiment:
@@ -154,82 +140,83 @@ def mystery_fault(seed: int | None = None) -> Experiment:
     of a case counts. All faults come once, and once nothing is wrong, before any comes again.
     ``seed`` draws them.
     """
-    return _Mystery(random.Random(seed)).experiment
+    return _mystery(_Game(random.Random(seed)))
 
 
-class _Mystery:
-    """The controls, the case that is open, and the score."""
+def _mystery(game: "_Game") -> Experiment:
+    clinic = _clinic()
+    choice = _choice("diagnosis:", [*NAMES], "22em", none=(("choose …", ""),))
+    button = ipywidgets.Button(description="Diagnose", button_style="primary")
+
+    def draw(leaf: int) -> dict:
+        return clinic.shown(clinic.of(game.fault), leaf) | {"score": game.score()}
+
+    def judge(diagnosis: str) -> str:
+        told = game.judge(diagnosis)
+        button.disabled = game.solved
+        return told
+
+    def turn() -> str:
+        choice.value, button.disabled = "", False
+        return game.turn()
+
+    row = {
+        "diagnosis": choice,
+        "diagnose": button,
+        "next": ipywidgets.Button(description="Next case"),
+    }
+    rows = [{"leaf": _leaf()}, {"picture": bytes, "said": str}, row, {"score": str}]
+    alt = f"{PANELS}, with a fault to be found."
+    return Experiment(rows, draw, alt, on={"diagnose": judge, "next": turn})
+
+
+class _Game:
+    """The case that is open, and the score."""
 
     def __init__(self, draw: random.Random):
-        self._clinic, self._random, self._deck = _clinic(), draw, []
+        self._faults = _shuffled(draw)
         self._cases, self._right = 0, 0
-        self._build()
-        self._admit()
-        alt = (
-            "A leaf, the same as the network sees it, its answer, a histogram of the numbers that "
-            "reach it, and the confusion matrix of 100 leaves, with a fault to be found."
-        )
-        shown = [self._leaf, self._picture, self._said, self._row, self._told, self._score]
-        self.experiment = Experiment(shown, bytes(self._picture.value), alt)
+        self._open()
 
-    def _build(self) -> None:
-        self._leaf = _leaf()
-        self._picture, self._said = ipywidgets.Image(format="png"), ipywidgets.HTML()
-        self._told, self._score = ipywidgets.HTML(), ipywidgets.HTML()
-        self._diagnosis = _choice("diagnosis:", [*NAMES], "22em")
-        self._diagnosis.options = [("choose …", ""), *self._diagnosis.options]
-        self._diagnosis.value = ""
-        self._button = ipywidgets.Button(description="Diagnose", button_style="primary")
-        self._next = ipywidgets.Button(description="Next case")
-        self._row = ipywidgets.HBox([self._diagnosis, self._button, self._next])
-        self._leaf.observe(self._draw, "value")
-        self._button.on_click(self._judge)
-        self._next.on_click(self._turn)
+    def _open(self) -> None:
+        self.fault, self.solved, self._tries = next(self._faults), False, 0
 
-    def _admit(self) -> None:
-        """Open the next case."""
-        if not self._deck:
-            self._deck = [*NAMES]
-            self._random.shuffle(self._deck)
-        self.fault, self._tries, self._solved = self._deck.pop(), 0, False
-        self._diagnosis.value, self._button.disabled = "", False
-        self._draw()
-
-    def _draw(self, _=None) -> None:
-        found = self._clinic.of(self.fault)
-        self._picture.value = self._clinic.desk.png(found, self._leaf.value)
-        self._said.value = self._clinic.says(found, self._leaf.value)
-
-    def _judge(self, _) -> None:
-        guess = self._diagnosis.value
+    def judge(self, guess: str) -> str:
+        """What is told to a diagnosis."""
         if not guess:
-            self._told.value = "Choose a diagnosis first."
-            return
+            return "Choose a diagnosis first."
         self._tries += 1
         told = checks.diagnose_fault(self.fault, guess)
-        if told.startswith("Right"):
-            self._solved, self._button.disabled = True, True
-            told += self._cure()
+        self.solved = told.startswith("Right")
         if self._tries == 1:
             self._cases += 1
-            self._right += self._solved
-        self._told.value = html.escape(told)
-        self._count()
+            self._right += self.solved
+        return told + self._cure() if self.solved else told
+
+    def turn(self) -> str:
+        """What is told when the next case is wanted."""
+        told = ""
+        if not self.solved:
+            clue = checks.CLUES[self.fault]
+            told = f"The last case was: {NAMES[self.fault]}. It showed: {clue}.{self._cure()}"
+            self._cases += not self._tries
+        self._open()
+        return told
+
+    def score(self) -> str:
+        """As HTML; empty before the first case is over."""
+        if not self._cases:
+            return ""
+        cases = "case" if self._cases == 1 else "cases"
+        return f"Right at once: <b>{self._right}</b> of {self._cases} {cases}."
 
     def _cure(self) -> str:
         fault = faults.FAULTS.get(self.fault)
         return f" Cause: {fault.cause}. Cure: {fault.cure}." if fault else ""
 
-    def _count(self) -> None:
-        cases = "case" if self._cases == 1 else "cases"
-        self._score.value = f"Right at once: <b>{self._right}</b> of {self._cases} {cases}."
 
-    def _turn(self, _) -> None:
-        told = ""
-        if not self._solved:
-            clue = checks.CLUES[self.fault]
-            told = f"The last case was: {NAMES[self.fault]}. It showed: {clue}.{self._cure()}"
-            self._cases += not self._tries
-            self._count()
-        self._told.value = html.escape(told)
-        self._admit()
+def _shuffled(draw: random.Random) -> Iterator[str]:
+    while True:
+        deck = [*NAMES]
+        draw.shuffle(deck)
+        yield from reversed(deck)

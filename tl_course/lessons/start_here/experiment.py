@@ -9,7 +9,7 @@ from torch import nn
 
 from tl_course import plots, store, train
 from tl_course.lessons.start_here import charts
-from tl_course.practice.experiment import Experiment
+from tl_course.practice.experiment import Experiment, Slider
 
 if TYPE_CHECKING:
     from tl_course.tasks import Task
@@ -26,47 +26,29 @@ def two_opinions(task: "Task", models: Mapping[str, nn.Module], pictures: int = 
         raise store.BadInput(
             "two_opinions", "it has no pictures or no networks to show", "Pass at least one of each"
         )
-    shown = [html.escape(name) for name in task.classes]
     opinions = {name: train.predict(model, inputs) for name, model in models.items()}
-    figure = None
-    slider = ipywidgets.IntSlider(
-        description="picture", min=0, max=len(labels) - 1, layout={"width": "60%"}
-    )
-    number = ipywidgets.BoundedIntText(min=0, max=len(labels) - 1, layout={"width": "80px"})
-    only = ipywidgets.Dropdown(
-        description="show", options=["all pictures", "where they disagree"], value="all pictures"
-    )
-    picture, sentence = ipywidgets.Image(format="png"), ipywidgets.HTML()
     first, *_ = guesses = [values.argmax(1) for values in opinions.values()]
     differ = sum((guess != first).int() for guess in guesses).bool().nonzero()[:, 0].tolist()
-    chosen = {"all pictures": [*range(len(labels))], "where they disagree": differ}
+    offered = {"all pictures": [*range(len(labels))], "where they disagree": differ}
+    slider = Slider("picture", 0, len(labels) - 1, width="60%")
+    only = ipywidgets.Dropdown(description="show", options=[*offered], disabled=not differ)
+    names, figure = [html.escape(name) for name in task.classes], None
 
-    def draw(_=None) -> None:
+    def limit(only: str) -> None:
+        slider.value, slider.max = 0, max(len(offered[only]) - 1, 0)
+
+    def draw(place: int, only: str) -> dict:
         nonlocal figure
-        index = chosen[only.value][slider.value]
+        index = offered[only][place]
         here = {name: values[index] for name, values in opinions.items()}
         truth = int(labels[index])
         figure = charts.answers(inputs[index], here, task.classes, truth, figure)
-        picture.value = plots.png(figure)
         said = [
-            f"{html.escape(name)} says <b>{shown[int(values.argmax())]}</b> "
-            f"({float(values.max()):.0%})"
+            f"{html.escape(name)} says <b>{names[values.argmax()]}</b> ({values.max():.0%})"
             for name, values in here.items()
         ]
-        sentence.value = f"Picture {index} shows <b>{shown[truth]}</b>: {'; '.join(said)}."
+        text = f"Picture {index} shows <b>{names[truth]}</b>: {'; '.join(said)}."
+        return {"picture": plots.png(figure), "said": text}
 
-    def limit(_) -> None:
-        last = max(len(chosen[only.value]) - 1, 0)
-        slider.value = number.value = 0
-        slider.max = number.max = last
-        draw()
-
-    if not differ:
-        only.disabled = True
-    ipywidgets.link((slider, "value"), (number, "value"))
-    slider.observe(draw, "value")
-    only.observe(limit, "value")
-    draw()
-    controls = ipywidgets.HBox([slider, number, only])
     alt = "One test picture, and the probabilities each network gives to every condition."
-    return Experiment([controls, picture, sentence], bytes(picture.value), alt)
+    return Experiment([{"place": slider, "only": only}], draw, alt, on={"only": limit})
