@@ -7,7 +7,7 @@ import numpy as np
 
 from tl_course import store
 from tl_course.evidence.intervals import paired
-from tl_course.evidence.results import chosen
+from tl_course.evidence.results import Runs
 
 if TYPE_CHECKING:
     import pandas
@@ -52,20 +52,13 @@ def times_the_labels(
     """
     import pandas
 
-    rows = chosen(frame)
-    rows = rows[(rows.task == task) & rows.strategy.isin([first, second])]
-    table = rows.pivot(index=["seed", "labels"], columns="strategy", values="test_balanced")
-    here = table.xs(labels, level="labels") if labels in table.index.unique("labels") else None
-    if here is None or not {first, second} <= {*table.columns}:
-        raise store.UnknownName(
-            f"{first!r} and {second!r} on {task!r} with {labels} labels",
-            "there are no stored runs",
-            f"Stored labels are {', '.join(map(str, table.index.unique('labels'))) or 'none'}",
-        )
-    found = []
-    for seed, accuracy in here[first].items():
-        curve = table[second].xs(seed, level="seed").dropna().sort_index()
-        needed = labels_needed(curve.index.to_numpy(), curve.to_numpy(), accuracy)
+    runs, found = Runs(frame), []
+    reached = runs.cell(task=task, labels=labels, strategy=first)
+    curves = runs.wide("labels", task=task, strategy=second)
+    reached, curves = reached.align(curves, axis=0)  # what a seed lacks is missing
+    for seed, accuracy in reached.items():
+        curve = curves.loc[seed].dropna().sort_index()
+        needed = labels_needed(curve.index, curve, accuracy)
         beyond = needed is None
         needed = float(curve.index.max()) if beyond else needed
         found.append((seed, accuracy, needed, needed / labels, beyond))
@@ -116,19 +109,12 @@ def epochs_needed(frame: "pandas.DataFrame", task: str) -> "pandas.DataFrame":
     """
     import pandas
 
-    store.choose("task with stored epochs", task, dict.fromkeys(frame.task))
     found = []
-    for seed, rows in frame[frame.task == task].groupby("seed"):
+    for seed, rows in Runs(frame).rows(task=task).groupby("seed"):
         tuned, alone = (
-            rows[rows.strategy == strategy].sort_values("epoch")
+            Runs(rows).rows(strategy=strategy).sort_values("epoch")
             for strategy in ("fine-tuning", "from scratch")
         )
-        if tuned.empty or alone.empty:
-            raise store.UnknownName(
-                f"epochs on {task!r} with seed {seed}",
-                "of one strategy there is no stored run",
-                f"Stored are {', '.join(dict.fromkeys(rows.strategy))}",
-            )
         wanted = alone.val_accuracy.max()
         theirs = alone[alone.val_accuracy >= wanted - CLOSE - 1e-9].iloc[0]
         good = tuned[tuned.val_accuracy >= wanted]

@@ -1,5 +1,6 @@
 """Could harm have been foreseen? Scores that need no training, against the gain measured."""
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,13 +73,11 @@ def foreseen(scores: "pandas.DataFrame", gains: "pandas.DataFrame") -> "pandas.D
 
 def _rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Spearman's correlation row by row; missing where a row does not vary."""
-    from scipy.stats import rankdata
+    from scipy.stats import pearsonr, rankdata
 
-    ranks = [rankdata(rows, axis=1) for rows in (first, second)]
-    ours, theirs = (rows - rows.mean(1, keepdims=True) for rows in ranks)
-    spread = np.sqrt((ours**2).sum(1) * (theirs**2).sum(1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (ours * theirs).sum(1) / spread
+    ranks = (rankdata(rows, axis=1) for rows in (first, second))
+    with warnings.catch_warnings(action="ignore"):
+        return pearsonr(*ranks, axis=1).statistic
 
 
 def _warned(values: np.ndarray, harmed: np.ndarray) -> float:

@@ -59,7 +59,7 @@ def by_chance(split: "Split", seed: int) -> "Split":
     return replace(split, labels=drawn)
 
 
-def lesson(source: str, seed: int) -> "Task":
+def source_task(source: str, seed: int) -> "Task":
     """What ``source``, a key of ``RECIPES``, is trained on; ``seed`` draws it.
 
     All but the noise are pictures of materials: with labels by colour, with labels by chance, or
@@ -82,28 +82,24 @@ def lesson(source: str, seed: int) -> "Task":
 
 
 def pretrain(source: str, seed: int) -> "tuple[nn.Module, float]":
-    """A resnet10 that has learned ``lesson(source, seed)`` from random weights.
+    """A resnet10 that has learned ``source_task(source, seed)`` from random weights.
 
     Returns it with its accuracy in [0, 1]: on the validation pictures, or on the training
     pictures where a source learns by heart.
     """
     import torch
 
-    from tl_course import models, surgery, train
+    from tl_course import evidence, models, surgery, train
 
-    task = lesson(source, seed)
+    task = source_task(source, seed)
     _, epochs, choose = RECIPES[source]
     torch.manual_seed(int(seed))
     model = models.load("resnet10", pretrained=False)
     surgery.replace_head(model, len(task.classes))
     if not choose:
         task = replace(task, val=task.train.take(torch.arange(min(50, len(task.train)))))
-    history = train.fit(
-        model, task, epochs, lr=LR, batch=BATCH, seed=seed, progress=False,
-        keep="best" if choose else "last",
-    )  # fmt: skip
-    if history.stopped.startswith("interrupted"):
-        raise KeyboardInterrupt
+    keep = "best" if choose else "last"
+    evidence.fit_or_stop(model, task, epochs, lr=LR, batch=BATCH, seed=seed, keep=keep)
     return model, train.evaluate(model, task.val if choose else task.train).accuracy
 
 

@@ -109,18 +109,9 @@ def learn(
         store.choose("part of the recipe", name, RECIPE)
     recipe = {**RECIPE, **changes}
     head = {name: recipe[name] for name in ("frozen", "hidden", "dropout")}
+    fitted = {name: recipe[name] for name in ("epochs", "keep", "weight_decay")}
+    fitted["augment"] = augmented if recipe["augment"] else None
     model = build(len(task.classes), seed, **head)
     torch.manual_seed(int(seed))
-    history = train.fit(
-        model,
-        task,
-        recipe["epochs"],
-        lr=LR,
-        weight_decay=recipe["weight_decay"],
-        augment=augmented if recipe["augment"] else None,
-        keep=recipe["keep"],
-        watch=watch,
-        seed=seed,
-        progress=False,
-    )
+    history = train.fit(model, task, lr=LR, watch=watch, seed=seed, progress=False, **fitted)
     return model, history

@@ -1,7 +1,6 @@
 """Feeding a network wrongly: thirteen faults between a picture and an answer."""
 
 import copy
-import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -60,6 +59,48 @@ BATCH = 8  # pictures at a time where the network stands in training mode
 RATES = {"fine-tuned": 1e-3, "head alone": 3e-2}  # of training on pictures that are fed wrongly
 
 
+def compressed(pictures: torch.Tensor, quality: int = QUALITY) -> torch.Tensor:
+    """Pictures, uint8 (N, 3, H, W), after JPEG at ``quality``, from 1 to 95."""
+    from torchvision.transforms.v2.functional import jpeg
+
+    return jpeg(pictures.cpu(), quality).to(pictures.device)
+
+
+def _grey(pictures: torch.Tensor) -> torch.Tensor:
+    weights = pictures.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
+    grey = (pictures.float() * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return grey.round().to(torch.uint8).expand(-1, 3, -1, -1)
+
+
+def _middle(pictures: torch.Tensor) -> torch.Tensor:
+    side = pictures.shape[-1]
+    return pictures[..., side // 4 : side - side // 4]
+
+
+def _scaled(right: models.Preprocess, pictures: torch.Tensor) -> torch.Tensor:
+    """From 0 to 1: what reaches the network without mean and standard deviation."""
+    return right(pictures) * right.std + right.mean
+
+
+# what reaches the network, from its own ``preprocess`` and the pictures
+FEEDS = {
+    "no mean and std": _scaled,
+    "another mean and std": lambda right, given: (_scaled(right, given) - 0.5) / 0.5,
+    "0 to 255": lambda right, given: (255 * _scaled(right, given) - right.mean) / right.std,
+    "BGR": lambda right, given: right(given[:, [2, 1, 0]]),
+    "not resized": lambda right, given: ((given.float() / 255 - right.mean) / right.std).contiguous(
+        memory_format=torch.channels_last
+    ),
+    "corner crop": lambda right, given: right(given[..., : right.size, : right.size]),
+    "stretched": lambda right, given: right(_middle(given)),
+    "grey": lambda right, given: right(_grey(given)),
+    "compressed": lambda right, given: right(compressed(given)),
+    "another filter": lambda right, given: right(
+        F.interpolate(given.float(), (right.size,) * 2, mode="nearest").to(torch.uint8)
+    ),
+}
+
+
 class Fed(nn.Module):
     """A model's own ``preprocess`` with one fault of the part ``inputs``.
 
@@ -68,51 +109,12 @@ class Fed(nn.Module):
 
     def __init__(self, preprocess: models.Preprocess, fault: str):
         super().__init__()
-        inputs = [name for name, fault in FAULTS.items() if fault.part == "inputs"]
-        self.fault = store.choose("fault", fault, inputs)
+        self.fault = store.choose("fault", fault, FEEDS)
         self.right = preprocess
         self.size = preprocess.size
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        right, size = self.right, self.size
-        if self.fault == "no mean and std":
-            return right(pictures) * right.std + right.mean
-        if self.fault == "another mean and std":
-            return (right(pictures) * right.std + right.mean - 0.5) / 0.5
-        if self.fault == "0 to 255":
-            return (255 * (right(pictures) * right.std + right.mean) - right.mean) / right.std
-        if self.fault == "BGR":
-            return right(pictures[:, [2, 1, 0]])
-        if self.fault == "not resized":
-            return ((pictures.float() / 255 - right.mean) / right.std).contiguous(
-                memory_format=torch.channels_last
-            )
-        if self.fault == "corner crop":
-            return right(pictures[..., :size, :size])
-        if self.fault == "stretched":
-            side = pictures.shape[-1]
-            return right(pictures[..., side // 4 : side - side // 4])
-        if self.fault == "grey":
-            weights = pictures.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
-            grey = (pictures.float() * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
-            return right(grey.round().to(torch.uint8).expand(-1, 3, -1, -1))
-        if self.fault == "compressed":
-            return right(compressed(pictures))
-        nearest = F.interpolate(pictures.float(), (size, size), mode="nearest")
-        return right(nearest.to(torch.uint8))
-
-
-def compressed(pictures: torch.Tensor, quality: int = QUALITY) -> torch.Tensor:
-    """Pictures, uint8 (N, 3, H, W), after JPEG at ``quality``, from 1 to 95."""
-    import numpy as np
-    from PIL import Image
-
-    read = []
-    for picture in pictures.cpu().permute(0, 2, 3, 1).numpy():
-        file = io.BytesIO()
-        Image.fromarray(picture).save(file, "JPEG", quality=quality)
-        read.append(np.array(Image.open(file)))
-    return torch.from_numpy(np.stack(read)).permute(0, 3, 1, 2).to(pictures.device)
+        return FEEDS[self.fault](self.right, pictures)
 
 
 def applies(fault: str, split: "Split", model: nn.Module) -> bool:
@@ -134,8 +136,7 @@ def renamed(split: "Split", fault: str, classes: tuple[str, ...]) -> "Split":
     count = len(classes)
     if fault == "labels off by one":
         return replace(split, labels=(split.labels + 1) % count)
-    order = sorted(range(count), key=lambda index: classes[index])
-    places = torch.tensor([order.index(index) for index in range(count)])
+    places = torch.tensor(sorted(range(count), key=classes.__getitem__)).argsort()
     return replace(split, labels=places[split.labels])
 
 
@@ -144,7 +145,7 @@ def preparation(model: nn.Module, fault: str = RIGHT) -> nn.Module:
     ``Fed`` where the inputs are at fault. Raises ``UnknownName``.
     """
     store.choose("fault", fault, [RIGHT, *FAULTS])
-    if fault in FAULTS and FAULTS[fault].part == "inputs":
+    if fault in FEEDS:
         return Fed(model.preprocess, fault).to(next(model.parameters()).device)
     return model.preprocess
 
@@ -199,7 +200,7 @@ def build(fault: str, strategy: str, classes: int, seed: int) -> nn.Module:
 
 
 def repaired(task: "Task", fault: str, strategy: str, seed: int) -> dict:
-    """Train on pictures that are fed wrongly, and test on such pictures; see ``evidence.learned``."""
+    """Train on pictures that are fed wrongly, and test on such; see ``evidence.learned``."""
     from tl_course import evidence
 
     return evidence.learned(build(fault, strategy, len(task.classes), seed), task, RATES[strategy],
