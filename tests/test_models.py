@@ -4,7 +4,10 @@ import pickle
 import pytest
 import torch
 
-from tl_course import models, store
+from tl_course import models, store, tasks, train
+from tl_course.store import shipped
+from tl_course.tasks import number_words
+from tl_course.tasks.number_words import codes
 
 
 def test_names():
@@ -18,8 +21,6 @@ def test_names():
 
 
 def test_there_is_a_reader_for_every_language_but_the_one_to_learn():
-    from tl_course.tasks import number_words
-
     assert {*models.SOURCES} == {*number_words.NAMES} - {"italian"}
     for source in models.SOURCES:
         assert store.embedded(f"reader_{source}").is_file()
@@ -30,39 +31,36 @@ def test_resnet10_knows_two_hundred_everyday_things():
     assert len(model.classes) == len(set(model.classes)) == 200
     assert "goldfish" in model.classes
     assert sum(p.numel() for p in model.parameters()) == 1_281_640
-    assert not model.training
+    assert not model.training and not [key for key in model.state_dict() if "preprocess" in key]
     assert store.embedded("resnet10").stat().st_size <= 3_000_000
 
 
-@pytest.mark.parametrize("name", ["resnet10", "resnet18"])
-def test_stages_compose_to_the_model(name):
+@pytest.mark.parametrize(
+    ("name", "stages", "answers", "outputs"),
+    [
+        ("resnet10", ("stem", "layer1", "layer2", "layer3", "layer4", "head"), 1, 200),
+        ("reader_spanish", ("letters", "memory", "head"), 4, 10),
+    ],
+)
+def test_the_stages_one_after_the_other_are_the_model(name, stages, answers, outputs):
     model = models.load(name, pretrained=False)
     parts = models.stages(model)
-    assert [*parts] == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
-    pictures = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    ready = model.preprocess(pictures)
+    assert tuple(parts) == stages
+    assert models.answers(model) == answers and models.outputs(model) == outputs
+    assert models.classifier(model) is model.head
+    raw = torch.randint(0, 256, (2, 3, 64, 64)).byte() if answers == 1 else codes(["dos", "mil"])
+    found = model.preprocess(raw)
     with torch.no_grad():
-        expected, features = model(ready), ready
+        expected = model(found)
         for part in parts.values():
-            features = part(features)
-    torch.testing.assert_close(features, expected)
+            found = part(found)
+    torch.testing.assert_close(found, expected)
     in_stages = sum(p.numel() for part in parts.values() for p in part.parameters())
     assert in_stages == sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize(
-    ("name", "answers"), [("resnet10", 1), ("resnet18", 1), ("reader_spanish", 4)]
-)
-def test_how_many_answers_a_model_gives_to_one_input(name, answers):
-    model = models.load(name, pretrained=False)
-    assert models.answers(model) == answers
-    assert models.outputs(model) == {"resnet10": 200, "resnet18": 1000}.get(name, 10)
-    assert isinstance(models.classifier(model), torch.nn.Linear)
-
-
 def test_the_classifier_of_a_reader_can_be_two_layers():
     model = models.load("reader_spanish", pretrained=False)
-    assert models.classifier(model) is model.head
     last = torch.nn.Linear(16, 40)
     model.head = torch.nn.Sequential(torch.nn.Linear(128, 16), torch.nn.ReLU(), last)
     assert models.classifier(model) is last and models.answers(model) == 4
@@ -111,13 +109,7 @@ def test_preprocess_refuses(pictures, message):
         models.load("resnet10", pretrained=False).preprocess(pictures)
 
 
-def test_preprocessing_is_no_part_of_the_weights():
-    assert not [k for k in models.load("resnet10").state_dict() if "preprocess" in k]
-
-
 def test_damaged_checkpoint(tmp_path, monkeypatch):
-    from tl_course.store import shipped
-
     name = "resnet10.safetensors"
     good = (store.EMBEDDED / name).read_bytes()
     (tmp_path / name).write_bytes(good[:5000] + b"\x00" + good[5001:])
@@ -125,13 +117,6 @@ def test_damaged_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "EMBEDDED", tmp_path)
     with pytest.raises(store.CorruptFile, match="it is damaged.*Reinstall"):
         models.load("resnet10")
-
-
-def test_pickle_as_weights_is_refused(tmp_path):
-    path = tmp_path / "weights.safetensors"
-    path.write_bytes(pickle.dumps({"stem": 1}))
-    with pytest.raises(store.CorruptFile, match="pickle"):
-        models.load("resnet10", weights=path)
 
 
 def test_weights_of_another_shape_are_refused(tmp_path):
@@ -146,35 +131,11 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     )
     with pytest.raises(store.CorruptFile, match="do not fit ResNet10"):
         models.load("resnet10", weights=path)
-
-
-def test_weights_of_a_picture_model_are_no_reader():
     with pytest.raises(store.CorruptFile, match="do not fit NumberReader"):
-        models.load("reader_spanish", weights=store.embedded("resnet10"))
-
-
-def test_resnet18_without_its_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
-    monkeypatch.delenv("TL_COURSE_DATA", raising=False)
-    monkeypatch.setattr("socket.socket", _no_network)
-    with pytest.raises(store.NotAvailable, match="resnet18"):
-        models.load("resnet18")
-
-
-def _no_network(*_, **__):
-    raise OSError("network is unreachable")
-
-
-def test_resnet18_reads_the_official_format(tmp_path, monkeypatch):
-    from torchvision.models import resnet18
-
-    torch.manual_seed(3)
-    official = resnet18()
-    torch.save(official.state_dict(), tmp_path / "resnet18-f37072fd.pth")
-    monkeypatch.setenv("TL_COURSE_DATA", str(tmp_path))
-    model = models.load("resnet18")
-    assert torch.equal(model.fc.weight, official.fc.weight)
-    assert len(model.classes) == 1000
+        models.load("reader_spanish", weights=path)
+    path.write_bytes(pickle.dumps({"stem": 1}))
+    with pytest.raises(store.CorruptFile, match="pickle"):
+        models.load("resnet10", weights=path)
 
 
 def test_resnet18_refuses_a_pickle_that_runs_code(tmp_path, monkeypatch):
@@ -188,9 +149,8 @@ def test_resnet18_refuses_a_pickle_that_runs_code(tmp_path, monkeypatch):
         models.load("resnet18")
 
 
+@pytest.mark.slow
 def test_resnet10_recognises_tiny_imagenet(real_data):
-    from tl_course import tasks, train
-
     task = tasks.load("tiny_imagenet")
     assert len(task.test) == 5000
     assert train.evaluate(models.load("resnet10"), task.test).accuracy >= 0.48
