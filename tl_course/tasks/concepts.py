@@ -6,7 +6,7 @@ that is put together and one other taken apart, so that pieces alone give no mor
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -36,9 +36,10 @@ class _Piece:
     width: float = 0.0  # of a line; 0 for a filled shape
     inner: Points | None = None  # a second shape on top, in another colour
 
-    @property
-    def middle(self) -> Points:
-        return (self.points.min(0) + self.points.max(0)) / 2
+    def centred(self) -> "_Piece":
+        middle = (self.points.min(0) + self.points.max(0)) / 2
+        inner = None if self.inner is None else self.inner - middle
+        return replace(self, points=self.points - middle, inner=inner)
 
 
 def _ellipse(x: float, y: float, a: float, b: float, n: int = 32) -> Points:
@@ -219,38 +220,30 @@ def _thing(rng: Rng, classes: Sequence[str], label: int) -> Array:
     tilt = np.radians(15) if classes is CLASSES["objects"] else np.pi
     taken = [centre]
     for piece in loose:
-        middle, reach = piece.middle, scale * np.ptp(piece.points, axis=0).max() / 2
-        room = max(1 - reach, 0.1)
+        room = max(1 - scale * np.ptp(piece.points, axis=0).max() / 2, 0.1)
         spots = rng.uniform(-room, room, (30, 2))
         away = [np.abs(spots - spot).max(1) for spot in taken]
         spot = spots[np.min(away, axis=0).argmax()]
         taken.append(spot)
         place = spot, scale, rng.uniform(-tilt, tilt), mirrored
-        _paint(draw, rng, piece, colours, place, middle)
+        _paint(draw, rng, piece.centred(), colours, place)
     place = centre, scale, rng.uniform(-tilt, tilt), mirrored
     for piece in whole:
-        _paint(draw, rng, piece, colours, place, np.zeros(2))
+        _paint(draw, rng, piece, colours, place)
     return _finish(rng, picture)
 
 
-def _paint(
-    draw: ImageDraw.ImageDraw,
-    rng: Rng,
-    piece: _Piece,
-    colours: Sequence[Colour],
-    place: tuple,
-    middle: Points,
-) -> None:
+def _paint(draw, rng: Rng, piece: _Piece, colours: Sequence[Colour], place: tuple) -> None:
     colour, second = (colours[i] for i in rng.permutation(len(colours))[:2])
     outline = tuple(int(0.45 * value) for value in colour)
-    points = _place(piece.points - middle, *place)
+    points = _place(piece.points, *place)
     scale = place[1] * _FINE / 2
     if piece.width:
         draw.line(points, fill=outline, width=round(piece.width * scale), joint="curve")
         return
     draw.polygon(points, fill=colour, outline=outline, width=max(1, round(0.06 * scale)))
     if piece.inner is not None:
-        draw.polygon(_place(piece.inner - middle, *place), fill=second, outline=outline)
+        draw.polygon(_place(piece.inner, *place), fill=second, outline=outline)
 
 
 def _turn(angle: float) -> Array:

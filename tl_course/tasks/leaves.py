@@ -94,15 +94,10 @@ def _grid(n: int) -> tuple[Array, Array]:
 def _double(values: Array, axis: int) -> Array:
     """Twice as many samples along ``axis``, by one step of quadratic spline subdivision."""
     values = values.swapaxes(0, axis)
+    near, far = 0.75 * values, 0.25 * values
     result = np.empty((2 * len(values), *values.shape[1:]), np.float32)
-    near = 0.75 * values
-    far = 0.25 * values
-    result[0::2] = near
-    result[1::2] = near
-    result[2::2] += far[:-1]
-    result[0] += far[0]
-    result[1:-1:2] += far[1:]
-    result[-1] += far[-1]
+    result[0::2] = near + np.concatenate([far[:1], far[:-1]])
+    result[1::2] = near + np.concatenate([far[1:], far[-1:]])
     return result.swapaxes(0, axis)
 
 
@@ -449,11 +444,7 @@ def _colour(rng: Rng, leaf: _Leaf) -> Array:
 
 
 def _places(
-    rng: Rng,
-    leaf: _Leaf,
-    count: int,
-    sizes: tuple[float, float],
-    weight: Array | None = None,
+    rng: Rng, leaf: _Leaf, count: int, sizes: tuple[float, float], weight: Array | None = None
 ) -> tuple[Array, Array, Array]:
     """1 … ``count`` discs (x, y, radius) on the leaf, likelier where ``weight`` is high."""
     xs, ys, radii, luck = rng.random((4, 12 * count + 200), np.float32)
