@@ -1,10 +1,11 @@
-"""The checks of lesson 07."""
+"""The checks of lesson 07: two languages at once, by rehearsal, low rank and mixing."""
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
-from tl_course import tasks, train
-from tl_course.practice.patience import not_a_reader, patient
+from tl_course import models, tasks, train
+from tl_course.practice.grading import NotYet, graded
 
 
 def both(model: nn.Module) -> tuple[float, float]:
@@ -13,68 +14,62 @@ def both(model: nn.Module) -> tuple[float, float]:
     return train.evaluate(model, spanish).accuracy, train.evaluate(model, italian).accuracy
 
 
-@patient
-def check_both(model: nn.Module) -> str:
+@graded
+def check_both(model: models.NumberReader) -> str:
     """Whether ``model`` keeps 95 % of Spanish and reads 85 % of Italian."""
-    if fault := not_a_reader(model):
-        return fault
     spanish, italian = both(model)
     shares = f"Spanish {spanish:.1%}, Italian {italian:.1%}"
     if spanish >= 0.95 and italian >= 0.85:
-        return f"Right: {shares}."
+        return f"{shares}."
     if spanish >= 0.95:
-        return f"Not yet: {shares}. Little is lost, but too little learnt: train more, or faster."
+        raise NotYet(f"{shares}. Little is lost, but too little learnt: train more, or faster.")
     if italian >= 0.85:
-        return f"Not yet: {shares}. It forgets: nothing reminds it of Spanish while it learns."
-    return f"Not yet: {shares}. Both are low: is the learning rate too high?"
+        raise NotYet(f"{shares}. It forgets: nothing reminds it of Spanish while it learns.")
+    raise NotYet(f"{shares}. Both are low: is the learning rate too high?")
 
 
-@patient
-def check_merged(lora: nn.Module, weight: torch.Tensor) -> str:
+@graded
+def check_merged(lora: models.NumberReader, weight: torch.Tensor) -> str:
     """Whether ``weight`` is the input weight of ``memory.there`` with its low-rank change."""
-    if fault := not_a_reader(lora):
-        return fault
     part = lora.memory.there
-    if not nn.utils.parametrize.is_parametrized(part, "weight_ih_l0"):
-        return "Not yet: this reader has no low-rank change. Begin with surgery.add_lora."
+    if not parametrize.is_parametrized(part, "weight_ih_l0"):
+        raise NotYet("this reader has no low-rank change. Begin with surgery.add_lora.")
     kept = part.parametrizations.weight_ih_l0
     change = kept[0].b @ kept[0].a
-    if not isinstance(weight, torch.Tensor):
-        return f"Not yet: this is {type(weight).__name__}, not a tensor."
     if weight.shape != change.shape:
-        return f"Not yet: its shape is {tuple(weight.shape)}, not {tuple(change.shape)}: b @ a?"
+        raise NotYet(f"its shape is {tuple(weight.shape)}, not {tuple(change.shape)}: b @ a?")
     weight = weight.to(change)
     if torch.allclose(weight, kept.original) and change.any():
-        return "Not yet: this is the old weight alone. Where is what was learnt?"
+        raise NotYet("this is the old weight alone. Where is what was learnt?")
     if torch.allclose(weight, change, atol=1e-6):
-        return "Not yet: this is the change alone. It is added to the old weight."
+        raise NotYet("this is the change alone. It is added to the old weight.")
     if not torch.allclose(weight, kept.original + change, atol=1e-5):
-        return "Not yet: it is neither old weight, nor change, nor their sum."
+        raise NotYet("it is neither old weight, nor change, nor their sum.")
     count = sum(p.numel() for p in kept[0].parameters())
-    return f"Right: {count:,} trained numbers changed {weight.numel():,}."
+    return f"{count:,} trained numbers changed {weight.numel():,}."
 
 
-@patient
-def check_between(model: nn.Module, old: nn.Module, new: nn.Module) -> str:
+@graded
+def check_between(
+    model: models.NumberReader, old: models.NumberReader, new: models.NumberReader
+) -> str:
     """Whether ``model`` lies between ``old`` and ``new`` and reads 95 % Spanish, 80 % Italian."""
-    for each in (model, old, new):
-        if fault := not_a_reader(each):
-            return fault
-        if nn.utils.parametrize.is_parametrized(each.memory.there):
-            return "Not yet: it has LoRA weights. surgery.merge_lora adds them to the others."
+    readers = model, old, new
+    if any(parametrize.is_parametrized(each.memory.there) for each in readers):
+        raise NotYet("it has LoRA weights. surgery.merge_lora adds them to the others.")
     at, start, end = (
-        torch.cat([p.detach().flatten() for p in each.parameters()]) for each in (model, old, new)
+        torch.cat([p.detach().flatten() for p in each.parameters()]) for each in readers
     )
     if torch.equal(start, end):
-        return "Not yet: old and new are the same, so nothing lies between them."
+        raise NotYet("old and new are the same, so nothing lies between them.")
     way = end - start
     share = float((at - start) @ way / (way @ way))
-    if not (at - start - share * way).abs().max() <= 1e-4:
-        return "Not yet: its weights are not on the line between the two. Mix all of them alike."
+    if not (at - start - share * way).abs().max() <= 1e-4:  # NaN is not on the line either
+        raise NotYet("its weights are not on the line between the two. Mix all of them alike.")
     spanish, italian = both(model)
-    shares = f"{share:.0%} of the way: Spanish {spanish:.1%}, Italian {italian:.1%}"
+    shares = f"{share:.0%} of the way, Spanish {spanish:.1%}, Italian {italian:.1%}"
     if spanish < 0.95:
-        return f"Not yet, {shares}. Too far from Spanish."
+        raise NotYet(f"{shares}. Too far from Spanish.")
     if italian < 0.8:
-        return f"Not yet, {shares}. Too far from Italian."
-    return f"Right, {shares}. No training was needed."
+        raise NotYet(f"{shares}. Too far from Italian.")
+    return f"{shares}. No training was needed."

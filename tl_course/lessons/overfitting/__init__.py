@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["charts", "checks", "experiment", "recipe", "rules"],
+    submodules=["charts", "checks", "curves", "experiment", "recipe", "rules"],
     submod_attrs={
         "charts": ["confidence", "cures", "fit_curves", "gaps", "nearest", "reliability"],
         "checks": ["check_augmentation", "check_smaller_gap", "check_stopping"],

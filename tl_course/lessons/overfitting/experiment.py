@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from tl_course import plots, tasks, train
-from tl_course.lessons.overfitting import charts, checks, recipe
-from tl_course.practice.experiment import Experiment, seldom
+from tl_course.lessons.overfitting import charts, curves, recipe
+from tl_course.practice.experiment import Experiment, choice, seldom, steps
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,6 @@ FROZEN = {
     "to layer3": "layer3",
     "all but the head": "layer4",
 }
-WIDE = {"description_width": "initial"}
 KEPT = 3  # earlier runs that stay in view
 REDRAW = 0.4  # seconds between two pictures while it trains
 
@@ -99,15 +98,13 @@ class _Lab:
         self.experiment = Experiment(
             [
                 {
-                    "labels": _slider("labels", LABELS, 100),
-                    "frozen": ipywidgets.Dropdown(
-                        description="frozen", options=[*FROZEN], style=WIDE
-                    ),
+                    "labels": steps("labels", LABELS, value=100),
+                    "frozen": choice("frozen", [*FROZEN]),
                     "epochs": self._epochs,
                 },
                 {
-                    "decay": _slider("weight decay", (0.0, 0.1, 1.0, 10.0), 0.0),
-                    "dropout": _slider("dropout", (0.0, 0.25, 0.5, 0.75), 0.0),
+                    "decay": steps("weight decay", (0.0, 0.1, 1.0, 10.0), "{:g}".format),
+                    "dropout": steps("dropout", (0.0, 0.25, 0.5, 0.75), "{:g}".format),
                     "augment": ipywidgets.Checkbox(description="augment", indent=False),
                 },
                 {
@@ -178,16 +175,6 @@ class _Lab:
         return {"said": said, "tested": _count(self._opened)}
 
 
-def _slider(name: str, options: tuple, value: float) -> ipywidgets.SelectionSlider:
-    return ipywidgets.SelectionSlider(
-        description=name,
-        options=[(f"{option:g}", option) for option in options],
-        value=value,
-        style=WIDE,
-        continuous_update=False,
-    )
-
-
 def _sentence(setting: _Setting, run: _Run, moved: bool) -> str:
     """What a run gave, as HTML."""
     history, text = run.history, f"{setting}: "
@@ -229,12 +216,9 @@ def which_is_overfitting() -> Experiment:
 
     The runs are trained now, from features of leaves and digits, within seconds.
     """
-    cases = checks.curve_cases()
+    cases = curves.curve_cases()
     picture = plots.small_png(charts.curve_cases({c.title: c.curves for c in cases.values()}))
-    options = [("choose …", ""), *((name, name) for name in checks.LOOKS)]
-    diagnoses = ipywidgets.Dropdown(
-        description="show", options=options, layout={"width": "max-content"}
-    )
+    diagnoses = choice("show", [*curves.LOOKS], undecided=True, layout={"width": "max-content"})
     right: set[str] = set()
 
     def turn(letter: str) -> None:
@@ -243,7 +227,7 @@ def which_is_overfitting() -> Experiment:
     def answer(letter: str, diagnosis: str) -> str:
         if not diagnosis:
             return "Choose what the curves show first."
-        found = checks.diagnose(letter, diagnosis)
+        found = curves.diagnose(letter, diagnosis)
         if found.startswith("Right"):
             right.add(letter)
         return f"{letter}, {diagnosis}. {found}"

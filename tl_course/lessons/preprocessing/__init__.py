@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["charts", "checks", "experiment", "faults", "rules"],
+    submodules=["charts", "checks", "clues", "experiment", "faults", "rules"],
     submod_attrs={
         "charts": [
             "confusions",
@@ -19,9 +19,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "check_diagnoses",
             "check_numbers",
             "check_prepare",
-            "feeding_cases",
             "their_leaves",
         ],
+        "clues": ["feeding_cases"],
         "experiment": ["broken_on_purpose", "mystery_fault"],
         "faults": ["asked", "compressed", "FAULTS", "logits", "preparation", "RIGHT"],
     },

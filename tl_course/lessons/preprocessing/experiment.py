@@ -9,9 +9,9 @@ import ipywidgets
 import torch
 
 from tl_course import models, tasks
-from tl_course.lessons.preprocessing import checks, faults
+from tl_course.lessons.preprocessing import clues, faults
 from tl_course.lessons.preprocessing.charts import FeedingDesk, Symptoms, counts
-from tl_course.practice.experiment import Experiment
+from tl_course.practice.experiment import Experiment, choice
 
 LEAVES = 100
 INPUTS = [name for name, fault in faults.FAULTS.items() if fault.part == "inputs"]
@@ -97,13 +97,9 @@ def _leaf() -> ipywidgets.IntSlider:
     return ipywidgets.IntSlider(description="leaf", min=0, max=LEAVES - 1)
 
 
-def _choice(description: str, names: list, width: str, none: tuple = ()) -> ipywidgets.Dropdown:
-    return ipywidgets.Dropdown(
-        description=description,
-        options=[*none, *((NAMES[name], name) for name in names)],
-        style={"description_width": "initial"},
-        layout={"width": width},
-    )
+def _choice(description: str, names: list, width: str, **more) -> ipywidgets.Dropdown:
+    more |= {"style": {"description_width": "initial"}, "layout": {"width": width}}
+    return choice(description, {NAMES[name]: name for name in names}, **more)
 
 
 def broken_on_purpose() -> Experiment:
@@ -145,7 +141,7 @@ def mystery_fault(seed: int | None = None) -> Experiment:
 
 def _mystery(game: "_Game") -> Experiment:
     clinic = _clinic()
-    choice = _choice("diagnosis:", [*NAMES], "22em", none=(("choose …", ""),))
+    choice = _choice("diagnosis:", [*NAMES], "22em", undecided=True)
     button = ipywidgets.Button(description="Diagnose", button_style="primary")
 
     def draw(leaf: int) -> dict:
@@ -186,7 +182,7 @@ class _Game:
         if not guess:
             return "Choose a diagnosis first."
         self._tries += 1
-        told = checks.diagnose_fault(self.fault, guess)
+        told = clues.diagnose_fault(self.fault, guess)
         self.solved = told.startswith("Right")
         if self._tries == 1:
             self._cases += 1
@@ -197,7 +193,7 @@ class _Game:
         """What is told when the next case is wanted."""
         told = ""
         if not self.solved:
-            clue = checks.CLUES[self.fault]
+            clue = clues.CLUES[self.fault]
             told = f"The last case was: {NAMES[self.fault]}. It showed: {clue}.{self._cure()}"
             self._cases += not self._tries
         self._open()
