@@ -1,3 +1,5 @@
+"""Intervals, the table of runs, and what rules have in common."""
+
 import json
 
 import numpy as np
@@ -5,7 +7,10 @@ import pandas
 import pytest
 
 from tl_course import evidence, lessons, store
-from tl_course.evidence import results
+from tl_course.evidence import verdicts
+from tl_course.evidence.intervals import mean_paired
+
+FINE, SCRATCH = "fine-tuning", "from scratch"
 
 
 def test_paired_interval_covers_and_is_repeatable():
@@ -17,6 +22,18 @@ def test_paired_interval_covers_and_is_repeatable():
     assert found.sign == 1 and evidence.paired(second, first).sign == -1
     assert found == evidence.paired(first, second)
     assert evidence.paired(first, first[::-1]).sign == 0
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.9996])
+def test_the_interval_is_that_of_the_paired_t_test(confidence):
+    from scipy.stats import ttest_rel
+
+    rng = np.random.default_rng(0)
+    for count in range(5, 25):
+        first, second = rng.normal(0.5, 0.1, (2, count))
+        found = evidence.paired(first, second, confidence)
+        expected = ttest_rel(first, second).confidence_interval(confidence)
+        assert (found.low, found.high) == pytest.approx(tuple(expected), rel=1e-12)
 
 
 def test_five_seeds_are_covered_as_promised():
@@ -48,37 +65,14 @@ def test_paired_refuses(first, second):
         evidence.paired(first, second)
 
 
-def test_repeat_wants_five_seeds():
-    frame = evidence.repeat(lambda seed: {"accuracy": seed / 10})
-    assert frame.seed.tolist() == [0, 1, 2, 3, 4] and frame.accuracy[4] == 0.4
-    with pytest.raises(store.BadInput, match="Use five"):
-        evidence.repeat(lambda seed: {}, range(4))
-
-
-def test_tune_tests_only_what_validation_chose(toy):
-    from tl_course import models
-
-    built = []
-
-    def build():
-        built.append(1)
-        return models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
-
-    rows = evidence.tune(build, toy, rates=(1e-6, 1e-3), epochs=3, seed=0)
-    assert len(rows) == len(built) == 2
-    assert "test_accuracy" not in rows[0] and rows[1]["test_accuracy"] > 0.8
-    assert len(evidence.chosen(pandas.DataFrame(rows))) == 1
-
-
-def test_flip_mirrors_some():
-    import torch
-
-    torch.manual_seed(0)
-    pictures = torch.randint(0, 256, (64, 3, 8, 8), dtype=torch.uint8)
-    found = evidence.flip(pictures)
-    same = (found == pictures).flatten(1).all(1)
-    mirrored = (found == pictures.flip(3)).flatten(1).all(1)
-    assert (same | mirrored).all() and 10 < same.sum() < 54
+def test_a_mean_over_cells_pairs_seeds_whatever_their_order():
+    seeds = pandas.Series({0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4, 4: 0.5})
+    found = mean_paired([(seeds + 0.2, seeds[::-1]), (seeds[::-1], seeds)])
+    assert found.effect == found.low == found.high == pytest.approx(0.1)
+    with pytest.raises(store.BadInput, match="none missing"):
+        mean_paired([(seeds, seeds.rename({4: 5}))])
+    with pytest.raises(store.BadInput, match="Run the whole sweep"):
+        mean_paired([])
 
 
 def test_results_say_where_they_come_from(tmp_path):
@@ -96,74 +90,224 @@ def test_stored_results_load_with_their_command():
     assert frame.attrs["command"] == "python data_scripts/sweep_pictures.py"
     cells = evidence.chosen(frame).groupby(["task", "labels", "strategy"]).seed.nunique()
     assert (cells >= 5).all()
-    with pytest.raises(store.UnknownName):
-        evidence.load("sweep_nothing")
+    for name in ("sweep_nothing", "resnet10"):  # weights are no stored result
+        with pytest.raises(store.UnknownName, match="sweep_pictures"):
+            evidence.load(name)
 
 
 def test_both_strategies_were_tuned_alike():
     frame = evidence.load("sweep_pictures")
     tried = frame.groupby(["task", "labels", "strategy"]).lr.nunique().unstack()
-    assert (tried["fine-tuning"] == tried["from scratch"]).all()
+    assert (tried[FINE] == tried[SCRATCH]).all()
     shown = frame.dropna(subset=["lr"]).groupby(["task", "labels"]).epochs.nunique()
     assert (shown == 1).all()
 
 
 def test_what_the_course_promises_about_its_tasks():
-    """The figures that later lessons build on; a regenerated sweep must keep them."""
-    frame = evidence.load("sweep_pictures")
+    """The figures that lessons build on; a sweep that is made again must keep them."""
+    runs = evidence.Runs(evidence.load("sweep_pictures"))
     for labels in (200, 1000):
-        found = evidence.compare(frame, "leaves", labels, "fine-tuning", "from scratch")
+        found = runs.compare(FINE, SCRATCH, task="leaves", labels=labels)
         assert found.effect >= 0.20 and found.low > 0.1
-    rows = evidence.chosen(frame).query("task == 'materials' and labels == 200")
-    means = rows.groupby("strategy").test_accuracy.mean()
-    assert means["linear probe"] >= 0.70 and means["probe on random backbone"] <= 0.35
-    assert evidence.compare(frame, "satellite", 200, "fine-tuning", "from scratch").effect >= 0.08
+    materials = {"of": "test_accuracy", "task": "materials", "labels": 200}
+    assert runs.cell(**materials, strategy="linear probe").mean() >= 0.70
+    assert runs.cell(**materials, strategy="probe on random backbone").mean() <= 0.35
+    satellite = runs.compare(FINE, SCRATCH, task="satellite", labels=200)
+    assert satellite.effect >= 0.08 and satellite.sign == 1
+    assert runs.compare(FINE, SCRATCH, task="pneumonia", labels=200).sign == 0
+    assert runs.cell(task="digits", labels=200, strategy=SCRATCH).mean() > 0.93
 
 
-def test_what_lesson_00_says_in_words_about_the_stored_runs():
-    frame = evidence.load("sweep_pictures")
-    signs = {
-        name: evidence.compare(frame, name, 200, "fine-tuning", "from scratch").sign
-        for name in ("satellite", "pneumonia")
-    }
-    assert signs == {"satellite": 1, "pneumonia": 0}
-    digits = evidence.chosen(frame).query("task == 'digits' and strategy == 'from scratch'")
-    assert digits.test_balanced.mean() > 0.93
+def table(**more) -> pandas.DataFrame:
+    """Two tasks, two counts of labels, two strategies and a rate that was not tested."""
+    rows = [
+        {"task": task, "labels": labels, "strategy": strategy, "seed": seed, "where": None}
+        | {"lr": lr, "val_accuracy": lr, "test_balanced": found + seed / 10 if lr > 0.1 else None}
+        for task, labels, ahead in (("leaves", 200, 0.3), ("leaves", 50, 0.1), ("digits", 50, 0.2))
+        for strategy, found in ((FINE, 0.2 + ahead), (SCRATCH, 0.2))
+        for seed in range(5)
+        for lr in (0.1, 0.2)
+    ]
+    return pandas.DataFrame(rows).assign(**more).sample(frac=1, random_state=0)
 
 
-def test_compare_needs_stored_runs():
-    frame = evidence.load("sweep_pictures")
-    with pytest.raises(store.UnknownName, match="no stored run"):
-        evidence.compare(frame, "leaves", 200, "fine-tuning", "wishing")
+CELL = {"task": "leaves", "labels": 50}
 
 
-COLUMNS = ["task", "labels", "strategy", "seed", "test_balanced"]
-
-
-def fake(better: dict[str, float]) -> pandas.DataFrame:
-    rows = []
-    for task, gain in better.items():
-        for seed in range(5):
-            for strategy, extra in (("fine-tuning", gain), ("from scratch", 0)):
-                wobble = 0.01 * ((seed * 7 + len(strategy)) % 5)
-                rows.append((task, 200, strategy, seed, 0.5 + extra + wobble))
-    return pandas.DataFrame(rows, columns=COLUMNS).assign(test_accuracy=0.5)
+def test_a_cell_holds_tested_runs_in_the_order_of_their_seeds():
+    runs = evidence.Runs(table())
+    found = runs.cell(**CELL, strategy=FINE)
+    assert found.index.tolist() == [0, 1, 2, 3, 4] and found.index.name == "seed"
+    assert found.tolist() == pytest.approx([0.3, 0.4, 0.5, 0.6, 0.7])
+    found += 1  # a copy
+    assert runs.cell(strategy=FINE, **CELL).max() < 1
+    assert runs.cell("val_accuracy", lr=0.1, strategy=FINE, **CELL).tolist() == [0.1] * 5
 
 
 @pytest.mark.parametrize(
-    ("better", "verdict"),
+    ("where", "named", "listed"),
     [
-        ({"a": 0.2, "b": 0.3}, "holds"),
-        ({"a": 0.2, "b": 0.0}, "holds-when"),
-        ({"a": 0.0, "b": -0.2}, "does-not-hold"),
+        (CELL | {"strategy": "wishing"}, "strategy 'wishing' with task 'leaves'", [FINE, SCRATCH]),
+        ({"task": "digits", "labels": 200, "strategy": FINE}, "labels 200", ["50"]),
+        ({"task": "leafs"}, "task 'leafs'", ["leaves", "digits"]),
+        ({"lr": 0.1}, "lr 0.1", ["0.2"]),  # was not tested
     ],
 )
-def test_the_rule_follows_the_results(monkeypatch, better, verdict):
-    monkeypatch.setattr(results, "load", lambda name: fake(better))
-    found = lessons.settle("why-1")
-    assert found.verdict == verdict
-    if verdict == "holds-when":
-        assert found.condition.startswith("on a; not shown on b")
+def test_a_cell_without_runs_lists_what_is_stored(where, named, listed):
+    with pytest.raises(store.UnknownName, match="there is no stored run") as found:
+        evidence.Runs(table()).cell(**where)
+    assert named in found.value.thing and all(each in found.value.cure for each in listed)
+
+
+def test_a_cell_that_is_several_asks_for_more_columns():
+    with pytest.raises(store.BadInput, match="Name more columns"):
+        evidence.Runs(table()).cell(task="leaves", strategy=FINE)
+
+
+def test_runs_are_compared_seed_by_seed():
+    runs = evidence.Runs(table())
+    found = runs.compare(FINE, SCRATCH, **CELL)
+    assert found.effect == found.low == found.high == pytest.approx(0.1) and found.seeds == 5
+    more, less = ({"labels": labels} for labels in (200, 50))
+    assert runs.compare(more, less, task="leaves", strategy=FINE).effect == pytest.approx(0.2)
+    test, validation = ({"of": of} for of in ("test_balanced", "val_accuracy"))
+    found = runs.compare(test, validation, lr=0.2, strategy=SCRATCH, **CELL)
+    assert found.effect == pytest.approx(0.4 - 0.2)
+    assert found == evidence.paired(runs.cell(strategy=SCRATCH, **CELL), [0.2] * 5)
+    wide = runs.compare(test, validation, 0.99, lr=0.2, strategy=SCRATCH, **CELL)
+    assert wide.low < found.low < found.high < wide.high
+
+
+def test_a_seed_without_its_partner_is_refused():
+    frame = table()
+    lost = (frame.labels == 50) & (frame.strategy == FINE) & (frame.seed == 2)
+    runs = evidence.Runs(frame[~lost])
+    with pytest.raises(store.BadInput, match="none missing"):
+        runs.compare(FINE, SCRATCH, **CELL)
+    with pytest.raises(store.BadInput, match="none missing"):
+        runs.mean(FINE, SCRATCH, [CELL])
+
+
+def test_means_over_cells_and_over_the_tasks_that_have_both():
+    frame = table()
+    runs = evidence.Runs(frame)
+    assert runs.mean(FINE, SCRATCH, runs.cells("task", "labels")).effect == pytest.approx(0.2)
+    assert runs.mean(FINE, SCRATCH, runs.cells("task", labels=50)).effect == pytest.approx(0.15)
+    assert runs.pooled(FINE, SCRATCH, labels=50).effect == pytest.approx(0.15)
+    runs = evidence.Runs(frame[(frame.task == "leaves") | (frame.strategy == FINE)])
+    assert runs.pooled(FINE, SCRATCH, labels=50).effect == pytest.approx(0.1)
+
+
+def test_what_a_table_of_runs_holds():
+    runs = evidence.Runs(table().sort_index())
+    assert runs.tasks == ["leaves", "digits"]
+    assert runs.counts("leaves") == [50, 200] and runs.counts("digits") == [50]
+    cells = runs.cells("labels", task="leaves")
+    assert cells == [{"labels": labels, "task": "leaves"} for labels in (200, 50)]
+    assert runs.cells("labels", task="leafs") == []
+    wide = runs.wide("strategy", **CELL)
+    assert [*wide.columns] == [FINE, SCRATCH] and wide.index.tolist() == [*range(5)]
+    assert (wide[FINE] - wide[SCRATCH]).tolist() == pytest.approx([0.1] * 5)
+    assert len(runs.rows(**CELL, strategy=FINE)) == 10
+    with pytest.raises(store.UnknownName, match="Stored are leaves, digits"):
+        runs.rows(task="leafs")
+
+
+def test_a_missing_text_is_an_empty_one():
+    frame = table(frozen=lambda rows: rows.strategy.where(rows.labels == 200).astype(object))
+    for missing in (np.nan, ""):
+        runs = evidence.Runs(frame.assign(frozen=frame.frozen.fillna(missing)))
+        assert {*runs.rows(frozen="").labels} == {50}
+        assert runs.compare(FINE, SCRATCH, frozen="", **CELL).effect == pytest.approx(0.1)
+
+
+def test_the_leader_is_the_best_on_validation_by_its_mean_over_seeds():
+    frame = table()
+    assert evidence.Runs(frame).leader("lr") == 0.2
+    frame.loc[frame.lr == 0.2, "test_balanced"] = 0.0  # does not count
+    frame.loc[(frame.strategy == SCRATCH) & (frame.seed == 0), "val_accuracy"] = 0.9
+    frame.loc[frame.strategy == FINE, "val_accuracy"] = 0.5
+    runs = evidence.Runs(frame)
+    assert runs.leader("strategy") == FINE == runs.leader("strategy", [SCRATCH, FINE], **CELL)
+    assert runs.leader("strategy", [SCRATCH]) == SCRATCH
+    level = evidence.Runs(table(val_accuracy=0.5))
+    for order in ([SCRATCH, FINE], [FINE, SCRATCH]):
+        assert level.leader("strategy", order) == order[0]
+    with pytest.raises(store.UnknownName, match="stored strategy 'wishing'"):
+        runs.leader("strategy", [FINE, "wishing"])
+    with pytest.raises(store.UnknownName, match="there is no stored run"):
+        runs.leader("strategy", task="leafs")
+
+
+def sources() -> pandas.DataFrame:
+    """By source and strategy a mean, and a little that changes with the seed."""
+    starts = {
+        ("nothing", "fine-tuned"): 0.5,
+        ("nothing", "frozen"): 0.3,
+        ("photographs", "fine-tuned"): 0.6,
+        ("noise", "fine-tuned"): 0.45,
+    }
+    rows = [
+        {"task": task, "labels": labels, "source": source, "strategy": strategy, "seed": seed}
+        | {"test_balanced": mean + shift + 0.01 * ((seed * (3 + len(source))) % 5)}
+        for task, labels, shift in (("digits", 50, 0.0), ("digits", 500, 0.1), ("leaves", 50, 0.2))
+        for (source, strategy), mean in starts.items()
+        for seed in range(5)
+    ]
+    return pandas.DataFrame(rows).sample(frac=1, random_state=0)
+
+
+def test_gains_are_paired_differences_from_scratch():
+    frame = sources()
+    found = evidence.gains(frame).set_index(["task", "labels", "source", "strategy"])
+    assert len(found) == 9 and found.seeds.eq(5).all()
+    assert not any(key[2:] == ("nothing", "fine-tuned") for key in found.index)
+    values = frame.set_index([*found.index.names, "seed"]).test_balanced.sort_index()
+    for key, row in found.iterrows():
+        expected = evidence.paired(values[key], values[(*key[:2], "nothing", "fine-tuned")])
+        assert (row.gain, row.low, row.high) == (expected.effect, expected.low, expected.high)
+    gain = found.gain
+    assert gain["digits", 50, "photographs", "fine-tuned"] == pytest.approx(0.1, abs=0.03)
+    assert gain["digits", 50, "noise", "fine-tuned"] == pytest.approx(-0.05, abs=0.03)
+    assert gain["leaves", 50, "nothing", "frozen"] == pytest.approx(-0.2, abs=0.03)
+
+
+def test_more_confidence_is_a_wider_interval():
+    wide, usual = evidence.gains(sources(), 0.99), evidence.gains(sources())
+    assert (wide.gain == usual.gain).all()
+    assert ((wide.high - wide.low) >= (usual.high - usual.low)).all()
+    assert ((wide.high - wide.low) > (usual.high - usual.low)).any()
+
+
+def test_gains_want_the_same_seeds_on_both_sides():
+    frame = sources()
+    with pytest.raises(store.BadInput, match="none missing"):
+        evidence.gains(frame[(frame.source != "noise") | (frame.seed != 3)])
+    with pytest.raises(store.UnknownName, match="there is no stored run"):
+        evidence.gains(frame[(frame.source != "nothing") | (frame.strategy != "fine-tuned")])
+
+
+@pytest.mark.parametrize(
+    ("shown", "verdict", "condition"),
+    [
+        ({"a": True, "b": True}, "holds", "better on a, b"),
+        ({"a": True, "b": False, "c": False}, "holds-when", "better on a; not shown on b, c"),
+        ({"a": False, "b": False}, "does-not-hold", "not better on a, b"),
+    ],
+)
+def test_share_reads_as_english(shown, verdict, condition):
+    assert verdicts.share(shown.items(), "better on {}", "on {}") == (verdict, condition)
+
+
+def test_cells_are_told_task_by_task():
+    pairs = (("leaves", 25), ("digits", 25), ("leaves", 10_000))
+    cells = [{"task": task, "labels": labels, "strategy": FINE} for task, labels in pairs]
+    assert verdicts.by_task(cells) == ["leaves (25, 10,000)", "digits (25)"]
+    assert verdicts.by_task([]) == []
+    shown = zip(cells, (True, False, True), strict=True)
+    assert verdicts.share(shown, "on {}", "on {}")[1] == (
+        "on leaves (25, 10,000); not shown on digits (25)"
+    )
 
 
 def test_every_claim_has_a_verdict_or_is_open():
@@ -177,100 +321,3 @@ def test_every_claim_has_a_verdict_or_is_open():
             assert verdict.lesson and verdict.condition
     with pytest.raises(store.UnknownName):
         lessons.settle("why-99")
-
-
-def test_tune_wants_a_new_model_each_time(toy):
-    from tl_course import models
-
-    model = models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
-    with pytest.raises(store.BadInput, match="inside build"):
-        evidence.tune(lambda: model, toy, rates=(1e-6, 1e-3), epochs=1, seed=0)
-
-
-def test_ctrl_c_ends_a_repetition(toy):
-    from tl_course import models
-
-    def interrupting(pictures):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        evidence.tune(
-            lambda: models.load("resnet10", pretrained=False, classes=["a", "b", "c"]),
-            toy,
-            rates=(1e-3,),
-            epochs=1,
-            seed=0,
-            augment=interrupting,
-        )
-
-
-def test_tune_needs_a_rate(toy):
-    with pytest.raises(store.BadInput, match="no rate"):
-        evidence.tune(lambda: None, toy, rates=[], epochs=1, seed=0)
-
-
-def test_weights_are_no_stored_result():
-    with pytest.raises(store.UnknownName, match="sweep_pictures"):
-        evidence.load("resnet10")
-
-
-def test_a_sweep_that_was_killed_goes_on(tmp_path):
-    work = tmp_path / "sweep.jsonl"
-    work.write_text('[{"seed": 0, "lr": 1}, {"seed": 0, "lr": 2}]\n[{"seed": 1, "l')
-    cells, ran = [{"seed": seed} for seed in range(3)], []
-
-    def run(seed):
-        ran.append(seed)
-        return [{"lr": 1}, {"lr": 2}]
-
-    rows = evidence.sweep(run, cells, work, jobs=1)
-    assert ran == [1, 2]  # seed 0 was finished, the line of seed 1 cut short
-    assert [(row["seed"], row["lr"]) for row in rows] == [(s, r) for s in range(3) for r in (1, 2)]
-    assert [row for line in work.read_text().splitlines() for row in json.loads(line)] == rows
-    assert evidence.sweep(run, cells, work, jobs=1) == rows and ran == [1, 2]
-
-
-def test_a_sweep_keeps_what_was_finished_before_an_error(tmp_path):
-    work, broken = tmp_path / "sweep.jsonl", [2]
-
-    def run(source, seed):
-        if seed in broken:
-            raise ZeroDivisionError
-        return [{"accuracy": seed / 10}]
-
-    cells = [{"source": "español", "seed": seed} for seed in range(4)]
-    with pytest.raises(ZeroDivisionError):
-        evidence.sweep(run, cells, work, jobs=1)
-    assert len(work.read_text().splitlines()) == 2
-    broken.clear()
-    rows = evidence.sweep(run, cells, work, jobs=1)
-    assert rows == [{**cell, "accuracy": cell["seed"] / 10} for cell in cells]
-
-
-def test_a_sweep_runs_side_by_side(tmp_path):
-    cells = [{"name": name, "lr": lr} for name in ("a", "b") for lr in (1e-3, 0.1)]
-    rows = evidence.sweep(
-        lambda name, lr: [{"found": f"{name}{lr}"}], cells, tmp_path / "sweep.jsonl", jobs=2
-    )
-    expected = [{**cell, "found": f"{cell['name']}{cell['lr']}"} for cell in cells]
-    assert sorted(rows, key=lambda row: row["found"]) == sorted(
-        expected, key=lambda row: row["found"]
-    )
-
-
-def test_a_sweep_drops_what_is_no_longer_asked_for(tmp_path):
-    work, ran = tmp_path / "sweep.jsonl", []
-
-    def run(name, seed):
-        ran.append((name, seed))
-        return [{"accuracy": seed / 10}]
-
-    cells = [{"name": name, "seed": seed} for name in ("a", "b") for seed in range(3)]
-    assert len(evidence.sweep(run, cells, work, jobs=1)) == 6
-    kept = [cell for cell in cells if cell["name"] == "b"] + [{"name": "b", "seed": 7}]
-    ran.clear()
-    rows = evidence.sweep(run, kept, work, jobs=1)
-    assert [(row["name"], row["seed"]) for row in rows] == [("b", s) for s in (0, 1, 2, 7)]
-    assert ran == [("b", 7)]
-    assert evidence.sweep(run, [], work, jobs=1) == [] and ran == [("b", 7)]
-    assert len(evidence.sweep(run, cells, work, jobs=1)) == 6  # the dropped ones were kept aside

@@ -1,0 +1,144 @@
+"""What tests of lessons share: made-up runs, and the verdicts on them."""
+
+import io
+
+import numpy as np
+import pandas
+import pytest
+
+from tl_course import lessons
+from tl_course.evidence import pace, results, verdicts
+from tl_course.lessons.freezing.recipe import FROZEN
+
+
+@pytest.fixture(scope="session")
+def made_up():
+    """Builds stored runs: from a cell, its values of ``columns``, to accuracy, or to a whole row.
+
+    Five seeds, the last first, with a little noise of mean zero, another for each length of the
+    cell's last value; as they come back from a file.
+    """
+
+    def build(cells: dict, columns: str = "task labels strategy", **more) -> pandas.DataFrame:
+        rows = []
+        for key, found in cells.items():
+            for seed in reversed(range(5)):
+                noise = 0.002 * ((2 * seed + len(str(key[-1]))) % 5 - 2)
+                row = dict(zip(columns.split(), key, strict=True)) | {"seed": seed} | more
+                if not isinstance(found, dict):
+                    found = {"val_accuracy": found, "test_balanced": found}
+                row |= {"test_accuracy": 0.0} | found
+                rows.append(row | {"test_balanced": row["test_balanced"] + noise})
+        return pandas.read_csv(io.StringIO(pandas.DataFrame(rows).to_csv(index=False)))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def freezing_runs(made_up):
+    """Builds results as data_scripts/sweep_freezing.py writes them.
+
+    From (task, labels) to strategy to balanced accuracy. Whatever is not said is 0.5; training
+    everything takes ``slow`` times as long as the head alone.
+    """
+
+    def build(cells: dict[tuple[str, int], dict[str, float]], slow: float = 7.0):
+        rows = {}
+        for (task, labels), given in cells.items():
+            for strategy in FROZEN:
+                found = given.get(strategy, 0.5)
+                rows[task, labels, strategy] = {
+                    "train_accuracy": 0.9,
+                    "val_accuracy": found,
+                    "test_accuracy": found - 0.1,
+                    "test_balanced": found,
+                    "epochs": pace(labels)[0],
+                    "seconds": 1.0 if strategy == "head alone" else slow,
+                }
+        return made_up(rows)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def ahead(freezing_runs):
+    """Builds runs in which one strategy is ahead of all others by as much: task to labels to it."""
+
+    def build(strategy: str, differences: dict[str, dict[int, float]]) -> pandas.DataFrame:
+        return freezing_runs({
+            (task, labels): {strategy: 0.5 + more}
+            for task, by_labels in differences.items()
+            for labels, more in by_labels.items()
+        })  # fmt: skip
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def unsure():
+    """Makes results swing from seed to seed around the same mean, where every column fits."""
+
+    def swing(frame: pandas.DataFrame, by: float = 0.1, of: str = "test_balanced", **where):
+        rows = np.logical_and.reduce([frame[column] == value for column, value in where.items()])
+        frame.loc[rows, of] += np.where(frame.seed[rows] == 0, by, -by / 4)
+
+    return swing
+
+
+@pytest.fixture
+def in_store(monkeypatch):
+    """Puts made-up runs in the place of the stored ones: one table, or one for each name."""
+
+    def put(frame) -> None:
+        several = isinstance(frame, dict)
+        monkeypatch.setattr(results, "load", frame.__getitem__ if several else lambda name: frame)
+        results.stored.cache_clear()
+
+    yield put
+    results.stored.cache_clear()
+
+
+@pytest.fixture
+def judged(in_store):
+    """Gives the verdict on a claim from made-up runs.
+
+    ``words``: the two texts that ``verdicts.share`` is given, with what is shown and what is not.
+    The condition must begin with what it makes of them, and the verdict be the one that follows
+    unless it is named.
+    """
+
+    def judge(claim, frame, words=None, verdict=None):
+        in_store(frame)
+        found = lessons.settle(claim)
+        assert found.id == claim and found.seeds == 5 and found.low <= found.effect <= found.high
+        assert found.condition and "{" not in found.condition and "  " not in found.condition
+        assert found.lesson
+        if words:
+            when, unless, yes, no = words
+            sides = [(text, side) for text, side in ((yes, True), (no, False)) if text]
+            follows, condition = verdicts.share(sides, when, unless)
+            assert (found.condition + ";").startswith(condition + ";")
+            verdict = verdict or follows
+        assert verdict in (None, found.verdict)
+        return found
+
+    return judge
+
+
+@pytest.fixture
+def shelf(monkeypatch):
+    """Puts a made-up table in the place of every stored one; an error is raised instead."""
+
+    def load(name: str) -> pandas.DataFrame:
+        if isinstance(there[0], Exception):
+            raise there[0]
+        return there[0]
+
+    def put(frame: pandas.DataFrame | Exception) -> None:
+        there[:] = [frame]
+        monkeypatch.setattr(results, "load", load)
+        results.stored.cache_clear()
+
+    there = []
+    yield put
+    results.stored.cache_clear()
