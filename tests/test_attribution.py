@@ -66,8 +66,8 @@ def test_nothing_speaks_for_a_class_without_weights(photographs):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"target": 200}, store.BadInput, "the model has 200"),
-        ({"target": -1}, store.BadInput, "Count from 0"),
+        ({"target": 200}, store.BadInput, "from 0 to 199"),
+        ({"target": -1}, store.BadInput, "from 0 to 199"),
         ({"target": "no such thing"}, store.UnknownName, "class"),
         ({"target": 0, "stage": "head"}, store.BadInput, "no maps"),
         ({"target": 0, "stage": "layer5"}, store.UnknownName, "stage"),
@@ -80,6 +80,7 @@ def test_grad_cam_refuses(network, photographs, options, error, message):
 
 def test_responses_are_captums_activations(network, toy):
     pictures = toy.val.inputs[:5]
+    assert [*features.responses(network, pictures)] == [*STAGES]
     found = features.responses(network, pictures, "stem", "layer3")
     for stage, measured in found.items():
         layer = captum.attr.LayerActivation(network, getattr(network, stage))
@@ -132,21 +133,27 @@ def test_patches_stay_inside_the_picture(network, toy):
     assert torch.equal(best.patches, toy.val.inputs[best.indices])  # the whole picture
 
 
-@pytest.mark.parametrize("channel", [-1, 32, True, 1.0, None])
-def test_channels_are_counted_from_zero(network, channel):
-    with pytest.raises(store.BadInput, match="from 0 to 31"):
-        features.strongest(network, planted(), "stem", channel)
-    with pytest.raises(store.BadInput, match="from 0 to 31"):
-        features.preferred_picture(network, "stem", channel)
+def test_channels_are_counted_from_zero(network):
+    for channel in (-1, 32):
+        with pytest.raises(store.BadInput, match="from 0 to 31"):
+            features.strongest(network, planted(), "stem", channel)
+        with pytest.raises(store.BadInput, match="from 0 to 31"):
+            features.preferred_picture(network, "stem", channel)
 
 
-def test_nothing_to_look_at_is_refused(network):
-    for pictures, k in ((planted()[:0], 3), (planted(), 0)):
-        with pytest.raises(store.BadInput, match="Pass some"):
-            features.strongest(network, pictures, "stem", 1, k)
-    with pytest.raises(store.BadInput, match="channel None"):
-        features.preferred_pictures(network, "stem", [])
-    assert [*features.responses(network, planted())] == [*STAGES]
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda net: features.strongest(net, planted()[:0], "stem", 1), "no picture to look at"),
+        (lambda net: features.strongest(net, planted(), "stem", 1, k=0), "k=0"),
+        (lambda net: features.preferred_pictures(net, "stem", []), "channel=None"),
+        (lambda net: features.preferred_pictures(net, "head", [1]), "no maps"),
+        (lambda net: features.preferred_pictures(net, "layer0", [1]), "no stage of this name"),
+    ],
+)
+def test_nothing_to_look_at_is_refused(network, call, message):
+    with pytest.raises(store.CourseError, match=message):
+        call(network)
 
 
 def test_a_preferred_picture_excites_its_channel_more_than_photographs(network, photographs):
@@ -182,10 +189,6 @@ def test_the_network_is_left_as_it_was(network):
     assert [module.training for module in network.modules()] == modes
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert all(p.requires_grad and p.grad is None for p in network.parameters())
-    with pytest.raises(store.BadInput, match="no maps"):
-        features.preferred_pictures(network, "head", [1])
-    with pytest.raises(store.UnknownName):
-        features.preferred_pictures(network, "layer0", [1])
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -25,12 +25,15 @@ from tl_course.tasks import Split, Task
 PICTURES = ("resnet18", "vgg16", "efficientnet_b0", "vit_b_16")
 TEXT = ("bert", "minilm", "gpt2", "roberta", "t5")
 SOUND = ("whisper", "wav2vec2")
-FAMILIES = (*PICTURES, *TEXT, *SOUND, "yolos")
+OWN = ("resnet10", "reader_spanish")
+FAMILIES = (*OWN, *PICTURES, *TEXT, *SOUND, "yolos")
 HUB = (*TEXT, *SOUND, "yolos")
 TEXTS = ("a fine day, and a long one", "rain", "", "one two three four five six seven eight nine")
 
 BLOCKS = ("block1", "block2", "block3")
 STAGES = {
+    "reader_spanish": ("letters", "memory", "head"),
+    "resnet10": ("stem", "layer1", "layer2", "layer3", "layer4", "head"),
     "resnet18": ("stem", "layer1", "layer2", "layer3", "layer4", "head"),
     "vgg16": (*BLOCKS, "block4", "block5", "hidden", "head"),
     "efficientnet_b0": ("stem", *[f"block{i}" for i in range(1, 8)], "top", "head"),
@@ -41,6 +44,8 @@ STAGES = {
     "wav2vec2": ("conv", "projection", *BLOCKS, "head"),
     "yolos": ("patches", *BLOCKS, "head"),
 }
+
+ANSWERS = {"reader_spanish": 4, "yolos": 10}  # for each input; the others give one
 
 
 def points(texts, length: int | None = None) -> torch.Tensor:
@@ -53,7 +58,7 @@ def points(texts, length: int | None = None) -> torch.Tensor:
 def raw(name: str, count: int = 4) -> torch.Tensor:
     """Inputs as in ``Split``."""
     torch.manual_seed(1)
-    if name in TEXT:
+    if name in (*TEXT, "reader_spanish"):
         return points([*TEXTS, *(f"{i} days of rain" for i in range(count))][:count])
     if name in SOUND:
         return torch.rand(count, 3200) * 2 - 1
@@ -129,7 +134,7 @@ def test_only_the_head_is_replaced(name):
     changed = {key for key in before if not torch.equal(before[key], after[key])}
     assert changed == swapped
     logits = model(model.preprocess(raw(name)))
-    assert logits.shape == ((4, 10, 7) if name == "yolos" else (4, 7))
+    assert logits.shape == ((4, 7) if models.answers(model) == 1 else (4, ANSWERS[name], 7))
     with torch.no_grad():
         expected = library(model, model.preprocess(raw(name)))
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
@@ -186,18 +191,26 @@ def test_a_frozen_beginning_stays_and_the_rest_learns(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_features(name):
-    model = small(name)
-    inputs = raw(name)
-    found = features.extract(model, inputs)
-    last = models.classifier(model)
+    model, inputs = small(name).train(), raw(name)
+    before = values(model)
+    found, last = features.extract(model, inputs), models.classifier(model)
     assert found.shape == (4, last.in_features) and found.dtype == torch.float32
-    if models.answers(model) == 1:
-        with torch.no_grad():
-            logits = model(model.preprocess(inputs))
-            torch.testing.assert_close(last(found), logits, rtol=1e-4, atol=1e-5)
-    for stage in STAGES[name][:-1]:
-        assert features.extract(model, inputs, stage, batch=3).shape[0] == 4
-        assert features.extract(model, inputs, stage).ndim == 2
+    stages = features.every_stage(model, inputs)
+    assert tuple(stages) == STAGES[name][:-1]
+    by_stage = {stage: features.extract(model, inputs, stage, batch=3) for stage in stages}
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(value, before[key]) for key, value in values(model).items())
+    near = {"rtol": 1e-4, "atol": 1e-4}
+    with torch.no_grad(), features.Tap(model.eval()) as tap:
+        maps = model.preprocess(inputs)
+        logits = model(maps)
+        for stage, part in [*models.stages(model).items()][:-1]:
+            maps = part(maps)
+            torch.testing.assert_close(tap[stage], maps, **near)
+            torch.testing.assert_close(stages[stage], features.extraction.averaged(maps), **near)
+            torch.testing.assert_close(by_stage[stage], stages[stage], **near)
+        if models.answers(model) == 1:
+            torch.testing.assert_close(last(found), logits, **near)
 
 
 @pytest.mark.parametrize("name", TEXT)
@@ -330,6 +343,14 @@ def test_sounds_are_prepared_as_the_library_does():
         ("wav2vec2", torch.full((2, 16_000), torch.nan), "sounds from nan"),
         ("yolos", torch.zeros(2, 5, 64, 64), "pictures of shape"),
         ("vit_b_16", torch.zeros(2, 64, 64, 3), "pictures of shape"),
+        ("resnet10", torch.zeros(3, 64, 64), "pictures of shape"),
+        ("resnet10", torch.full((1, 3, 64, 64), 255.0), "divide by 255"),
+        ("resnet10", torch.full((1, 3, 64, 64), -1.0), "another range, normalised"),
+        ("resnet10", torch.zeros(1, 3, 64, 64, dtype=torch.int64), "only uint8 or float"),
+        ("reader_spanish", torch.zeros(2, 5), r"texts as \(2, 5\).*integers of shape"),
+        ("reader_spanish", torch.zeros(5, dtype=torch.int64), r"texts as \(5,\)"),
+        ("reader_spanish", torch.zeros(2, 3, 64, 64).byte(), r"texts as \(2, 3, 64, 64\)"),
+        ("reader_spanish", "trentadue", "texts as str.*number_words.codes"),
     ],
 )
 def test_inputs_of_another_kind_are_refused(name, given, message):

@@ -16,26 +16,6 @@ def model():
     return models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
 
 
-@pytest.mark.parametrize(("stage", "channels"), [("stem", 32), ("layer2", 64), ("layer4", 256)])
-def test_extract_equals_the_model_up_to_a_stage(model, toy, stage, channels):
-    found = features.extract(model, toy.val.inputs, stage, batch=7)
-    assert found.shape == (60, channels) and found.dtype == torch.float32
-    expected = model.preprocess(toy.val.inputs)
-    with torch.no_grad():
-        for name, part in models.stages(model).items():
-            expected = part(expected)
-            if name == stage:
-                break
-    torch.testing.assert_close(found, expected.mean((2, 3)), rtol=1e-4, atol=1e-5)
-
-
-def test_extract_defaults_to_what_the_head_sees(model, toy):
-    found = features.extract(model, toy.val.inputs)
-    with torch.no_grad():
-        logits = model(model.preprocess(toy.val.inputs))
-        torch.testing.assert_close(model.head(found), logits, rtol=1e-4, atol=1e-5)
-
-
 def test_extract_leaves_the_model_as_it_was(model, toy):
     surgery.train_mode(surgery.freeze(model, "stem"))
     modes = [m.training for m in model.modules()]
@@ -221,32 +201,6 @@ def test_cka_is_high_by_chance_with_few_inputs():
 def test_cka_refuses(first, second, message):
     with pytest.raises(store.BadInput, match=message):
         features.cka(first, second)
-
-
-EVERY = {
-    "resnet10": "digits",
-    "vgg16": "digits",
-    "vit_b_16": "digits",
-    "reader_spanish": "numbers_spanish",
-    "bert": "docstrings",
-    "wav2vec2": "sounds",
-}
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_every_stage_is_extract_stage_by_stage(name):
-    torch.manual_seed(0)
-    network = models.load(name, pretrained=False).train()
-    inputs = tasks.load(EVERY[name]).val.inputs[:9]
-    before = {key: value.clone() for key, value in network.state_dict().items()}
-    found = features.every_stage(network, inputs)
-    assert [*found] == [*models.stages(network)][:-1]
-    for stage, values in found.items():
-        expected = features.extract(network, inputs, stage)
-        assert values.dtype == torch.float32 and not values.requires_grad
-        torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-5)
-    assert all(module.training for module in network.modules())
-    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
 def test_every_stage_goes_in_batches(model):

@@ -7,7 +7,6 @@ import torch
 from tl_course import models, store, tasks, train
 from tl_course.store import shipped
 from tl_course.tasks import number_words
-from tl_course.tasks.number_words import codes
 
 
 def test_names():
@@ -35,32 +34,9 @@ def test_resnet10_knows_two_hundred_everyday_things():
     assert store.embedded("resnet10").stat().st_size <= 3_000_000
 
 
-@pytest.mark.parametrize(
-    ("name", "stages", "answers", "outputs"),
-    [
-        ("resnet10", ("stem", "layer1", "layer2", "layer3", "layer4", "head"), 1, 200),
-        ("reader_spanish", ("letters", "memory", "head"), 4, 10),
-    ],
-)
-def test_the_stages_one_after_the_other_are_the_model(name, stages, answers, outputs):
-    model = models.load(name, pretrained=False)
-    parts = models.stages(model)
-    assert tuple(parts) == stages
-    assert models.answers(model) == answers and models.outputs(model) == outputs
-    assert models.classifier(model) is model.head
-    raw = torch.randint(0, 256, (2, 3, 64, 64)).byte() if answers == 1 else codes(["dos", "mil"])
-    found = model.preprocess(raw)
-    with torch.no_grad():
-        expected = model(found)
-        for part in parts.values():
-            found = part(found)
-    torch.testing.assert_close(found, expected)
-    in_stages = sum(p.numel() for part in parts.values() for p in part.parameters())
-    assert in_stages == sum(p.numel() for p in model.parameters())
-
-
 def test_the_classifier_of_a_reader_can_be_two_layers():
     model = models.load("reader_spanish", pretrained=False)
+    assert models.outputs(model) == 10 and models.answers(model) == 4
     last = torch.nn.Linear(16, 40)
     model.head = torch.nn.Sequential(torch.nn.Linear(128, 16), torch.nn.ReLU(), last)
     assert models.classifier(model) is last and models.answers(model) == 4
@@ -92,21 +68,6 @@ def test_preprocess_is_the_same_for_uint8_and_float():
     grey = torch.full((1, 3, 64, 64), 255, dtype=torch.uint8)
     expected = (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
     torch.testing.assert_close(model.preprocess(grey)[0, :, 0, 0], expected)
-
-
-@pytest.mark.parametrize(
-    ("pictures", "message"),
-    [
-        (torch.zeros(3, 64, 64), "expects"),
-        (torch.zeros(1, 64, 64, 3), "expects"),
-        (torch.full((1, 3, 64, 64), 255.0), "divide by 255"),
-        (torch.full((1, 3, 64, 64), -1.0), "another range, normalised"),
-        (torch.zeros(1, 3, 64, 64, dtype=torch.int64), "only uint8 or float"),
-    ],
-)
-def test_preprocess_refuses(pictures, message):
-    with pytest.raises(store.BadInput, match=message):
-        models.load("resnet10", pretrained=False).preprocess(pictures)
 
 
 def test_damaged_checkpoint(tmp_path, monkeypatch):

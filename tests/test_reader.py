@@ -1,5 +1,3 @@
-import copy
-
 import pytest
 import torch
 
@@ -38,21 +36,6 @@ def test_unknown_letters_are_one_and_the_same():
     strange = codes(["日", "9", "ж", "🙂", "\U0010ffff"])
     assert set(Letters()(strange).flatten().tolist()) == {UNKNOWN}
     assert (Letters()(torch.tensor([[2**40, ord("a")]]))[0] == torch.tensor([UNKNOWN, 6])).all()
-
-
-@pytest.mark.parametrize(
-    ("points", "message"),
-    [
-        (torch.zeros(2, 5), r"texts as \(2, 5\).*integers of shape"),
-        (torch.zeros(5, dtype=torch.int64), r"texts as \(5,\)"),
-        (torch.zeros(2, 3, 64, 64, dtype=torch.uint8), r"texts as \(2, 3, 64, 64\)"),
-        ([[1, 2]], "texts as list"),
-        ("trentadue", "texts as str.*number_words.codes"),
-    ],
-)
-def test_letters_refuse(points, message):
-    with pytest.raises(store.BadInput, match=message):
-        Letters()(points)
 
 
 def test_what_is_empty_behind_a_text_changes_nothing(reader):
@@ -110,15 +93,6 @@ def test_thirty_italian_numbers_are_enough_for_who_reads_spanish(few):
         assert len(history.val_accuracy) == 30 and history.dtype == "float32"
         found.append(train.evaluate(model, few.test).accuracy)
     assert found[0] - found[1] >= 0.2
-
-
-@pytest.mark.parametrize("cache", [True, False])
-def test_frozen_memory_does_not_move(reader, few, cache):
-    surgery.freeze(reader, "memory")
-    before = copy.deepcopy(reader.state_dict())
-    train.fit(reader, few, epochs=2, cache=cache, progress=False)
-    for name, value in reader.state_dict().items():
-        assert torch.equal(value, before[name]) == name.startswith("memory"), name
 
 
 @pytest.mark.parametrize("names", [("letters",), ("letters", "memory")])

@@ -91,7 +91,7 @@ def preferred_pictures(
     size, device = _picture_size(model), next(model.parameters()).device
     width = _channels(chain, model, stage, size)
     for channel in [*channels] or [None]:
-        _choose_channel(channel, stage, width)
+        store.whole("channel", channel, least=0, most=width - 1)
     with evaluating(model), torch.inference_mode(False), torch.enable_grad():
         own = torch.arange(len(channels)), torch.tensor([*channels])
         scale, palette = _frequencies(size).to(device), _palette().to(device)
@@ -170,10 +170,11 @@ def strongest(
     ``BadInput`` for a channel that is not there.
     """
     field, size = receptive_field(model, stage), _picture_size(model)
-    if not len(pictures) or k < 1:
-        raise store.BadInput("strongest", "no picture is looked at or asked for", "Pass some")
+    if not len(pictures):
+        raise store.BadInput("strongest", "there is no picture to look at", "Pass some")
+    store.whole("k", k)
     found = found or responses(model, pictures, stage)[stage]
-    _choose_channel(channel, stage, found.peak.shape[1])
+    store.whole("channel", channel, least=0, most=found.peak.shape[1] - 1)
     activations, indices = found.peak[:, channel].topk(min(k, len(pictures)))
     side = min(field.size, size)
     patches = []
@@ -209,10 +210,7 @@ def grad_cam(
         with Tap(model, stage) as tap:
             logits = model(inputs)
         maps = _maps(tap[stage], stage)
-        if not 0 <= target < logits.shape[1]:
-            raise store.BadInput(
-                f"class {target}", f"the model has {logits.shape[1]}", "Count from 0"
-            )
+        store.whole("target", target, least=0, most=logits.shape[1] - 1)
         (gradient,) = torch.autograd.grad(logits[0, target], maps)
     weights = gradient.mean((2, 3), keepdim=True)
     heat = F.relu((weights * maps.detach()).sum(1, keepdim=True))
@@ -241,15 +239,6 @@ def _picture_size(model: nn.Module) -> int:
 def _channels(chain: nn.Module, model: nn.Module, stage: str, size: int) -> int:
     grey = torch.full((1, 3, size, size), 0.5)
     return run(model, lambda x: _maps(chain(model.preprocess(x)), stage), grey).shape[1]
-
-
-def _choose_channel(channel: int, stage: str, count: int) -> None:
-    if isinstance(channel, bool) or not isinstance(channel, int) or not 0 <= channel < count:
-        raise store.BadInput(
-            f"channel {channel!r} of {stage!r}",
-            f"it has {count} channels",
-            f"Choose a whole number from 0 to {count - 1}",
-        )
 
 
 def _summary(maps: torch.Tensor, stage: str) -> torch.Tensor:

@@ -82,7 +82,10 @@ def locate(name: str) -> Path | None:
     spec = importlib.util.find_spec(package) if package else None  # finds it, and runs nothing
     if spec and spec.origin and (Path(spec.origin).parent / "model" / WEIGHTS).is_file():
         return Path(spec.origin).parent / "model"
-    return _snapshot(name, local_files_only=True)
+    try:
+        return _snapshot(name, local_files_only=True)
+    except store.NotAvailable:
+        return None
 
 
 def fetch(name: str) -> Path:
@@ -91,7 +94,7 @@ def fetch(name: str) -> Path:
     They are kept in the Hugging Face cache. Raises ``NotAvailable``, or ``CorruptFile`` for
     other weights than the official ones where their SHA-256 is known.
     """
-    folder = locate(name) or _snapshot(name, local_files_only=False)
+    folder = locate(name) or _snapshot(name)
     found = store.sha256(folder / WEIGHTS) if name in SHA256 else None
     if found != SHA256.get(name):
         raise store.CorruptFile(
@@ -117,29 +120,26 @@ def _folder(name: str, weights: Path | None) -> Path:
     return folder
 
 
-def _snapshot(name: str, local_files_only: bool) -> Path | None:
-    """The folder in the Hugging Face cache; ``None`` where only that is asked, and it lacks it."""
+def _snapshot(name: str, local_files_only: bool = False) -> Path:
+    """The folder in the Hugging Face cache, of files downloaded where that is allowed."""
     import huggingface_hub
     from httpx import HTTPError
 
     repository = catalogue()[name].repository
     try:
-        path = huggingface_hub.snapshot_download(
-            repository, allow_patterns=[*FILES], local_files_only=local_files_only
+        folder = Path(
+            huggingface_hub.snapshot_download(
+                repository, allow_patterns=[*FILES], local_files_only=local_files_only
+            )
         )
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
-        if local_files_only:
-            return None
         cause = f"{repository} cannot be downloaded ({type(error).__name__})"
         if huggingface_hub.constants.HF_HUB_OFFLINE:
             cause = f"HF_HUB_OFFLINE forbids to download {repository}"
         raise _missing(name, f"they are not on this machine, and {cause}") from error
-    folder = Path(path)
-    lacking = [file for file in ("config.json", WEIGHTS) if not (folder / file).is_file()]
-    if lacking and local_files_only:
-        return None
-    if lacking:
-        raise _missing(name, f"what {repository} offers has no {lacking[0]}")
+    for file in ("config.json", WEIGHTS):
+        if not (folder / file).is_file():
+            raise _missing(name, f"what {repository} offers has no {file}")
     return folder
 
 

@@ -42,9 +42,8 @@ def classifier(model: nn.Module) -> nn.Linear:
     Where an input has K answers it has K logits a class, or is applied K times; see ``answers``.
     """
     stages(model)  # raises for a model that lacks something
-    last = _owner(model).get_submodule(head_name(model))
-    if isinstance(last, nn.Sequential):
-        last = last[-1]
+    owner, place = _last(model)
+    last = owner.get_submodule(place)
     if not isinstance(last, nn.Linear):
         raise store.BadInput(
             f"a head that ends in {type(last).__name__}",
@@ -56,13 +55,11 @@ def classifier(model: nn.Module) -> nn.Linear:
 
 def set_classifier(model: nn.Module, layer: nn.Linear) -> None:
     """Put ``layer`` in the place of the last linear layer."""
-    head = _owner(model).get_submodule(head_name(model))
-    if isinstance(head, nn.Sequential):
-        head[-1] = layer
-    elif isinstance(model, Adapted):
+    owner, place = _last(model)
+    if isinstance(model, Adapted):
         model.set_last(layer)
     else:
-        model.set_submodule(head_name(model), layer)
+        owner.set_submodule(place, layer)
 
 
 def answers(model: nn.Module) -> int:
@@ -81,8 +78,11 @@ def outputs(model: nn.Module) -> int:
     return classifier(model).out_features // shared
 
 
-def _owner(model: nn.Module) -> nn.Module:
-    return model.network if isinstance(model, Adapted) else model
+def _last(model: nn.Module) -> tuple[nn.Module, str]:
+    """Which module holds the last linear layer, and where in it."""
+    owner, place = model.network if isinstance(model, Adapted) else model, head_name(model)
+    head = owner.get_submodule(place)
+    return owner, f"{place}.{len(head) - 1}" if isinstance(head, nn.Sequential) else place
 
 
 def _known(model: nn.Module) -> tuple[Callable[[nn.Module], dict[str, nn.Module]], str]:

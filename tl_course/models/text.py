@@ -119,32 +119,28 @@ def _blocks(layers: Iterable[nn.Module], config, mask: Callable = create_bidirec
     return numbered(Block(layer, mask, config) for layer in layers)
 
 
-def _bert(network: nn.Module) -> dict[str, nn.Module]:
-    body, config = network.bert, network.config
+def _encoder(body: nn.Module, config, *head: nn.Module, **between: nn.Module):
     return {
         "embeddings": Embeddings(body.embeddings, config.pad_token_id),
         **_blocks(body.encoder.layer, config),
-        "pooler": body.pooler,
-        "head": nn.Sequential(network.dropout, network.classifier),
+        **between,
+        "head": nn.Sequential(*head),
     }
+
+
+def _bert(network: nn.Module) -> dict[str, nn.Module]:
+    head = network.dropout, network.classifier
+    return _encoder(network.bert, network.config, *head, pooler=network.bert.pooler)
 
 
 def _minilm(network: nn.Module) -> dict[str, nn.Module]:
-    return {
-        "embeddings": Embeddings(network.embeddings, network.config.pad_token_id),
-        **_blocks(network.encoder.layer, network.config),
-        "head": nn.Sequential(MeanWritten(), network.classifier),
-    }
+    return _encoder(network, network.config, MeanWritten(), network.classifier)
 
 
 def _roberta(network: nn.Module) -> dict[str, nn.Module]:
-    body, config, head = network.roberta, network.config, network.classifier
-    tail = (head.dropout, head.dense, nn.Tanh(), head.dropout, head.out_proj)
-    return {
-        "embeddings": Embeddings(body.embeddings, config.pad_token_id),
-        **_blocks(body.encoder.layer, config),
-        "head": nn.Sequential(First(), *tail),
-    }
+    head = network.classifier
+    tail = head.dropout, head.dense, nn.Tanh(), head.dropout, head.out_proj
+    return _encoder(network.roberta, network.config, First(), *tail)
 
 
 class Places(nn.Module):
