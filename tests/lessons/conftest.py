@@ -5,8 +5,9 @@ import io
 import numpy as np
 import pandas
 import pytest
+import torch
 
-from tl_course import lessons
+from tl_course import lessons, surgery
 from tl_course.evidence import pace, results, verdicts
 from tl_course.lessons.freezing.recipe import FROZEN
 
@@ -142,3 +143,42 @@ def shelf(monkeypatch):
     there = []
     yield put
     results.stored.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def trained_stages():
+    """Names the stages with anything that is trained; each is trained whole or not at all."""
+
+    def names(model) -> tuple[str, ...]:
+        found = {
+            name: {parameter.requires_grad for parameter in stage.parameters()}
+            for name, stage in surgery.stages(model).items()
+        }
+        assert all(len(trained) == 1 for trained in found.values())
+        return tuple(name for name, trained in found.items() if trained == {True})
+
+    return names
+
+
+@pytest.fixture(scope="session")
+def alike():
+    """Names the stages whose weights are the same in both models."""
+
+    def names(one, other) -> set[str]:
+        twins = surgery.stages(other)
+        return {
+            name
+            for name, stage in surgery.stages(one).items()
+            if all(
+                torch.equal(value, twins[name].state_dict()[key])
+                for key, value in stage.state_dict().items()
+            )
+        }
+
+    return names
+
+
+@pytest.fixture(scope="session")
+def tiny(toy):
+    """A task that trains in less than a second."""
+    return toy.few(24, seed=0)
