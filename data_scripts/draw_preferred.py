@@ -11,7 +11,8 @@ import io
 import joblib
 import numpy as np
 import torch
-from PIL import Image
+from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
 from tqdm.auto import tqdm
 
 from tl_course import features, models, store, tasks
@@ -31,11 +32,9 @@ def drawn(stage: str, channels: range, steps: int) -> torch.Tensor:
 
 def sheet(pictures: torch.Tensor) -> bytes:
     """The pictures in rows, as one WebP file."""
-    count, size, columns = len(pictures), pictures.shape[3], attribution.SHEET_COLUMNS
-    tiles = pictures.view(count // columns, columns, 3, size, size).numpy()
-    whole = tiles.transpose(0, 3, 1, 4, 2).reshape(-1, columns * size, 3)
+    whole = make_grid(pictures, nrow=attribution.SHEET_COLUMNS, padding=0)
     buffer = io.BytesIO()
-    Image.fromarray(whole).save(buffer, "WEBP", quality=QUALITY, method=6)
+    to_pil_image(whole).save(buffer, "WEBP", quality=QUALITY, method=6)
     return buffer.getvalue()
 
 

@@ -104,6 +104,23 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def publish(model: nn.Module, task: tasks.Task, args: argparse.Namespace) -> None:
+    """Write the network into the package, and say what it reaches on pictures it never saw."""
+    published = store.published()["tiny_imagenet"]
+    path = store.write_embedded(
+        "resnet10",
+        model.state_dict(),
+        recipe=f"{RECIPE} --epochs {args.epochs} --batch {args.batch} --lr {args.lr}",
+        source=f"{published.title}, {published.source}",
+        licence="MIT (weights); the pictures stay under their own terms",
+        metadata={"classes": json.dumps(task.classes, ensure_ascii=False)},
+        folder=args.out,
+    )
+    scores = train.evaluate(models.load("resnet10", weights=path), task.test)
+    print(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB)")
+    print(f"top-1 on {scores.n:,} validation pictures: {scores.accuracy:.3f}; expect 0.49 ± 0.01")
+
+
 def main() -> None:
     args = arguments()
     world = int(os.environ.get("WORLD_SIZE", 1))
@@ -162,21 +179,7 @@ def main() -> None:
                 flush=True,
             )
     if rank == 0:
-        published = store.published()["tiny_imagenet"]
-        path = store.write_embedded(
-            "resnet10",
-            model.state_dict(),
-            recipe=f"{RECIPE} --epochs {args.epochs} --batch {args.batch} --lr {args.lr}",
-            source=f"{published.title}, {published.source}",
-            licence="MIT (weights); the pictures stay under their own terms",
-            metadata={"classes": json.dumps(task.classes, ensure_ascii=False)},
-            folder=args.out,
-        )
-        scores = train.evaluate(models.load("resnet10", weights=path), task.test)
-        print(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB)")
-        print(
-            f"top-1 on {scores.n:,} validation pictures: {scores.accuracy:.3f}; expect 0.49 ± 0.01"
-        )
+        publish(model, task, args)
     if world > 1:
         dist.destroy_process_group()
 

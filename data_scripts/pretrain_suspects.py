@@ -27,7 +27,7 @@ def write(source: str, seed: int, folder: Path | None) -> str:
         suspects.PICTURES[source],
         model.state_dict(),
         recipe="python data_scripts/pretrain_suspects.py",
-        source=f"{suspects.lesson(source, seed).name}, {pictures} pictures, {epochs} epochs",
+        source=f"{suspects.source_task(source, seed).name}, {pictures} pictures, {epochs} epochs",
         licence="MIT",
         metadata={"classes": json.dumps(model.classes)},
         folder=folder,
@@ -45,7 +45,7 @@ def main() -> None:
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
     for source in suspects.RECIPES:
-        suspects.lesson(source, 0)  # draw the pictures once, before the workers start
+        suspects.source_task(source, 0)  # draw the pictures once, before the workers start
     jobs = (joblib.delayed(write)(source, 0, args.out) for source in suspects.RECIPES)
     for line in joblib.Parallel(n_jobs=args.jobs, return_as="generator")(jobs):
         print(line, flush=True)

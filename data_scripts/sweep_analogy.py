@@ -6,15 +6,11 @@ Each seed trains its own reader of the source first, as ``pretrain_readers.py`` 
 interval covers luck in learning the source too. Seed 0 is the reader in the package.
 """
 
-import argparse
 import copy
 from functools import partial
-from pathlib import Path
 
-import joblib
-import pandas
 from pretrain_readers import pretrain
-from torch import manual_seed, set_num_threads
+from torch import manual_seed
 
 from tl_course import evidence, models, tasks, train
 
@@ -29,7 +25,6 @@ LONGER = {"nothing, four times as long": 4}
 
 def run(strategy: str, seed: int) -> list[dict]:
     """Accuracy on Italian before any label, then with each number of them, for one source."""
-    set_num_threads(1)
     if strategy in CONTROLS:
         build = partial(models.load, "reader_spanish", pretrained=False)
     else:
@@ -46,23 +41,13 @@ def run(strategy: str, seed: int) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_analogy.jsonl"))
-    args = parser.parse_args()
+    sweep = evidence.Sweep("sweep_analogy", __doc__)
     sources = (*CONTROLS, *models.SOURCES)
-    cells = [{"strategy": source, "seed": seed} for seed in SEEDS for source in sources]
-    done = evidence.sweep(run, cells, args.work, args.jobs)
-    done.sort(key=lambda r: (sources.index(r["strategy"]), r["labels"], r["seed"], r.get("lr", 0)))
-    path = evidence.save(
-        pandas.DataFrame(done), "sweep_analogy", "python data_scripts/sweep_analogy.py"
-    )
-    frame = evidence.load("sweep_analogy")
-    means = evidence.chosen(frame).groupby(["strategy", "labels"]).test_accuracy.mean()
-    print(means.unstack().loc[list(sources)].round(3).to_string())
-    print(f"wrote {path}\nexpect, fine-tuning with 30 Italian numbers, minus from nothing:")
-    for source in models.SOURCES:
-        print(f"  {source}:", evidence.compare(frame, "numbers_italian", 30, source, "nothing"))
+    done = sweep.run(run, evidence.grid(strategy=sources, seed=SEEDS))
+    frame = sweep.store(done, ["strategy", "labels", "seed", "lr"], strategy=sources)
+    print(evidence.means(frame).T.round(3).to_string())
+    print("expect, fine-tuning with 30 Italian numbers, minus from nothing:")
+    print(evidence.contrasts(frame[frame.labels == 30], models.SOURCES, "nothing"))
 
 
 if __name__ == "__main__":

@@ -7,15 +7,12 @@ and its target that lost most when all was fine-tuned, as ``sweep_suspects.py`` 
 the copies of sources that it keeps in its folder.
 """
 
-import argparse
 import copy
 from functools import partial
 from pathlib import Path
 
-import joblib
-import pandas
 import sweep_suspects
-from torch import manual_seed, set_num_threads
+from torch import manual_seed
 
 from tl_course import evidence, models, surgery, tasks
 from tl_course.lessons.negative_transfer import recipe as suspects
@@ -24,7 +21,6 @@ WHOLE = ("from scratch", "whole source")
 READER = ("reversed", "numbers_italian", 300)
 LOWER, CURES = "lower rate", ("keep up to layer1", "keep up to layer2", "shrink and perturb")
 MIXED = "mix in the source"
-SEEDS = {"reader": range(10), "pictures": range(5)}
 KEYS = ["source", "task", "labels", "strategy", "seed"]
 
 
@@ -43,7 +39,6 @@ def run(
 
     A reader tries three rates, as it did in the sweep of lesson 01.
     """
-    set_num_threads(1)
     reader = source in suspects.READERS
     few = tasks.load(task).few(labels, seed)
     given = sweep_suspects.backbone(folder, source, seed)
@@ -54,9 +49,7 @@ def run(
         starts = [copy.deepcopy(given), fresh]
         if not reader:
             starts = [suspects.start(each, "fine-tuned", len(few.classes)) for each in starts]
-        return suspects.assemble(
-            *starts, "whole source" if strategy in (LOWER, MIXED) else strategy
-        )
+        return suspects.assemble(*starts, WHOLE[1] if strategy in (LOWER, MIXED) else strategy)
 
     lower = 0.1 if strategy == LOWER else 1.0
     if not reader:
@@ -77,41 +70,35 @@ def parts(stages: list[str]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--sources", type=Path, default=Path("sweep_suspects"), help="its folder")
-    parser.add_argument("--work", type=Path, default=Path("sweep_anatomy.jsonl"))
-    args = parser.parse_args()
+    sweep = evidence.Sweep(
+        "sweep_anatomy",
+        __doc__,
+        sources={"type": Path, "default": Path("sweep_suspects"), "help": "its folder"},
+    )
     source, task, labels = guiltiest()
     rates = evidence.load("sweep_suspects_rates")
-    rates = evidence.best_rates(rates[(rates.source == source)])
-    rate = rates[task, "fine-tuned", labels]
+    rate = evidence.best_rates(rates[rates.source == source])[task, "fine-tuned", labels]
     earlier = evidence.best_rates(evidence.load("sweep_freezing_rates"))
     scratch = earlier[task, "from scratch", sweep_suspects.SEARCHED[labels]]
-    pictures = [*parts([*surgery.stages(models.load("resnet10"))][:-1]), LOWER, *CURES]
+    stages = [*surgery.stages(models.load("resnet10"))][:-1]
+    pictures = [*parts(stages), LOWER, *CURES]
     reader = [*parts(["letters", "memory", "head"]), LOWER, CURES[-1], MIXED]
+    cases = [(*READER, reader, 10), (source, task, labels, pictures, 5)]
     cells = [
-        {"source": case[0], "task": case[1], "labels": case[2], "strategy": part, "seed": seed,
-         "lr": scratch if part == "from scratch" else rate}
-        for case, kind, wanted in ((READER, "reader", reader),
-                                   ((source, task, labels), "pictures", pictures))
-        for seed in SEEDS[kind]
-        for part in wanted
-    ]  # fmt: skip
-    done = evidence.sweep(partial(run, args.sources), cells, args.work, args.jobs)
+        {**cell, "lr": scratch if cell["strategy"] == WHOLE[0] else rate}
+        for each, target, count, wanted, seeds in cases
+        for cell in evidence.grid(
+            source=[each], task=[target], labels=[count], strategy=wanted, seed=range(seeds)
+        )
+    ]
+    done = sweep.run(partial(run, sweep.args.sources), cells)
     columns = [*KEYS, "val_accuracy", "test_accuracy", "test_balanced", "seconds"]
-    frame = pandas.DataFrame(done)[columns]
-    order = {name: place for place, name in enumerate(dict.fromkeys([*pictures, *reader]))}
-    place = frame.strategy.map(order)  # from the lowest stage up, not by name
-    frame = frame.assign(place=place).sort_values(["source", "place", "seed"], ignore_index=True)
-    frame = frame.drop(columns="place")
-    path = evidence.save(frame, "sweep_anatomy", "python data_scripts/sweep_anatomy.py")
-    print(f"wrote {path}: {len(frame)} runs\nexpect, points over from scratch:")
-    stored = evidence.load("sweep_anatomy")
-    for (name, target), rows in stored.groupby(["source", "task"]):
-        for part in dict.fromkeys(cell["strategy"] for cell in cells if cell["source"] == name):
-            found = evidence.compare(rows, target, int(rows.labels.iloc[0]), part, WHOLE[0])
-            print(f"  {name}, {part}: {found}")
+    stages_up = [*pictures, *reader]
+    frame = sweep.store(done[columns], ["source", "strategy", "seed"], strategy=stages_up)
+    print("expect, points over from scratch:")
+    for name, rows in frame.groupby("source"):
+        found = evidence.contrasts(rows, dict.fromkeys(rows.strategy), WHOLE[0])
+        print(f"{name}\n{found}")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,9 @@
 Spoken digits need their file: TL_COURSE_DATA, the cache or a download.
 """
 
-import argparse
 import copy
-from pathlib import Path
 
-import joblib
-import pandas
-from torch import manual_seed, nn, no_grad, optim, randperm, set_num_threads
+from torch import manual_seed, nn, no_grad, optim, randperm
 from torch.nn.functional import cross_entropy
 
 from tl_course import evidence, models, surgery, tasks, train
@@ -75,7 +71,6 @@ def drift(model: nn.Module) -> float:
 
 def run(task: str, labels: int, strategy: str, batch: int, seed: int) -> list[dict]:
     """Train once for each learning rate; the best on validation alone is tested."""
-    set_num_threads(1)
     few = tasks.load(task).few(labels, seed)
     options = {**POLICIES[strategy], "batch": batch, "seed": seed}
     rows, best, model = evidence.tested_best(lambda lr: learn(few, lr=lr, **options), RATES, few)
@@ -84,25 +79,13 @@ def run(task: str, labels: int, strategy: str, batch: int, seed: int) -> list[di
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_batchnorm.jsonl"))
-    args = parser.parse_args()
-    keys = ["task", "labels", "batch", "strategy", "seed"]
-    cells = [
-        dict(zip(keys, (name, LABELS, batch, policy, seed), strict=True))
-        for policy in POLICIES
-        for seed in SEEDS
-        for name in TARGETS
-        for batch in BATCHES
-    ]
-    for name in TARGETS:
-        tasks.load(name)  # draw or unpack once, before the workers start
-    done = pandas.DataFrame(evidence.sweep(run, cells, args.work, args.jobs))
-    done = done.sort_values([*keys, "lr"], ignore_index=True)
-    path = evidence.save(done, "sweep_batchnorm", "python data_scripts/sweep_batchnorm.py")
-    frame = evidence.load("sweep_batchnorm")
-    print(f"wrote {path}\nexpect:")
+    sweep = evidence.Sweep("sweep_batchnorm", __doc__)
+    cells = evidence.grid(
+        task=TARGETS, labels=[LABELS], batch=BATCHES, strategy=POLICIES, seed=SEEDS
+    )
+    done = sweep.run(run, cells, load=TARGETS)
+    frame = sweep.store(done, ["task", "labels", "batch", "strategy", "seed", "lr"])
+    print("expect:")
     for batch, rows in frame.groupby("batch"):
         print(f"batch {batch}:\n{evidence.means(rows).round(3).to_string()}")
 

@@ -7,13 +7,9 @@ is a second look: AdamW moves every weight by about the same step, whatever its 
 needs its file: TL_COURSE_DATA, the cache or a download.
 """
 
-import argparse
 import copy
-from pathlib import Path
 
-import joblib
-import pandas
-from torch import cat, manual_seed, nn, optim, randperm, set_num_threads
+from torch import cat, manual_seed, nn, optim, randperm
 
 from tl_course import evidence, features, models, surgery, tasks, train
 
@@ -52,7 +48,6 @@ def distance(before: nn.Module, after: nn.Module) -> float:
 
 def run(task: str, strategy: str, optimizer: str, seed: int) -> list[dict]:
     """One row a stage, the head apart: it is new."""
-    set_num_threads(1)
     few = tasks.load(task).few(LABELS, seed)
     manual_seed(seed)
     start = models.load("resnet10", pretrained=strategy == "fine-tuning")
@@ -61,60 +56,40 @@ def run(task: str, strategy: str, optimizer: str, seed: int) -> list[dict]:
     if optimizer == "SGD":
         descend(model, few, seed)
     else:
-        known = evidence.chosen(evidence.load("sweep_pictures")).set_index(
-            ["task", "labels", "strategy", "seed"]
-        )
-        train.fit(
-            model,
-            few,
-            epochs=EPOCHS,
-            lr=float(known.lr.loc[task, LABELS, strategy, seed]),
-            augment=evidence.flip if task != "digits" else None,
-            seed=seed,
-            progress=False,
-        )
+        known = evidence.chosen(evidence.load("sweep_pictures"))
+        rates = known.set_index(["task", "labels", "strategy", "seed"]).lr
+        lr = float(rates[task, LABELS, strategy, seed])
+        augment = evidence.flip if task != "digits" else None
+        evidence.fit_or_stop(model, few, EPOCHS, lr=lr, augment=augment, seed=seed)
     pictures = few.test.inputs[:LOOKED_AT]
     before, after = (features.every_stage(network, pictures) for network in (start, model))
     accuracy = train.evaluate(model, few.test).balanced_accuracy
     rows = []
     for stage in before:
-        rewound = copy.deepcopy(model)
-        old, new = (surgery.stages(network)[stage] for network in (start, rewound))
-        new.load_state_dict(old.state_dict())
-        rows.append(
-            {
-                "stage": stage,
-                "change": distance(old, surgery.stages(model)[stage]),
-                "cka": features.cka(before[stage], after[stage]),
-                "test_balanced": accuracy,
-                "rewound_balanced": train.evaluate(rewound, few.test).balanced_accuracy,
-            }
-        )
+        old, new = (surgery.stages(network)[stage] for network in (start, model))
+        rewound = surgery.transplant(start, copy.deepcopy(model), stage)
+        rows.append({
+            "stage": stage, "change": distance(old, new),
+            "cka": features.cka(before[stage], after[stage]), "test_balanced": accuracy,
+            "rewound_balanced": train.evaluate(rewound, few.test).balanced_accuracy,
+        })  # fmt: skip
     return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_changes.jsonl"))
-    args = parser.parse_args()
+    sweep = evidence.Sweep("sweep_changes", __doc__)
     cells = [
         {"task": task, "strategy": strategy, "optimizer": optimizer, "seed": seed}
-        for strategy, optimizer in WAYS
         for task in TASKS
+        for strategy, optimizer in WAYS
         for seed in SEEDS
     ]
-    for name in TASKS:
-        tasks.load(name)  # draw or unpack once, before the workers start
-    frame = pandas.DataFrame(evidence.sweep(run, cells, args.work, args.jobs)).round(6)
-    frame = frame.sort_values(
-        ["strategy", "optimizer", "task", "seed"], kind="stable", ignore_index=True
-    )
-    path = evidence.save(frame, "sweep_changes", "python data_scripts/sweep_changes.py")
+    done = sweep.run(run, cells, load=TASKS).round(6)
+    frame = sweep.store(done, ["strategy", "optimizer", "task", "seed"])
     frame["worth"] = frame.test_balanced - frame.rewound_balanced
     keys = ["strategy", "optimizer", "task", "stage"]
     means = frame.groupby(keys, sort=False)[["change", "cka", "worth"]].mean()
-    print(f"wrote {path}\nexpect, means over seeds:\n{means.round(3).to_string()}")
+    print(f"expect, means over seeds:\n{means.round(3).to_string()}")
 
 
 if __name__ == "__main__":

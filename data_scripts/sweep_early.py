@@ -7,13 +7,10 @@ network, with the same seeds and labels, are in sweep_pictures. Satellite needs 
 TL_COURSE_DATA, the cache or a download.
 """
 
-import argparse
 from functools import partial
-from pathlib import Path
 
-import joblib
 import pandas
-from torch import nn, set_num_threads
+from torch import nn
 
 from tl_course import evidence, models, surgery, tasks
 
@@ -30,14 +27,11 @@ HALVES = {
 def build(half: str, classes: int) -> nn.Module:
     """A random network with the stages of ``half`` from the pretrained one."""
     known, model = models.load("resnet10"), models.load("resnet10", pretrained=False)
-    for name in HALVES[half]:
-        surgery.stages(model)[name].load_state_dict(surgery.stages(known)[name].state_dict())
-    return surgery.replace_head(model, classes)
+    return surgery.replace_head(surgery.transplant(known, model, *HALVES[half]), classes)
 
 
 def run(task: str, labels: int, strategy: str, seed: int) -> list[dict]:
     """One row a learning rate."""
-    set_num_threads(1)
     few = tasks.load(task).few(labels, seed)
     augment = evidence.flip if task != "digits" else None
     start = partial(build, strategy, len(few.classes))
@@ -45,29 +39,14 @@ def run(task: str, labels: int, strategy: str, seed: int) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_early.jsonl"))
-    args = parser.parse_args()
-    cells = [
-        {"task": task, "labels": LABELS, "strategy": half, "seed": seed}
-        for half in HALVES
-        for task in TASKS
-        for seed in SEEDS
-    ]
-    for name in TASKS:
-        tasks.load(name)  # draw or unpack once, before the workers start
-    done = pandas.DataFrame(evidence.sweep(run, cells, args.work, args.jobs))
-    done = done.sort_values(["strategy", "task", "seed", "lr"], ignore_index=True)
-    path = evidence.save(done, "sweep_early", "python data_scripts/sweep_early.py")
-    whole = evidence.chosen(evidence.load("sweep_pictures"))
-    frame = pandas.concat([evidence.chosen(evidence.load("sweep_early")), whole])
-    print(f"wrote {path}\nexpect, minus from scratch:")
-    for half in HALVES:
-        for task in TASKS:
-            print(
-                f"  {half}, {task}: {evidence.compare(frame, task, LABELS, half, 'from scratch')}"
-            )
+    sweep = evidence.Sweep("sweep_early", __doc__)
+    cells = evidence.grid(task=TASKS, labels=[LABELS], strategy=HALVES, seed=SEEDS)
+    done = sweep.run(run, cells, load=TASKS)
+    frame = sweep.store(done, ["strategy", "task", "seed", "lr"])
+    whole = evidence.load("sweep_pictures")
+    whole = whole[whole.task.isin(TASKS) & (whole.labels == LABELS)]
+    print("expect, minus from scratch:")
+    print(evidence.contrasts(pandas.concat([frame, whole]), HALVES, "from scratch"))
 
 
 if __name__ == "__main__":

@@ -7,43 +7,26 @@ frozen and the whole trained does not depend on the weights. What pretrained wei
 and is measured where they come with the course: minilm (a BERT); resnet10 is in sweep_head.
 """
 
-import argparse
-from pathlib import Path
+from torch import equal, manual_seed, nn, optim, zeros
 
-import joblib
-import pandas
-from torch import equal, manual_seed, nn, optim, set_num_threads, zeros
-
-from tl_course import evidence, features, lessons, models, surgery, tasks, train
+from tl_course import evidence, features, lessons, models, surgery, tasks
 
 FAMILIES = {
-    "resnet18": "digits",
-    "vgg16": "digits",
-    "efficientnet_b0": "digits",
-    "vit_b_16": "digits",
-    "bert": "docstrings",
-    "gpt2": "docstrings",
-    "roberta": "docstrings",
-    "t5": "docstrings",
-    "whisper": "sounds",
-    "wav2vec2": "sounds",
+    **dict.fromkeys(("resnet18", "vgg16", "efficientnet_b0", "vit_b_16"), "digits"),
+    **dict.fromkeys(("bert", "gpt2", "roberta", "t5"), "docstrings"),
+    **dict.fromkeys(("whisper", "wav2vec2"), "sounds"),
     "yolos": "digits",
 }
+PROBES = ("linear probe", "probe on random backbone")  # of minilm
 LABELS = 60
 SEEDS = range(5)
 
 
-def labelled(name: str, seed: int) -> tuple[models.Adapted, tasks.Task]:
-    """A small network of the family with a new head, and a task that fits it."""
+def operations(name: str, seed: int) -> dict:
+    """Whether the head takes its classes, what is frozen stays, and all of it can learn."""
     few = tasks.load(FAMILIES[name]).few(LABELS, seed)
     manual_seed(seed)
     model = surgery.replace_head(models.load(name, pretrained=False), len(few.classes))
-    return model, few
-
-
-def operations(name: str, seed: int) -> dict:
-    """Whether the head takes its classes, what is frozen stays, and all of it can learn."""
-    model, few = labelled(name, seed)
     answers = models.answers(model)
     if answers > 1:  # a detector: every place it may point at gets the picture's class
         splits = (few.train, few.val)
@@ -54,7 +37,7 @@ def operations(name: str, seed: int) -> dict:
     surgery.freeze(model)
     frozen = {n: v.clone() for n, v in model.state_dict().items() if not n.startswith("head")}
     head = models.classifier(model).weight.detach().clone()
-    train.fit(model, few, epochs=5, batch=LABELS // 2, lr=1e-2, progress=False)
+    evidence.fit_or_stop(model, few, epochs=5, batch=LABELS // 2, lr=1e-2)
     kept = [n for n, value in model.state_dict().items() if n in frozen and equal(value, frozen[n])]
     own = {id(p) for p in surgery.stages(model)["head"].parameters()}
     moved = [n for n, p in model.named_parameters() if n not in kept and id(p) not in own]
@@ -98,33 +81,20 @@ def worth(name: str, pretrained: bool, seed: int) -> dict:
 
 def run(family: str, strategy: str, seed: int) -> list[dict]:
     """One row."""
-    set_num_threads(1)
     if strategy == "operations":
         return [operations(family, seed)]
-    return [worth(family, strategy == "linear probe", seed)]
+    return [worth(family, strategy == PROBES[0], seed)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_families.jsonl"))
-    args = parser.parse_args()
-    ways = [(name, "operations") for name in FAMILIES]
-    ways += [("minilm", "linear probe"), ("minilm", "probe on random backbone")]
-    cells = [
-        {"family": family, "strategy": strategy, "seed": seed}
-        for family, strategy in ways
-        for seed in SEEDS
-    ]
-    tasks.load("digits")
-    done = pandas.DataFrame(evidence.sweep(run, cells, args.work, args.jobs))
-    order = {way: place for place, way in enumerate(ways)}
-    rank = [order[way] for way in zip(done.family, done.strategy, strict=True)]
-    done = done.assign(rank=rank).sort_values(["rank", "seed"], ignore_index=True)
-    done = done.drop(columns="rank")
-    path = evidence.save(done, "sweep_families", "python data_scripts/sweep_families.py")
-    print(f"wrote {path}\nexpect, means over seeds:")
-    print(done.groupby(["family", "strategy"], sort=False).mean(numeric_only=True).round(3))
+    sweep = evidence.Sweep("sweep_families", __doc__)
+    cells = evidence.grid(family=FAMILIES, strategy=["operations"], seed=SEEDS)
+    cells += evidence.grid(family=["minilm"], strategy=PROBES, seed=SEEDS)
+    done = sweep.run(run, cells, load=["digits"])
+    families, ways = (*FAMILIES, "minilm"), ("operations", *PROBES)
+    frame = sweep.store(done, ["family", "strategy", "seed"], family=families, strategy=ways)
+    print("expect, means over seeds:")
+    print(frame.groupby(["family", "strategy"], sort=False).mean(numeric_only=True).round(3))
     print(lessons.settle("zoo-1"))
 
 

@@ -6,13 +6,6 @@ A resnet10 that was trained rightly is tested wrongly; and one is trained and te
 that are fed wrongly in the same way, all of it or its head alone.
 """
 
-import argparse
-from pathlib import Path
-
-import joblib
-import pandas
-from torch import set_num_threads
-
 from tl_course import evidence, models, tasks, train
 from tl_course.lessons.preprocessing import faults as feeding
 
@@ -23,7 +16,6 @@ KEYS = ["task", "labels", "fault", "strategy", "seed"]
 
 def run(task: str, fault: str, seed: int) -> list[dict]:
     """The rows of one fault: trained on, in two ways; ``right`` adds all that go wrong after."""
-    set_num_threads(1)
     few, rows = tasks.load(task).few(LABELS, seed), []
     if fault != feeding.RIGHT:
         for strategy in feeding.RATES:
@@ -48,26 +40,19 @@ def run(task: str, fault: str, seed: int) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_feeding.jsonl"))
-    args = parser.parse_args()
+    sweep = evidence.Sweep("sweep_feeding", __doc__)
     resnet10 = models.load("resnet10")
     inputs = [name for name, fault in feeding.FAULTS.items() if fault.part == "inputs"]
     cells = [
-        {"task": name, "fault": fault, "seed": seed}
-        for name in TARGETS
-        for seed in SEEDS
-        for fault in (feeding.RIGHT, *inputs)
-        if feeding.applies(fault, tasks.load(name).test, resnet10)
+        cell
+        for cell in evidence.grid(task=TARGETS, fault=[feeding.RIGHT, *inputs], seed=SEEDS)
+        if feeding.applies(cell["fault"], tasks.load(cell["task"]).test, resnet10)
     ]
-    done = evidence.sweep(run, cells, args.work, args.jobs)
-    frame = pandas.DataFrame(done)
-    frame["fault"] = frame.fed.fillna(frame.fault)  # one cell holds all that went wrong after it
+    done = sweep.run(run, cells)
+    done["fault"] = done.fed.fillna(done.fault)  # one cell holds all that went wrong after it
     columns = [*KEYS, "val_accuracy", "test_accuracy", "test_balanced", "test_loss", "confidence"]
-    frame = frame[columns].sort_values(KEYS, ignore_index=True)
-    path = evidence.save(frame, "sweep_feeding", "python data_scripts/sweep_feeding.py")
-    print(f"wrote {path}: {len(frame)} runs\nexpect, mean balanced accuracy:")
+    frame = sweep.store(done[columns], KEYS)
+    print("expect, mean balanced accuracy:")
     means = frame.groupby(["task", "fault", "strategy"]).test_balanced.mean()
     print(means.unstack().round(3).to_string())
 

@@ -6,15 +6,10 @@ Two networks: the Spanish reader learns Italian from 100 numbers; resnet10 learn
 from 200 pictures. Forgetting of resnet10 needs tiny-imagenet-200.zip.
 """
 
-import argparse
 import copy
-from collections.abc import Iterator
-from pathlib import Path
 
-import joblib
-import pandas
 from pretrain_readers import pretrain
-from torch import manual_seed, set_num_threads
+from torch import manual_seed, nn
 
 from tl_course import evidence, models, surgery, tasks, train
 
@@ -24,30 +19,47 @@ FREEZING = {
     "reader": ("", "letters", "letters memory"),
     "resnet10": ("", "stem layer1 layer2", "stem layer1 layer2 layer3"),
 }
-# remedies for the reader: how much of each, tried at three rates each
-STRENGTHS = {"rehearsal": (10, 30, 100), "L2-SP": (0.01, 0.1, 1.0), "LoRA": (1, 4, 16)}
-REMEDY_RATES = {"rehearsal": (1e-3, 3e-3, 1e-2), "L2-SP": (1e-3, 3e-3, 1e-2)}
-REMEDY_RATES["LoRA"] = (3e-3, 1e-2, 3e-2)
+# remedies for the reader: how much of each, and the rates it is tried at
+REMEDIES = {
+    "rehearsal": ((10, 30, 100), (1e-3, 3e-3, 1e-2)),
+    "L2-SP": ((0.01, 0.1, 1.0), (1e-3, 3e-3, 1e-2)),
+    "LoRA": ((1, 4, 16), (3e-3, 1e-2, 3e-2)),
+}
 READER_EPOCHS, PICTURE_EPOCHS = 30, 12
+KEYS = ["network", "strategy", "frozen", "strength", "lr"]
 
 
-def settings(network: str) -> Iterator[dict]:
+def settings(network: str) -> list[dict]:
     """Every way of learning the new job; ``frozen`` names stages, ``strength`` is the remedy's."""
-    for lr in RATES:
-        for frozen in FREEZING[network]:
-            yield {"strategy": "fine-tuning", "frozen": frozen, "strength": 0, "lr": lr}
-        yield {"strategy": "from scratch", "frozen": "", "strength": 0, "lr": lr}
+    kinds = [("fine-tuning", FREEZING[network], (0,), RATES), ("from scratch", ("",), (0,), RATES)]
     if network == "reader":
-        for strategy, strengths in STRENGTHS.items():
-            for strength in strengths:
-                for lr in REMEDY_RATES[strategy]:
-                    yield {"strategy": strategy, "frozen": "", "strength": strength, "lr": lr}
+        kinds += [(name, ("",), *tried) for name, tried in REMEDIES.items()]
+    return [
+        cell
+        for name, frozen, strengths, rates in kinds
+        for cell in evidence.grid(strategy=[name], frozen=frozen, strength=strengths, lr=rates)
+    ]
 
 
 def run(network: str, seed: int) -> list[dict]:
     """All settings of one network with one seed."""
-    set_num_threads(1)
     return (read if network == "reader" else look)(seed)
+
+
+def learn(
+    model: nn.Module, task: tasks.Task, setting: dict, epochs: int, seed: int, penalty=None
+) -> dict:
+    """The row of one setting as far as it tells of the new job."""
+    if setting["frozen"]:
+        surgery.freeze(model, *setting["frozen"].split())
+    history = evidence.fit_or_stop(
+        model, task, epochs, lr=setting["lr"], penalty=penalty, seed=seed
+    )
+    return setting | {
+        "val_accuracy": max(history.val_accuracy, default=0.0),
+        "test_accuracy": train.evaluate(model, task.test).accuracy,
+        "seconds": round(history.seconds, 2),
+    }
 
 
 def read(seed: int) -> list[dict]:
@@ -68,27 +80,9 @@ def read(seed: int) -> list[dict]:
             penalty = train.l2_sp(model, setting["strength"])
         elif setting["strategy"] == "LoRA":
             surgery.add_lora(model, setting["strength"])
-        if setting["frozen"]:
-            surgery.freeze(model, *setting["frozen"].split())
-        history = train.fit(
-            model,
-            task,
-            epochs=READER_EPOCHS,
-            lr=setting["lr"],
-            penalty=penalty,
-            seed=seed,
-            progress=False,
-        )
-        rows.append(
-            setting
-            | {
-                "val_accuracy": max(history.val_accuracy, default=0.0),
-                "test_accuracy": train.evaluate(model, italian.test).accuracy,
-                "source_before": before,
-                "source_accuracy": train.evaluate(model, spanish.test).accuracy,
-                "seconds": round(history.seconds, 2),
-            }
-        )
+        row = learn(model, task, setting, READER_EPOCHS, seed, penalty)
+        after = train.evaluate(model, spanish.test).accuracy
+        rows.append(row | {"source_before": before, "source_accuracy": after})
     return rows
 
 
@@ -110,17 +104,7 @@ def look(seed: int) -> list[dict]:
         manual_seed(seed)
         model = models.load("resnet10", pretrained=setting["strategy"] != "from scratch")
         surgery.replace_head(model, len(task.classes))
-        if setting["frozen"]:
-            surgery.freeze(model, *setting["frozen"].split())
-        history = train.fit(
-            model, task, epochs=PICTURE_EPOCHS, lr=setting["lr"], seed=seed, progress=False
-        )
-        row = setting | {
-            "val_accuracy": max(history.val_accuracy, default=0.0),
-            "test_accuracy": train.evaluate(model, task.test).accuracy,
-            "source_before": before,
-            "seconds": round(history.seconds, 2),
-        }
+        row = learn(model, task, setting, PICTURE_EPOCHS, seed) | {"source_before": before}
         if setting["strategy"] == "fine-tuning":
             model.head = source.head
             now = train.predict(model, unlabelled).argmax(1)
@@ -131,23 +115,15 @@ def look(seed: int) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_forgetting.jsonl"))
-    args = parser.parse_args()
-    for name in ("leaves", "materials", "tiny_imagenet"):
-        tasks.load(name)  # draw or unpack once, before the workers start
-    cells = [{"network": network, "seed": seed} for network in FREEZING for seed in SEEDS]
-    done = evidence.sweep(run, cells, args.work, args.jobs)
-    frame = pandas.DataFrame(done).sort_values(
-        ["network", "strategy", "frozen", "strength", "lr", "seed"]
-    )
-    frame = frame.reindex(columns=[c for c in frame if c != "drift"] + ["drift"])
-    path = evidence.save(frame, "sweep_forgetting", "python data_scripts/sweep_forgetting.py")
-    keys = ["network", "strategy", "frozen", "strength", "lr"]
-    means = frame.groupby(keys)[["test_accuracy", "source_accuracy", "drift"]].mean()
+    sweep = evidence.Sweep("sweep_forgetting", __doc__)
+    cells = evidence.grid(network=FREEZING, seed=SEEDS)
+    done = sweep.run(run, cells, load=["leaves", "materials", "tiny_imagenet"])
+    measured = ["val_accuracy", "test_accuracy", "source_before", "source_accuracy", "seconds"]
+    columns = ["network", "seed", *KEYS[1:], *measured, "drift"]
+    frame = sweep.store(done[columns], [*KEYS, "seed"])
+    print("expect, within 0.03:")
+    means = frame.groupby(KEYS, dropna=False)[["test_accuracy", "source_accuracy", "drift"]].mean()
     print(means.round(3).to_string())
-    print(f"wrote {path}; expect these means within 0.03")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,6 @@ used again, the best mean accuracy on validation. Then every cell with five seed
 machines need the package; satellite, pneumonia and spoken digits need their files there.
 """
 
-import argparse
-from pathlib import Path
-
-import joblib
-import pandas
-from torch import set_num_threads
-
 from tl_course import evidence, tasks
 from tl_course.lessons.freezing import recipe as depths
 
@@ -36,7 +29,6 @@ def load(target: str, labels: int) -> tasks.Task | None:
 
 def run(task: str, labels: int, strategy: str, seed: int, lr: float) -> list[dict]:
     """The row of one cell with one seed."""
-    set_num_threads(1)
     few = load(task, labels).few(labels, seed)
     return [depths.train_cell(few, strategy, lr, seed)]
 
@@ -44,61 +36,48 @@ def run(task: str, labels: int, strategy: str, seed: int, lr: float) -> list[dic
 def search(targets: list[str]) -> list[dict]:
     """Cells of the search for learning rates."""
     return [
-        {"task": name, "labels": labels, "strategy": strategy, "seed": seed, "lr": lr}
-        for labels in SEARCHED
+        {**cell, "lr": lr}
         for name in targets
-        if load(name, labels)
-        for seed in SEARCH_SEEDS
-        for strategy, rates in depths.RATES.items()
-        for lr in rates
+        for cell in evidence.grid(
+            task=[name],
+            labels=[n for n in SEARCHED if load(name, n)],
+            strategy=depths.RATES,
+            seed=SEARCH_SEEDS,
+        )
+        for lr in depths.RATES[cell["strategy"]]
     ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler to run on instead")
-    parser.add_argument("--targets", nargs="+", default=[*TARGETS], choices=TARGETS)
-    parser.add_argument("--most", type=int, default=LABELS[-1], help="no more labels than these")
-    parser.add_argument("--work", type=Path, default=Path("sweep_freezing.jsonl"))
-    args = parser.parse_args()
-    whole = [*args.targets] == [*TARGETS] and args.most == LABELS[-1]
-    for name in args.targets:
-        for labels in (*SEARCHED, *LABELS):
-            if labels <= max(args.most, *SEARCHED):
-                load(name, labels)  # draw or unpack once, before the workers start
-    found = evidence.sweep(
-        run, search(args.targets), args.work.with_suffix(".rates.jsonl"), args.jobs, args.dask
+    sweep = evidence.Sweep(
+        "sweep_freezing",
+        __doc__,
+        targets={"nargs": "+", "default": TARGETS, "choices": TARGETS},
+        most={"type": int, "default": LABELS[-1], "help": "no more labels than these"},
     )
-    rates = evidence.best_rates(pandas.DataFrame(found))
+    args = sweep.args
+    found = sweep.run(run, search(args.targets), work=args.work.with_suffix(".rates.jsonl"))
+    rates = evidence.best_rates(found)
     cells = [
-        {
-            "task": name,
-            "labels": labels,
-            "strategy": strategy,
-            "seed": seed,
-            "lr": rates[name, strategy, searched],
-        }
+        {**cell, "lr": rates[name, cell["strategy"], searched]}
         for searched, served in SEARCHED.items()
-        for labels in served
         for name in args.targets
-        if labels <= args.most and load(name, labels)
-        for seed in SEEDS
-        for strategy in depths.FROZEN
+        for cell in evidence.grid(
+            task=[name],
+            labels=[n for n in served if n <= args.most and load(name, n)],
+            strategy=depths.FROZEN,
+            seed=SEEDS,
+        )
     ]
-    done = evidence.sweep(run, cells, args.work, args.jobs, args.dask)
-    frame = pandas.DataFrame(done).sort_values(KEYS, ignore_index=True)
-    if not whole:
-        print(evidence.means(frame).round(3).to_string())
+    frame = sweep.run(run, cells)
+    if (*args.targets,) != TARGETS or args.most < LABELS[-1]:
+        print(evidence.means(frame.sort_values(KEYS)).round(3).to_string())
         print(f"kept in {args.work}; run again without --targets and --most to store all results")
         return
-    command = "python data_scripts/sweep_freezing.py"
-    search_rows = pandas.DataFrame(found).sort_values([*KEYS, "lr"], ignore_index=True)
-    search_rows = search_rows.drop(columns=["test_accuracy", "test_balanced"])
-    evidence.save(search_rows, "sweep_freezing_rates", command)
-    path = evidence.save(frame, "sweep_freezing", command)
-    print(f"wrote {path}: {len(frame)} runs and {len(search_rows)} of the search\nexpect:")
-    print(evidence.means(evidence.load("sweep_freezing")).round(3).to_string())
+    untested = found[[name for name in found if not name.startswith("test_")]]
+    sweep.store(untested, [*KEYS, "lr"], "sweep_freezing_rates")
+    frame = sweep.store(frame, KEYS)
+    print(f"expect:\n{evidence.means(frame).round(3).to_string()}")
 
 
 if __name__ == "__main__":

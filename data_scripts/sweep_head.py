@@ -5,16 +5,13 @@
 PACS and satellite need their files: TL_COURSE_DATA, the cache or a download.
 """
 
-import argparse
 from functools import partial
-from pathlib import Path
 
-import joblib
 import pandas
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
-from torch import bincount, manual_seed, nn, set_num_threads
+from torch import bincount, manual_seed, nn
 
-from tl_course import evidence, features, models, surgery, tasks, train
+from tl_course import evidence, features, models, surgery, tasks
 
 TASKS = ("pacs_photo", "pacs_sketch", "satellite", "leaves", "digits")
 LABELS = (50, 200)
@@ -58,7 +55,6 @@ def renamed(task: tasks.Task) -> dict:
 
 def run(task: str, labels: int, strategy: str, seed: int) -> list[dict]:
     """All rows of one way on one task with one seed."""
-    set_num_threads(1)
     manual_seed(seed)
     few = tasks.load(task).few(labels, seed)
     if strategy == "fine-tuning":
@@ -71,41 +67,24 @@ def run(task: str, labels: int, strategy: str, seed: int) -> list[dict]:
         return [features.probe_features(logits(models.load("resnet10"), few), few)]
     model = build(strategy, len(few.classes))
     if strategy == "untrained head":
-        found = train.evaluate(model, few.test)
-        return [{"test_accuracy": found.accuracy, "test_balanced": found.balanced_accuracy}]
+        return [evidence.tested(model, few)]
     return [features.probe_task(model, few)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_head.jsonl"))
-    args = parser.parse_args()
+    sweep = evidence.Sweep("sweep_head", __doc__)
     keys = ["task", "labels", "strategy", "seed"]
-    cells = [
-        dict(zip(keys, (name, labels, way, seed), strict=True))
-        for way in WAYS
-        for name in TASKS
-        for labels in LABELS
-        for seed in SEEDS
-    ]
     # runs of the same settings and seeds that another sweep has made already
     known = evidence.load("sweep_pictures")
     known = known[known.strategy.isin(WAYS) & known.task.isin(TASKS) & known.labels.isin(LABELS)]
     made = set(known[keys].itertuples(index=False, name=None))
-    for name in TASKS:
-        tasks.load(name)  # draw or unpack once, before the workers start
+    cells = evidence.grid(task=TASKS, labels=LABELS, strategy=WAYS, seed=SEEDS)
     missing = [cell for cell in cells if tuple(cell.values()) not in made]
-    done = pandas.DataFrame(evidence.sweep(run, missing, args.work, args.jobs))
-    done = pandas.concat([done, known]).sort_values([*keys, "lr"], ignore_index=True)
-    path = evidence.save(done, "sweep_head", "python data_scripts/sweep_head.py")
-    frame = evidence.load("sweep_head")
+    done = pandas.concat([sweep.run(run, missing, load=TASKS), known])
+    frame = sweep.store(done, [*keys, "lr"])
     print(evidence.means(frame).round(3).to_string())
-    print(f"wrote {path}\nexpect, linear probe minus fine-tuning:")
-    for name in TASKS:
-        for labels in LABELS:
-            found = evidence.compare(frame, name, labels, "linear probe", "fine-tuning")
-            print(f"  {name}, {labels} labels: {found}")
+    print("expect, linear probe minus fine-tuning:")
+    print(evidence.contrasts(frame, ["linear probe"], "fine-tuning"))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,9 @@
 Real tasks (satellite, pneumonia) need their files: TL_COURSE_DATA, the cache or a download.
 """
 
-import argparse
 from functools import partial
-from pathlib import Path
 
-import joblib
-import pandas
-from torch import manual_seed, nn, set_num_threads
+from torch import manual_seed, nn
 
 from tl_course import evidence, features, models, surgery, tasks
 
@@ -42,7 +38,6 @@ def build(strategy: str, classes: int) -> nn.Module:
 
 def run(task: str, labels: int, strategy: str, seed: int) -> list[dict]:
     """All rows of one strategy on one task with one seed."""
-    set_num_threads(1)
     few = tasks.load(task).few(labels, seed)
     if strategy in PROBES:
         manual_seed(seed)
@@ -58,38 +53,23 @@ def run(task: str, labels: int, strategy: str, seed: int) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--tasks", nargs="+", help="only these tasks")
-    parser.add_argument("--work", type=Path, default=Path("sweep_pictures.jsonl"))
-    args = parser.parse_args()
+    sweep = evidence.Sweep(
+        "sweep_pictures", __doc__, tasks={"nargs": "+", "help": "only these tasks"}
+    )
+    wanted = [cell for cell in CELLS if cell[0] in (sweep.args.tasks or dict(CELLS))]
     cells = [
-        {"task": name, "labels": labels, "strategy": strategy, "seed": seed}
-        for name, labels in CELLS
-        if args.tasks is None or name in args.tasks
-        for seed in SEEDS
-        for strategy in (*RATES, *PROBES)
+        {"task": task, "labels": labels, **rest}
+        for task, labels in wanted
+        for rest in evidence.grid(strategy=[*RATES, *PROBES], seed=SEEDS)
     ]
-    for name in {cell["task"] for cell in cells}:
-        tasks.load(name)  # draw or unpack once, before the workers start
-    done = evidence.sweep(run, cells, args.work, args.jobs)
-    if args.tasks:
-        print(f"kept in {args.work}; run again without --tasks to store all results")
+    done = sweep.run(run, cells, load=dict(wanted))
+    if sweep.args.tasks:
+        print(f"kept in {sweep.args.work}; run again without --tasks to store all results")
         return
-    order = {cell: index for index, cell in enumerate(CELLS)}
-    done = [r for r in done if (r["task"], r["labels"]) in order]
-    done.sort(
-        key=lambda r: (order[r["task"], r["labels"]], r["strategy"], r["seed"], r.get("lr", 0))
-    )
-    path = evidence.save(
-        pandas.DataFrame(done), "sweep_pictures", "python data_scripts/sweep_pictures.py"
-    )
-    frame = evidence.load("sweep_pictures")
+    frame = sweep.store(done, ["task", "labels", "strategy", "seed", "lr"], task=dict(CELLS))
     print(evidence.means(frame).round(3).to_string())
-    print(f"wrote {path}\nexpect, fine-tuning minus from scratch:")
-    for name, labels in dict.fromkeys((r["task"], r["labels"]) for r in done):
-        found = evidence.compare(frame, name, labels, "fine-tuning", "from scratch")
-        print(f"  {name}, {labels} labels: {found}")
+    print("expect, fine-tuning minus from scratch:")
+    print(evidence.contrasts(frame, ["fine-tuning"], "from scratch"))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,9 @@ nothing: who begins with features fine-tunes one epoch less. Satellite and spoke
 their files.
 """
 
-import argparse
 import copy
-from pathlib import Path
 
-import joblib
-import pandas
-from torch import nn, set_num_threads
+from torch import nn
 
 from tl_course import evidence, surgery, tasks, train
 from tl_course.lessons.freezing import recipe as depths
@@ -40,14 +36,14 @@ TOP = {"layer4": 0.22, "layer3": 0.43, "layer2": 0.65, "layer1": 0.93}
 def fit_head(model: nn.Module, task: tasks.Task, epochs: int, seed: int) -> train.History:
     """Train the head on frozen features."""
     surgery.freeze(model)
-    return train.fit(model, task, epochs, lr=HEAD_RATE, seed=seed, progress=False)
+    return evidence.fit_or_stop(model, task, epochs, lr=HEAD_RATE, seed=seed)
 
 
 def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Module, dict]:
     """A model trained by ``policy``, and its row: validation, and the epochs' worth it took."""
     epochs, batch = evidence.pace(len(task.train))
     model = depths.build("fine-tuning", len(task.classes), seed)
-    settings = {"lr": lr, "batch": batch, "seed": seed, "progress": False}
+    settings = {"lr": lr, "batch": batch, "seed": seed}
     spent = 0.0
     if policy != "fine-tune at once":
         briefly = policy == "features for one epoch, then all"
@@ -58,7 +54,7 @@ def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Modul
         for stage, cost in TOP.items():
             surgery.unfreeze(model, stage)
             share = max(1, round((epochs - 1) / len(TOP) / cost))
-            history = train.fit(model, task, share, **settings)
+            history = evidence.fit_or_stop(model, task, share, **settings)
             spent += share * cost + (1 - cost) / 3
             if max(history.val_accuracy) >= best[0]:
                 best = (max(history.val_accuracy), copy.deepcopy(model.state_dict()))
@@ -67,39 +63,24 @@ def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Modul
     if policy != "features only":
         rest = epochs if policy == "fine-tune at once" else epochs - 1
         surgery.unfreeze(model)
-        history = train.fit(model, task, rest, **settings)
+        history = evidence.fit_or_stop(model, task, rest, **settings)
         spent += rest
     return model, {"val_accuracy": max(history.val_accuracy), "epochs": round(spent, 2)}
 
 
 def run(task: str, labels: int, strategy: str, seed: int) -> list[dict]:
     """Train once for each learning rate; the best on validation alone is tested."""
-    set_num_threads(1)
     few = tasks.load(task).few(labels, seed)
     rates = RATES[:1] if strategy == "features only" else RATES  # its head has a rate of its own
     return evidence.tested_best(lambda lr: learn(few, strategy, lr, seed), rates, few)[0]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_policies.jsonl"))
-    args = parser.parse_args()
-    keys = ["task", "labels", "strategy", "seed"]
-    cells = [
-        dict(zip(keys, (name, labels, policy, seed), strict=True))
-        for seed in SEEDS
-        for labels in LABELS
-        for name in TARGETS
-        for policy in POLICIES
-    ]
-    for name in TARGETS:
-        tasks.load(name)  # draw or unpack once, before the workers start
-    done = pandas.DataFrame(evidence.sweep(run, cells, args.work, args.jobs))
-    done = done.sort_values([*keys, "lr"], ignore_index=True)
-    path = evidence.save(done, "sweep_policies", "python data_scripts/sweep_policies.py")
-    frame = evidence.load("sweep_policies")
-    print(f"wrote {path}\nexpect:\n{evidence.means(frame).round(3).to_string()}")
+    sweep = evidence.Sweep("sweep_policies", __doc__)
+    cells = evidence.grid(task=TARGETS, labels=LABELS, strategy=POLICIES, seed=SEEDS)
+    done = sweep.run(run, cells, load=TARGETS)
+    frame = sweep.store(done, ["task", "labels", "strategy", "seed", "lr"])
+    print(f"expect:\n{evidence.means(frame).round(3).to_string()}")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,7 @@ are what a learner would want to solve; PACS, satellite and pneumonia need their
 TL_COURSE_DATA, the cache or a download.
 """
 
-import argparse
-from pathlib import Path
-
-import joblib
-import pandas
-from torch import manual_seed, nn, set_num_threads
+from torch import manual_seed, nn
 
 from tl_course import evidence, features, models, tasks
 
@@ -25,7 +20,6 @@ NETWORKS = ("pretrained", "random", "pixels")
 
 def run(task: str, labels: int, network: str, seed: int) -> list[dict]:
     """One row a stage."""
-    set_num_threads(1)
     few = tasks.load(task).few(labels, seed)
     inputs = [split.inputs for split in (few.train, few.val, few.test)]
     if network == "pixels":
@@ -41,29 +35,17 @@ def run(task: str, labels: int, network: str, seed: int) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_probes.jsonl"))
-    args = parser.parse_args()
+    sweep = evidence.Sweep("sweep_probes", __doc__)
     cells = [
-        {"task": task, "labels": labels, "network": network, "seed": seed}
+        {"task": task, "labels": labels, **rest}
         for task, labels in LABELS.items()
-        for network in NETWORKS
-        for seed in SEEDS
+        for rest in evidence.grid(network=NETWORKS, seed=SEEDS)
     ]
-    for name in LABELS:
-        tasks.load(name)  # draw or unpack once, before the workers start
-    frame = pandas.DataFrame(evidence.sweep(run, cells, args.work, args.jobs))
-    frame = frame.round({name: 6 for name in frame if name.startswith(("val_", "test_"))})
-    order = {name: place for place, name in enumerate((*LABELS, *NETWORKS))}
-    frame = frame.sort_values(  # stages stay in the order of the network
-        ["task", "network", "seed"],
-        key=lambda column: column.map(order) if column.name != "seed" else column,
-        kind="stable",
-        ignore_index=True,
-    )
-    path = evidence.save(frame, "sweep_probes", "python data_scripts/sweep_probes.py")
-    print(f"wrote {path}\nexpect, mean balanced test accuracy:")
+    done = sweep.run(run, cells, load=LABELS)
+    done = done.round({name: 6 for name in done if name.startswith(("val_", "test_"))})
+    # stages stay in the order of the network
+    frame = sweep.store(done, ["task", "network", "seed"], task=LABELS, network=NETWORKS)
+    print("expect, mean balanced test accuracy:")
     means = frame.groupby(["task", "network", "stage"], sort=False).test_balanced.mean()
     print(means.unstack(sort=False).round(3).to_string())
 

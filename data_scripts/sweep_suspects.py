@@ -9,15 +9,14 @@ sweep has trained the same cell, its seeds and its search are taken over. Scores
 training are computed on the same draws.
 """
 
-import argparse
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import joblib
 import pandas
 from pretrain_readers import pretrain
 from safetensors.torch import save_file
-from torch import manual_seed, set_num_threads
+from torch import manual_seed
 
 from tl_course import evidence, features, models, surgery, tasks
 from tl_course.lessons.negative_transfer import recipe as suspects
@@ -47,16 +46,15 @@ def file_of(folder: Path, source: str, seed: int) -> Path:
     return folder / f"{source.replace(' ', '_')}-{seed % 100}.safetensors"
 
 
-def learn_source(folder: Path, source: str, seed: int) -> None:
+def learn_source(folder: Path, source: str, seed: int) -> list[dict]:
     """Write copy number ``seed`` of ``source``, a picture source or a reader."""
-    set_num_threads(1)
     if source in suspects.READERS:
         model = pretrain(ANALOGY[source], seed)
     else:
         model, _ = suspects.pretrain(source, seed)
     part = file_of(folder, source, seed).with_suffix(".part")
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, part)
-    part.replace(file_of(folder, source, seed))
+    return [{"file": part.replace(file_of(folder, source, seed)).name}]
 
 
 def backbone(folder: Path, source: str, seed: int):
@@ -68,7 +66,7 @@ def backbone(folder: Path, source: str, seed: int):
     if source == "photographs":
         return models.load("resnet10")
     name = (suspects.READERS if reader else suspects.PICTURES)[source]
-    classes = None if reader else suspects.lesson(source, seed % 100).classes
+    classes = None if reader else suspects.source_task(source, seed % 100).classes
     return models.load(name, classes=classes, weights=file_of(folder, source, seed))
 
 
@@ -76,7 +74,6 @@ def run(
     folder: Path, source: str, task: str, labels: int, strategy: str, seed: int, lr: float
 ) -> list[dict]:
     """The row of one cell with one seed."""
-    set_num_threads(1)
     few = tasks.load(task).few(labels, seed)
     model = suspects.start(backbone(folder, source, seed), strategy, len(few.classes))
     return [evidence.learned(model, few, lr, seed)]
@@ -84,7 +81,6 @@ def run(
 
 def score(folder: Path, source: str, task: str, labels: int, seed: int) -> list[dict]:
     """Scores of one source's frozen features on the training labels of one draw."""
-    set_num_threads(1)
     few = tasks.load(task).few(labels, seed).train
     found = features.extract(backbone(folder, source, seed), few.inputs)
     return [features.transfer_scores(found, few.labels)]
@@ -92,7 +88,6 @@ def score(folder: Path, source: str, task: str, labels: int, seed: int) -> list[
 
 def read(folder: Path, source: str, seed: int) -> list[dict]:
     """A reader of ``source`` with all but its head frozen, on Italian; and its scores."""
-    set_num_threads(1)
     italian, rows = tasks.load("numbers_italian"), []
 
     def build():
@@ -104,13 +99,10 @@ def read(folder: Path, source: str, seed: int) -> list[dict]:
     for labels in READER_LABELS:
         few = italian.few(labels, seed)
         epochs = max(STEPS // -(-labels // 32), 10)
-        rates = suspects.RATES["frozen"]
-        best = next(
-            r for r in evidence.tune(build, few, rates, epochs, seed) if "test_accuracy" in r
-        )
-        scores = features.transfer_scores(
-            features.extract(build(), few.train.inputs), few.train.labels
-        )
+        tuned = evidence.tune(build, few, suspects.RATES["frozen"], epochs, seed)
+        best = next(row for row in tuned if "test_accuracy" in row)
+        found = features.extract(build(), few.train.inputs)
+        scores = features.transfer_scores(found, few.train.labels)
         rows.append({"task": italian.name, "labels": labels, **best, **scores})
     return rows
 
@@ -123,22 +115,19 @@ def count_words(task: str, labels: int, seed: int) -> list[dict]:
     from sklearn.pipeline import make_pipeline
 
     few = tasks.load("text_letters").few(labels, seed)
-    texts = {
-        name: ["".join(map(chr, row)).rstrip("\0") for row in getattr(few, name).inputs.tolist()]
-        for name in ("train", "val", "test")
-    }
-    best, chosen = -1.0, None
-    for strength in (0.1, 1.0, 10.0, 100.0):
-        found = make_pipeline(TfidfVectorizer(), LogisticRegression(C=strength, max_iter=1000))
-        found.fit(texts["train"], few.train.labels.numpy())
-        val = found.score(texts["val"], few.val.labels.numpy())
-        if val > best:
-            best, chosen = val, found
-    answers, labels_ = chosen.predict(texts["test"]), few.test.labels.numpy()
+    train, val, test = (
+        (["".join(map(chr, row)).rstrip("\0") for row in part.inputs.tolist()], part.labels.numpy())
+        for part in (few.train, few.val, few.test)
+    )
+    fitted = [
+        make_pipeline(TfidfVectorizer(), LogisticRegression(C=strength, max_iter=1000)).fit(*train)
+        for strength in (0.1, 1.0, 10.0, 100.0)
+    ]
+    best = max(fitted, key=lambda found: found.score(*val))
     return [{
-        "source": "words counted", "strategy": "frozen", "val_accuracy": best,
-        "test_accuracy": float((answers == labels_).mean()),
-        "test_balanced": float(balanced_accuracy_score(labels_, answers)),
+        "source": "words counted", "strategy": "frozen", "val_accuracy": best.score(*val),
+        "test_accuracy": best.score(*test),
+        "test_balanced": float(balanced_accuracy_score(test[1], best.predict(test[0]))),
     }]  # fmt: skip
 
 
@@ -148,26 +137,31 @@ def pairs() -> list[tuple[str, str]]:
     return [(source, name) for name in TARGETS for source in ("photographs", NOTHING)] + own
 
 
+def grid(**more) -> list[dict]:
+    """Every pair with each of its numbers of labels, and with all of ``more``."""
+    return [
+        cell
+        for source, name in pairs()
+        for cell in evidence.grid(source=[source], task=[name], labels=LABELS[name], **more)
+    ]
+
+
 def search() -> list[dict]:
     """Cells of the search for learning rates that no earlier sweep has made."""
     return [
-        {"source": source, "task": name, "labels": labels, "strategy": strategy, "seed": seed,
-         "lr": lr}
-        for source, name in pairs()
-        if (source, "frozen") not in EARLIER or name == "text_pictures"
-        for labels in LABELS[name]
-        for strategy, rates in suspects.RATES.items()
-        for seed in SEARCH_SEEDS
-        for lr in rates
-    ]  # fmt: skip
+        {**cell, "lr": lr}
+        for cell in grid(strategy=suspects.RATES, seed=SEARCH_SEEDS)
+        if (cell["source"], "frozen") not in EARLIER or cell["task"] == TARGETS[-1]
+        for lr in suspects.RATES[cell["strategy"]]
+    ]
 
 
-def chosen_rates(found: list[dict]) -> dict[tuple[str, str, int, str], float]:
+def chosen_rates(found: pandas.DataFrame) -> dict[tuple[str, str, int, str], float]:
     """The rate of every start, by (source, task, labels, strategy)."""
     rates = {}
-    for (source, strategy), rows in pandas.DataFrame(found).groupby(["source", "strategy"]):
+    for source, rows in found.groupby("source"):
         best = evidence.best_rates(rows)
-        rates |= {(source, name, labels, strategy): lr for (name, _, labels), lr in best.items()}
+        rates |= {(source, name, n, strategy): lr for (name, strategy, n), lr in best.items()}
     earlier = evidence.best_rates(evidence.load("sweep_freezing_rates"))
     for (source, strategy), known in EARLIER.items():
         for name in TARGETS[:-1]:
@@ -179,86 +173,61 @@ def chosen_rates(found: list[dict]) -> dict[tuple[str, str, int, str], float]:
 def taken_over() -> pandas.DataFrame:
     """Runs of the freezing sweep that are cells of this one."""
     frame = evidence.load("sweep_freezing")
-    frame = frame[frame.labels.isin(SEARCHED)]
     back = {known: key for key, known in EARLIER.items()}
-    frame = frame[frame.strategy.isin(back)]
+    frame = frame[frame.labels.isin(SEARCHED) & frame.strategy.isin(back)]
     starts = [back[known] for known in frame.strategy]
     return frame.assign(source=[s for s, _ in starts], strategy=[s for _, s in starts])
 
 
-def readers(done: list[dict]) -> pandas.DataFrame:
+def readers(done: pandas.DataFrame) -> pandas.DataFrame:
     """Readers: frozen as trained here, fine-tuned as in the sweep of lesson 01."""
-    frozen = pandas.DataFrame(done).assign(strategy="frozen")
     analogy = evidence.chosen(evidence.load("sweep_analogy"))
-    analogy = analogy[analogy.labels.isin(READER_LABELS)]
     back = {known: name for name, known in ANALOGY.items()}
-    tuned = analogy[analogy.strategy.isin(back)]
+    tuned = analogy[analogy.labels.isin(READER_LABELS) & analogy.strategy.isin(back)]
     tuned = tuned.assign(source=tuned.strategy.map(back), strategy="fine-tuned")
-    return pandas.concat([frozen.drop(columns=[*features.SCORES]), tuned], ignore_index=True)
+    return pandas.concat([done.assign(strategy="frozen"), tuned], ignore_index=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="runs side by side")
-    parser.add_argument("--work", type=Path, default=Path("sweep_suspects"), help="a folder")
-    args = parser.parse_args()
-    args.work.mkdir(parents=True, exist_ok=True)
-    for name in (*TARGETS, "text_letters", "materials_many", "noise"):
-        tasks.load(name)  # draw or unpack once, before the workers start
-    missing = [
-        (source, seed)
-        for source in (*suspects.RECIPES, *suspects.READERS)
-        for seed in SEEDS
-        if not file_of(args.work, source, seed).is_file()
-    ]
-    parallel = joblib.Parallel(n_jobs=args.jobs)
-    parallel(joblib.delayed(learn_source)(args.work, *one) for one in missing)
+    sweep = evidence.Sweep(
+        "sweep_suspects",
+        __doc__,
+        work={"type": Path, "default": Path("sweep_suspects"), "help": "a folder"},
+    )
+    folder = sweep.args.work
+    folder.mkdir(parents=True, exist_ok=True)
 
-    def swept(function, cells: list[dict], name: str) -> list[dict]:
-        return evidence.sweep(function, cells, args.work / f"{name}.jsonl", args.jobs)
+    def swept(name: str, function: Callable, cells: list[dict], load=()) -> pandas.DataFrame:
+        return sweep.run(function, cells, load, folder / f"{name}.jsonl")
 
-    found = swept(partial(run, args.work), search(), "rates")
+    learnt = evidence.grid(source=(*suspects.RECIPES, *suspects.READERS), seed=SEEDS)
+    needed = (*TARGETS, "text_letters", "materials_many", "noise")
+    swept("sources", partial(learn_source, folder), learnt, needed)
+    found = swept("rates", partial(run, folder), search())
     rates = chosen_rates(found)
+    keys = ("source", "task", "labels", "strategy")
     cells = [
-        {"source": source, "task": name, "labels": labels, "strategy": strategy, "seed": seed,
-         "lr": rates[source, name, labels, strategy]}
-        for source, name in pairs()
-        for labels in LABELS[name]
-        for strategy in suspects.RATES
-        for seed in SEEDS
-        if (source, strategy) not in EARLIER or name == TARGETS[-1] or seed not in EARLIER_SEEDS
-    ]  # fmt: skip
-    done = swept(partial(run, args.work), cells, "runs")
-    words = swept(
-        count_words,
-        [{"task": TARGETS[-1], "labels": n, "seed": s} for n in LABELS[TARGETS[-1]] for s in SEEDS],
-        "words",
-    )
-    scored = swept(
-        partial(score, args.work),
-        [{"source": source, "task": name, "labels": labels, "seed": seed}
-         for source, name in pairs() for labels in LABELS[name] for seed in SEEDS],
-        "scores",
-    )  # fmt: skip
-    read_rows = swept(
-        partial(read, args.work),
-        [{"source": source, "seed": seed} for seed in SEEDS for source in ANALOGY],
-        "readers",
-    )
-    columns = [*KEYS, "lr", "val_accuracy", "test_accuracy", "test_balanced", "seconds"]
-    parts = [pandas.DataFrame(done + words), taken_over(), readers(read_rows)]
-    frame = pandas.concat([part.reindex(columns=columns) for part in parts], ignore_index=True)
-    scores = pandas.DataFrame(scored + read_rows)[
-        ["task", "labels", "source", "seed", *features.SCORES]
+        {**cell, "lr": rates[tuple(cell[key] for key in keys)]}
+        for cell in grid(strategy=suspects.RATES, seed=SEEDS)
+        if (cell["source"], cell["strategy"]) not in EARLIER
+        or cell["task"] == TARGETS[-1]
+        or cell["seed"] not in EARLIER_SEEDS
     ]
-    command = "python data_scripts/sweep_suspects.py"
-    rate_rows = pandas.DataFrame(found)[[*KEYS, "lr", "val_accuracy"]]
-    evidence.save(rate_rows.sort_values([*KEYS, "lr"]), "sweep_suspects_rates", command)
-    evidence.save(scores.sort_values(["task", "labels", "source", "seed"]), "sweep_scores", command)
-    path = evidence.save(frame.sort_values(KEYS), "sweep_suspects", command)
-    print(f"wrote {path}: {len(frame)} runs\nexpect, points gained over from scratch:")
-    gains = evidence.gains(evidence.load("sweep_suspects"))
-    print(gains.to_string(index=False))
+    done = swept("runs", partial(run, folder), cells)
+    sentences = evidence.grid(task=TARGETS[-1:], labels=LABELS[TARGETS[-1]], seed=SEEDS)
+    words = swept("words", count_words, sentences)
+    scored = swept("scores", partial(score, folder), grid(seed=SEEDS))
+    read_rows = swept("readers", partial(read, folder), evidence.grid(source=ANALOGY, seed=SEEDS))
+    columns = [*KEYS, "lr", "val_accuracy", "test_accuracy", "test_balanced", "seconds"]
+    parts = [done, words, taken_over(), readers(read_rows)]
+    frame = pandas.concat([part.reindex(columns=columns) for part in parts])
+    sweep.store(found[[*KEYS, "lr", "val_accuracy"]], [*KEYS, "lr"], "sweep_suspects_rates")
+    draw = ["task", "labels", "source", "seed"]
+    scores = pandas.concat([scored, read_rows])[[*draw, *features.SCORES]]
+    sweep.store(scores, draw, "sweep_scores")
+    frame = sweep.store(frame, KEYS)
+    print("expect, points gained over from scratch:")
+    print(evidence.gains(frame).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def test_suspects_are_trained_and_written(tmp_path, monkeypatch, capsys):
     manifest = json.loads((out / "manifest.json").read_text())
     assert {*manifest} == {suspects.PICTURES[name] for name in hasty}
     for source, (count, _, _) in hasty.items():
-        name, task = suspects.PICTURES[source], suspects.lesson(source, 0)
+        name, task = suspects.PICTURES[source], suspects.source_task(source, 0)
         path = out / f"{name}.safetensors"
         assert path.stat().st_size < 3e6
         model = models.load(name, weights=path)
@@ -197,7 +197,7 @@ def test_suspects_are_trained_and_written(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("source", suspects.RECIPES)
 def test_the_shipped_suspects_know_their_lessons(source):
     least = opened("pretrain_suspects.py").EXPECT[source]
-    model, task = models.load(suspects.PICTURES[source]), suspects.lesson(source, 0)
+    model, task = models.load(suspects.PICTURES[source]), suspects.source_task(source, 0)
     assert model.classes == task.classes
     asked = task.val if suspects.RECIPES[source][2] else task.train
     assert train.evaluate(model, asked).accuracy >= least
