@@ -1,6 +1,7 @@
 """Feeding a network wrongly: thirteen faults between a picture and an answer."""
 
 import copy
+import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -61,9 +62,15 @@ RATES = {"fine-tuned": 1e-3, "head alone": 3e-2}  # of training on pictures that
 
 def compressed(pictures: torch.Tensor, quality: int = QUALITY) -> torch.Tensor:
     """Pictures, uint8 (N, 3, H, W), after JPEG at ``quality``, from 1 to 95."""
-    from torchvision.transforms.v2.functional import jpeg
+    import numpy as np
+    from PIL import Image
 
-    return jpeg(pictures.cpu(), quality).to(pictures.device)
+    read = []
+    for picture in pictures.cpu().permute(0, 2, 3, 1).numpy():
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "JPEG", quality=quality)
+        read.append(np.array(Image.open(file)))
+    return torch.from_numpy(np.stack(read)).permute(0, 3, 1, 2).to(pictures.device)
 
 
 def _grey(pictures: torch.Tensor) -> torch.Tensor:
