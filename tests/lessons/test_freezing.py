@@ -1,9 +1,7 @@
 """Lesson 04: its charts show what the tables say, its widget answers, its checks see faults."""
 
 import copy
-import time
 
-import ipywidgets
 import numpy as np
 import pandas
 import pytest
@@ -18,8 +16,6 @@ from tl_course import evidence, models, plots, store, surgery, tasks, train
 from tl_course.lessons.freezing import charts as freezing_charts
 from tl_course.lessons.freezing import checks
 from tl_course.lessons.freezing import checks as freezing_checks
-from tl_course.lessons.freezing import experiment as freezing_experiment
-from tl_course.lessons.freezing import experiment as slider
 from tl_course.lessons.freezing import recipe as depths
 from tl_course.lessons.freezing.charts import CONTROLS, FROZEN, LOOKS
 
@@ -172,121 +168,6 @@ def test_depths_differ_without_colour():
 
 
 # ---------------------------------------------------------------- the slider
-
-
-def find(widget, kind):
-    found = [widget] if isinstance(widget, kind) else []
-    for child in getattr(widget, "children", ()):
-        found += find(child, kind)
-    return found
-
-
-@pytest.fixture
-def bench(runs, monkeypatch):
-    """The slider on made-up runs, with its parts."""
-    monkeypatch.setattr(evidence, "load", lambda name: runs)
-    box = freezing_experiment.slider()
-    labels, depth = find(box, ipywidgets.SelectionSlider)
-    (target,), (button,) = find(box, ipywidgets.Dropdown), find(box, ipywidgets.Button)
-    (picture,), (said,) = find(box, ipywidgets.Image), find(box, ipywidgets.HTML)
-    return box, target, labels, depth, button, picture, said
-
-
-def test_moving_the_slider_changes_chart_and_sentence(bench):
-    _, target, labels, depth, button, picture, said = bench
-    assert (target.value, labels.value, depth.value) == ("leaves", 50, "to layer2")
-    assert "Frozen: to layer2. Mean of 5 runs: <b>46.0%</b>" in said.value
-    assert "The best depth here (to layer3) has 1.0 points more" in said.value
-    assert "from scratch 20%, head on random backbone 15%" in said.value
-    before = picture.value
-    depth.value = "to layer3"
-    assert picture.value != before and "No depth has a higher mean here" in said.value
-    labels.value = 1000
-    assert "<b>77.0%</b>" in said.value and not button.disabled
-
-
-def test_a_target_with_fewer_labels_takes_the_nearest_count(bench):
-    _, target, labels, *_, said = bench
-    labels.value = 10_000
-    target.value = "digits"
-    assert labels.value == 50 and [n for _, n in labels.options] == [50]
-    assert "<b>46.0%</b>" in said.value
-    target.value = "materials"
-    assert [n for _, n in labels.options] == [50, 1000, 10_000]
-
-
-def test_the_button_says_why_it_cannot_train(bench, monkeypatch):
-    _, target, labels, depth, button, *_ = bench
-    assert button.description == "Train this cell now (about 2 s)" and not button.disabled
-    labels.value = 10_000
-    assert "minutes to draw" in button.description and button.disabled
-    monkeypatch.setattr(tasks, "available", lambda name: False)
-    target.value = "satellite"
-    assert "not on your machine" in button.description and button.disabled
-    monkeypatch.setattr(tasks, "available", lambda name: True)
-    monkeypatch.setattr(slider, "LONGEST", 1.5)
-    target.value = "digits"
-    assert button.description == "Cannot train here: it takes about 2 s" and button.disabled
-
-
-def test_a_live_run_is_the_stored_cell(bench, monkeypatch):
-    _, target, labels, depth, button, picture, said = bench
-    asked = []
-
-    def trained(task, strategy, lr, seed):
-        assert button.disabled and depth.disabled
-        asked.append((task.name, len(task.train), strategy, lr, seed))
-        return {"test_balanced": 0.512}
-
-    monkeypatch.setattr(depths, "train_cell", trained)
-    depth.value = "all but the head"
-    before = picture.value
-    button.click()
-    assert asked == [("leaves", 50, "head alone", 1e-3, 0)]
-    assert "Your run (diamond), seed 0: 51.2%" in said.value and picture.value != before
-    assert not button.disabled and not depth.disabled
-    depth.value = "nothing"
-    assert "Your run" not in said.value
-    depth.value = "all but the head"
-    assert "Your run" in said.value, "it is kept"
-
-
-def test_what_is_missing_is_said_not_raised(bench, monkeypatch):
-    *_, button, _, said = bench
-
-    def missing(name):
-        raise store.NotAvailable("leaves", "the <disk> is full", "Make room")
-
-    monkeypatch.setattr(tasks, "load", missing)
-    button.click()
-    assert "Not trained: " in said.value and "&lt;disk&gt;" in said.value
-    assert not button.disabled
-
-
-def test_a_live_run_really_trains(bench):
-    _, _, _, depth, button, _, said = bench
-    depth.value = "all but the head"
-    button.click()
-    assert "Your run (diamond), seed 0: " in said.value
-
-
-def test_moves_are_quick_and_a_picture_stands_in(bench):
-    box, _, _, depth, *_ = bench
-    taken = []
-    for name in [*slider.DEPTHS] * 2:
-        began = time.process_time()
-        depth.value = name
-        taken.append(time.process_time() - began)
-    assert sorted(taken)[len(taken) // 2] < 0.3  # 0.06 s alone on a laptop; cores may be shared
-    data, metadata = box._repr_mimebundle_()
-    assert data["image/png"].startswith(b"\x89PNG")
-    assert metadata["image/png"]["alt"] == data["text/plain"]
-
-
-def test_what_is_at_hand_is_what_the_tasks_have():
-    for name, count in slider.AT_HAND.items():
-        assert len(tasks.load(name).train) == count
-    assert {*slider.TARGETS.values()} <= {*tasks.names()}
 
 
 # ---------------------------------------------------------------- the checks

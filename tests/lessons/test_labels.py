@@ -1,8 +1,5 @@
 """Lesson 05: its charts, its widget and its checks, on made-up runs."""
 
-import time
-
-import ipywidgets
 import numpy as np
 import pandas
 import pytest
@@ -14,7 +11,6 @@ from tl_course.evidence import Interval
 from tl_course.lessons.freezing.recipe import FROZEN
 from tl_course.lessons.labels import charts as labels_charts
 from tl_course.lessons.labels import checks as labels_checks
-from tl_course.lessons.labels import experiment as labels_experiment
 from tl_course.lessons.labels import worth as labels_worth
 
 COUNTS = (25, 50, 100, 200, 500, 1000)
@@ -197,48 +193,6 @@ def test_numbers_of_marks_do_not_touch(frame):
     ax.figure.draw_without_rendering()
     first, second = (m.get_window_extent() for m in marks if hasattr(m, "get_text"))
     assert not first.overlaps(second)
-
-
-def controls(widget):
-    bar, picture, said = widget.children
-    target, wanted = bar.children
-    return target, wanted, picture, said
-
-
-def test_the_exchange_says_what_it_draws(stored):
-    target, wanted, picture, said = controls(labels_experiment.exchange())
-    assert [value for _, value in target.options] == [*TARGETS]
-    assert isinstance(picture, ipywidgets.Image)
-    wanted.value = 50
-    assert said.value.startswith("leaves, 50% wanted. Labels needed: <b>fine-tuning</b> about 50 ")
-    assert "<b>head alone</b> about 100 (its runs: 87 to 115)" in said.value
-    assert "<b>from scratch</b> about 500 (its runs:" in said.value
-    assert "<b>head on random backbone</b> more than 1,000 (with 1,000: 30%)" in said.value
-    before = picture.value
-    wanted.value = 60
-    assert picture.value != before
-    assert "<b>from scratch</b> about 1,000 (its runs: 933 to more than 1,000)" in said.value
-    wanted.value = 20
-    assert said.value.count("25 or fewer") == 4
-    target.value = "digits"
-    assert said.value.startswith("digits, 20% wanted")
-
-
-def test_the_exchange_answers_at_once(stored):
-    target, wanted, *_ = controls(labels_experiment.exchange())
-    taken = []
-    for value in range(30, 60):
-        target.value = [*TARGETS][value % 2]
-        began = time.perf_counter()
-        wanted.value = value
-        taken.append(time.perf_counter() - began)
-    assert np.median(taken) < 0.1
-
-
-def test_a_picture_stands_in_for_the_exchange(stored):
-    data, metadata = labels_experiment.exchange()._repr_mimebundle_()
-    assert data["image/png"].startswith(b"\x89PNG")
-    assert metadata["image/png"]["alt"] == data["text/plain"]
 
 
 def by_interp(counts, accuracies, wanted):

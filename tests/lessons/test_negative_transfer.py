@@ -1,7 +1,6 @@
 """Lesson 08: charts of the suspects, the checks, and the board."""
 
 import math
-import time
 import zlib
 
 import numpy as np
@@ -15,7 +14,6 @@ from tl_course import evidence, models, plots, store, surgery
 from tl_course.lessons.negative_transfer import charts as negative_transfer_charts
 from tl_course.lessons.negative_transfer import checks, foresight
 from tl_course.lessons.negative_transfer import checks as negative_transfer_checks
-from tl_course.lessons.negative_transfer import experiment as board_of
 from tl_course.lessons.negative_transfer import foresight as negative_transfer_foresight
 from tl_course.lessons.negative_transfer.charts import INK, pair
 
@@ -337,60 +335,3 @@ def test_wrong_scores(given, parts):
 
 
 # The board
-
-
-@pytest.fixture
-def board(runs):
-    return board_of._Board(runs)
-
-
-def choose(board, source, target, amount="many", frozen=False) -> str:
-    board._source.value, board._target.value = source, target
-    board._amount.value, board._frozen.value = amount, frozen
-    return board._said.value
-
-
-def test_the_board_gives_verdicts_with_interval_and_seeds(board):
-    said = choose(board, "reversed", "numbers_italian")
-    assert said.startswith("<b>Guilty</b>, reversed Spanish → Italian, 300 labels, fine-tuned")
-    assert "6 seeds" in said and "lost in 6" in said and "points [-" in said
-    first = board._picture.value
-    said = choose(board, "photographs", "satellite", "few", frozen=True)
-    assert said.startswith("<b>Innocent</b>") and "50 labels, frozen" in said
-    assert "Minus a frozen random backbone: +" in said
-    assert board._picture.value != first
-    assert "<b>Not proven</b>" in choose(board, "photographs", "digits")
-
-
-def test_the_board_explains_what_has_no_run(board):
-    said = choose(board, "noise", "satellite")
-    assert "not tried on satellite scenes. It was on digits" in said
-    assert ("satellite scenes (not tried)", "satellite") in board._target.options
-    assert ("digits", "digits") in board._target.options
-    assert "<b>is</b> from scratch" in choose(board, "nothing", "digits")
-    assert "<b>A control</b>" in choose(board, "nothing", "digits", frozen=True)
-    assert "no weights to fine-tune" in choose(board, "words counted", "digits")
-    assert "<b>A control</b>" in choose(board, "words counted", "digits", frozen=True)
-    assert "not tried on leaves" in choose(board, "photographs", "leaves")
-
-
-def test_too_few_seeds_give_no_verdict(runs):
-    board = board_of._Board(runs[(runs.source != "noise") | (runs.seed < 3)])
-    assert "<b>No verdict</b>" in choose(board, "noise", "digits")
-
-
-def test_a_move_is_fast_and_a_second_look_at_once(board):
-    choose(board, "photographs", "satellite")
-    began = time.process_time()
-    board._frozen.value = True
-    first = time.process_time() - began
-    began = time.process_time()
-    board._frozen.value = False
-    again = time.process_time() - began
-    assert first < 0.4 and again < 0.05  # 0.1 and 0.005 on a machine that does nothing else
-
-
-def test_the_board_has_a_picture_without_a_kernel(runs, monkeypatch):
-    monkeypatch.setattr(board_of.evidence, "load", lambda name: runs)
-    bundle = board_of.board()._repr_mimebundle_()[0]
-    assert bundle["image/png"][:4] == b"\x89PNG" and len(bundle["text/plain"]) > 20

@@ -1,10 +1,7 @@
 """Lesson 06: charts of learning by heart, its checks, the laboratory and the quiz."""
 
 import math
-import time
-from dataclasses import replace
 
-import ipywidgets
 import numpy as np
 import pandas
 import pytest
@@ -16,8 +13,6 @@ from tl_course import plots, store, tasks, train
 from tl_course.lessons.overfitting import charts as overfitting_charts
 from tl_course.lessons.overfitting import checks
 from tl_course.lessons.overfitting import checks as overfitting_checks
-from tl_course.lessons.overfitting import experiment as lab_of
-from tl_course.lessons.overfitting import experiment as overfitting_experiment
 from tl_course.lessons.overfitting import recipe as cures
 
 # Charts
@@ -400,119 +395,4 @@ def test_what_is_no_answer_to_the_exercise():
 # The laboratory
 
 
-@pytest.fixture
-def lab(toy, monkeypatch):
-    """The laboratory on a task that trains in a second."""
-    monkeypatch.setattr(lab_of.tasks, "load", lambda name: toy)
-    monkeypatch.setattr(lab_of, "REDRAW", 0.0)
-    made = lab_of._Lab(None)
-    made._controls["epochs"].value = 2
-    made._controls["frozen"].value = "all but the head"
-    made._controls["labels"].value = 50
-    return made
-
-
-def done(lab) -> str:
-    deadline = time.monotonic() + 30
-    while lab._train.disabled and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not lab._train.disabled
-    return lab._said.value
-
-
-def test_a_run_in_the_lab(lab):
-    assert lab._said.value == "Press <b>Train</b>." and lab._open.disabled
-    before = lab._picture.value
-    lab._train.click()
-    said = done(lab)
-    assert said.startswith("50 labels, frozen: all but the head, 2 epochs: training <b>")
-    assert "validation <b>" in said and "Test" not in said
-    assert lab._picture.value != before and not lab._open.disabled
-    assert lab._tested.value == "The test set is closed."
-
-
-def test_the_test_set_opens_once_a_setting_and_is_counted(lab):
-    lab._train.click()
-    done(lab)
-    lab._open.click()
-    assert "Test <b>" in lab._said.value and lab._open.disabled
-    assert "opened <b>once</b>" in lab._tested.value
-    lab._train.click()  # the same again: what was seen stays seen
-    assert "Test <b>" in done(lab) and lab._open.disabled
-    lab._controls["dropout"].value = 0.5
-    assert lab._open.disabled and "controls have moved" in lab._said.value
-    lab._train.click()
-    assert "dropout 0.5" in done(lab) and "Test" not in lab._said.value
-    lab._open.click()
-    assert "opened <b>2 times</b>" in lab._tested.value and "second validation" in lab._tested.value
-
-
-def test_a_run_can_be_stopped_and_stays_out_of_the_test(lab):
-    lab._controls["epochs"].value = 30
-    lab._train.click()
-    assert lab._train.disabled and not lab._stop.disabled
-    lab._stop.click()
-    assert "You stopped it" in done(lab)
-    assert lab._open.disabled and lab._stop.disabled
-
-
-def test_earlier_runs_stay_in_view_and_epochs_have_a_limit(lab):
-    for dropout in (0.0, 0.25, 0.5, 0.75, 0.0):
-        lab._controls["dropout"].value = dropout
-        lab._train.click()
-        done(lab)
-    assert len(lab._earlier) == 3
-    assert len(lab._figure.axes[1].lines) == 8
-    lab._controls["epochs"].value = 30
-    lab._controls["labels"].value = 200
-    assert lab._controls["epochs"].value == 15
-    assert all(
-        labels * min(lab_of.EPOCHS, lab_of.MOST // labels) <= lab_of.MOST
-        for labels in lab_of.LABELS
-    )
-
-
-def test_trouble_is_told_and_the_button_comes_back(lab, monkeypatch):
-    def missing(name):
-        raise store.NotAvailable("leaves", "they are <gone>", "Look for them")
-
-    monkeypatch.setattr(lab_of.tasks, "load", missing)
-    lab._train.click()
-    assert done(lab) == "leaves: they are &lt;gone&gt;. Look for them."
-    monkeypatch.setattr(lab_of.tasks, "load", lambda name: None)
-    lab._train.click()
-    assert "stopped with AttributeError" in done(lab)
-
-
-def test_the_lab_begins_with_a_run_of_the_lesson(toy):
-    _, history = cures.learn(replace(toy, train=toy.train.take(range(32))), 0, epochs=1)
-    shown = overfitting_experiment.lab(history)
-    said = shown.children[-2].value
-    assert said.startswith("100 labels, frozen: nothing, 30 epochs: training <b>")
-    bundle = shown._repr_mimebundle_()[0]
-    assert bundle["image/png"][:4] == b"\x89PNG" and len(bundle["text/plain"]) > 20
-
-
 # The quiz
-
-
-def test_the_quiz_says_why_and_keeps_count(cases):
-    quiz = overfitting_experiment.which_is_overfitting()
-    _, letters, asked, said, score = quiz.children
-    (letter,), (diagnosis, button) = letters.children, asked.children
-    assert isinstance(diagnosis, ipywidgets.Dropdown)
-    button.click()
-    assert said.value == "Choose what the curves show first."
-    letter.value = "D"
-    diagnosis.value = "a good fit"
-    button.click()
-    assert "Not yet: with a good fit" in said.value and "none" in score.value
-    diagnosis.value = "overfitting"
-    button.click()
-    assert "D, overfitting. Right: " in said.value and score.value == "Right so far: D of 6."
-    letter.value = "B"
-    assert diagnosis.value == "" and said.value == ""
-    letter.value = "D"
-    diagnosis.value = "underfitting"
-    button.click()
-    assert score.value == "Right so far: D of 6."  # what was found stays found

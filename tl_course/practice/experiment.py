@@ -18,6 +18,28 @@ PLACES = {bytes: ipywidgets.Image, str: ipywidgets.HTML}  # by what is shown the
 KEPT = 64  # drawings that need not be made again
 
 
+def choice(
+    description: str, options: Mapping | Sequence, undecided: bool = False, **more
+) -> ipywidgets.Dropdown:
+    """A list to choose from. ``options``: values, or by what is shown; ``""`` while undecided."""
+    pairs = options.items() if isinstance(options, Mapping) else zip(options, options, strict=True)
+    options = [*([("choose …", "")] if undecided else []), *pairs]
+    return ipywidgets.Dropdown(**{**_called(description), "options": options, **more})
+
+
+def steps(description: str, options: Iterable, shown: Callable = str, **more):
+    """A slider through a few values, which answers when it is let go."""
+    options = [(shown(option), option) for option in options]
+    more = {**_called(description), "options": options, **more}
+    return ipywidgets.SelectionSlider(continuous_update=False, **more)
+
+
+def _called(description: str) -> dict:
+    """A control's name; a long one takes the room it needs."""
+    wide = {"style": {"description_width": "initial"}} if len(description) > 10 else {}
+    return {"description": description, **wide}
+
+
 class Slider(ipywidgets.IntSlider):
     """A slider with a number box beside it, ``number``, so that its value can also be typed."""
 
@@ -221,14 +243,10 @@ def predict(key: str, question: str, choices: Sequence[str]) -> ipywidgets.VBox:
 def predict_ranking(key: str, question: str, names: Sequence[str]) -> ipywidgets.VBox:
     """Ask for an order, best first; it is kept by ``practice`` under ``key`` as "a > b > c"."""
     kept = (predictions.recall(key) or "").split(" > ")
-    start = kept if sorted(kept) == sorted(names) else [None] * len(names)
+    start = kept if sorted(kept) == sorted(names) else [""] * len(names)
+    layout = {"width": "max-content"}
     places = [
-        ipywidgets.Dropdown(
-            description=f"{place}.",
-            options=[("choose …", None), *[(name, name) for name in names]],
-            value=value,
-            layout={"width": "max-content"},
-        )
+        choice(f"{place}.", names, undecided=True, value=value, layout=layout)
         for place, value in enumerate(start, 1)
     ]
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from tl_course import models, plots, store, tasks, train
 from tl_course.lessons.analogy import charts
-from tl_course.practice.experiment import Experiment, seldom
+from tl_course.practice.experiment import Experiment, choice, seldom, steps
 from tl_course.tasks import number_words
 
 LABELS = (10, 30, 100, 300, 1000)
@@ -92,17 +92,8 @@ def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
         return {"grid": grid, "said": said}
 
     chosen = {
-        "source": ipywidgets.Dropdown(
-            description="it knows",
-            options=[(_title(name), name) for name in models.SOURCES],
-            value=source,
-        ),
-        "examples": ipywidgets.SelectionSlider(
-            description="examples",
-            options=[(f"{n:,}", n) for n in LABELS],
-            value=labels,
-            continuous_update=False,
-        ),
+        "source": choice("it knows", {_title(name): name for name in models.SOURCES}, value=source),
+        "examples": steps("examples", LABELS, "{:,}".format, value=labels),
         "teach": ipywidgets.Button(description="Teach it Italian", button_style="primary"),
     }
     line = ipywidgets.Text(

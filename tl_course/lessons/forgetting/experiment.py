@@ -7,7 +7,7 @@ import torch
 
 from tl_course import evidence, models, plots, surgery, tasks, train
 from tl_course.lessons.forgetting import charts, checks, rules
-from tl_course.practice.experiment import Experiment
+from tl_course.practice.experiment import Experiment, choice, steps
 
 if TYPE_CHECKING:
     import pandas
@@ -51,14 +51,8 @@ def price_list() -> Experiment:
         live[frozen, rate] = _run(DEPTHS[frozen], rate)
 
     controls = {
-        "rate": ipywidgets.SelectionSlider(
-            description="learning rate",
-            options=[(f"{rate:g}", rate) for rate in sorted(set(runs["nothing"].lr))],
-            value=3e-3,
-            style={"description_width": "initial"},
-            continuous_update=False,
-        ),
-        "frozen": ipywidgets.Dropdown(description="frozen", options=[*DEPTHS]),
+        "rate": steps("learning rate", sorted({*runs["nothing"].lr}), "{:g}".format, value=3e-3),
+        "frozen": choice("frozen", [*DEPTHS]),
         "train": ipywidgets.Button(description="Train it now", button_style="primary"),
     }
     alt = "Accuracy in Italian and in Spanish by learning rate, after 100 Italian numbers."

@@ -8,7 +8,7 @@ from tl_course import evidence, plots, store, tasks
 from tl_course.lessons.freezing import charts, recipe
 from tl_course.lessons.freezing.charts import CONTROLS, FROZEN
 from tl_course.plots.lines import means_of
-from tl_course.practice.experiment import Experiment
+from tl_course.practice.experiment import Experiment, choice, steps
 
 if TYPE_CHECKING:
     import pandas
@@ -38,19 +38,15 @@ def slider() -> Experiment:
     stored = evidence.chosen(evidence.load("sweep_freezing"))
     cells = dict([*stored.groupby(["task", "labels"])])
     live: dict[tuple[str, int], dict[str, float]] = {cell: {} for cell in cells}
-    targets = ipywidgets.Dropdown(description="target", options=[*TARGETS.items()])
-    counts = ipywidgets.SelectionSlider(
-        description="labels", options=_counts(cells, targets.value), continuous_update=False
-    )
-    counts.value = max(count for _, count in counts.options if count <= 200)
-    depths = ipywidgets.SelectionSlider(
-        description="frozen", options=[*DEPTHS], value="to layer2", continuous_update=False
-    )
+    targets = choice("target", TARGETS)
+    counts = steps("labels", [200])
+    depths = steps("frozen", DEPTHS, value="to layer2")
     button = ipywidgets.Button(button_style="primary", layout={"width": "max-content"})
 
     def retarget(target: str) -> None:
-        most, counts.options = counts.value, _counts(cells, target)
-        counts.value = max(count for _, count in counts.options if count <= most)
+        stored = sorted(count for task, count in cells if task == target)
+        most, counts.options = counts.value, [(f"{count:,}", count) for count in stored]
+        counts.value = max(count for count in stored if count <= most)
         offer(target, counts.value, depths.value)
 
     def offer(target: str, labels: int, depth: str) -> None:
@@ -89,10 +85,6 @@ def slider() -> Experiment:
         on={"target": retarget, "labels": offer, "depth": offer},
         run={"train": train_it},
     )
-
-
-def _counts(cells: dict, task: str) -> list[tuple[str, int]]:
-    return [(f"{count:,}", count) for name, count in sorted(cells) if name == task]
 
 
 def _of(rows: "pandas.DataFrame", strategy: str) -> "pandas.DataFrame":

@@ -12,7 +12,7 @@ from torch import nn
 
 from tl_course import models, plots, store, surgery, tasks
 from tl_course.lessons.head import charts
-from tl_course.practice.experiment import Experiment, Slider
+from tl_course.practice.experiment import Experiment, Slider, choice
 
 if TYPE_CHECKING:
     import pandas
@@ -33,7 +33,7 @@ READY = {
     "sound": "turned into a spectrogram",
     "boxes": "resized to",
 }
-FAMILIES = tuple(name for name, e in models.catalogue().items() if e.purpose in EXAMPLES)
+FAMILIES = {name: e for name, e in models.catalogue().items() if e.purpose in EXAMPLES}
 NOTHING = "nothing"
 LAYERS = {  # what a layer is called, and more of them; where there is no plural they are uncounted
     nn.modules.batchnorm._BatchNorm: ("BatchNorm", ""),
@@ -70,7 +70,7 @@ def bench(family: str = "resnet10", classes: int = 2) -> Experiment:
     store.choose("family", family, FAMILIES)
     classes = store.whole("classes", classes, FEWEST, MOST)
     load = cache(_on_bench)
-    last = ipywidgets.Dropdown(description="frozen up to", style={"description_width": "initial"})
+    last = choice("frozen up to", [NOTHING])
     every = ipywidgets.Checkbox(description="freeze all but the head", value=True, indent=False)
     number = Slider("classes", FEWEST, MOST, value=classes, continuous_update=False)
     ax = plots.axes(9.4, 3.1)
@@ -104,15 +104,11 @@ def bench(family: str = "resnet10", classes: int = 2) -> Experiment:
         said, official = bench.sentence(), _official(network)
         return {"picture": picture, "said": said, "table": table, "official": official}
 
-    networks = ipywidgets.Dropdown(
-        description="network",
-        options=[(_label(name), name) for name in FAMILIES],
-        value=family,
-        layout={"width": "max-content"},
-    )
+    networks = {f"{e.family}: {e.purpose} ({name})": name for name, e in FAMILIES.items()}
+    network = choice("network", networks, value=family, layout={"width": "max-content"})
     experiment = Experiment(
         [
-            {"network": networks, "frozen": last, "whole": every},
+            {"network": network, "frozen": last, "whole": every},
             {"classes": number},
             {"picture": bytes, "said": str, "table": str, "official": str},
         ],
@@ -123,11 +119,6 @@ def bench(family: str = "resnet10", classes: int = 2) -> Experiment:
     )
     experiment.still = plots.small_png(ax.get_figure())
     return experiment
-
-
-def _label(name: str) -> str:
-    entry = models.catalogue()[name]
-    return f"{entry.family}: {entry.purpose} ({name})"
 
 
 def _on_bench(name: str) -> "_Bench":
@@ -145,7 +136,7 @@ class _Bench:
     """A network on the bench, and what one example input becomes in it."""
 
     def __init__(self, name: str):
-        self._name, self._purpose = name, models.catalogue()[name].purpose
+        self._name, self._purpose = name, FAMILIES[name].purpose
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self._model = models.load(name, pretrained=name == "resnet10")
@@ -261,7 +252,7 @@ def _state(row: "pandas.Series") -> str:
 
 def _official(name: str) -> str:
     """What the network that others download is, as HTML."""
-    entry = models.catalogue()[name]
+    entry = FAMILIES[name]
     size = f"a download of {entry.download} MB" if entry.download else "part of this package"
     text = f"The official <b>{name}</b>: {entry.parameters:,} weights, {size}. {entry.licence}. "
     if name == "resnet10":
@@ -295,7 +286,7 @@ def _count_new(name: str, model: nn.Module) -> int:
     """Weights that begin at random: the last layer's, and those that no official file holds."""
     new = {id(weight): weight for weight in models.classifier(model).parameters()}
     if isinstance(model, models.Adapted):
-        family = import_module(f"tl_course.models.{models.catalogue()[name].purpose}").FAMILIES
+        family = import_module(f"tl_course.models.{FAMILIES[name].purpose}").FAMILIES
         for place, weight in model.network.named_parameters():
             if place.startswith(family[name].new):
                 new[id(weight)] = weight

@@ -7,7 +7,7 @@ import ipywidgets
 
 from tl_course import evidence, plots
 from tl_course.lessons.labels import charts, worth
-from tl_course.practice.experiment import Experiment
+from tl_course.practice.experiment import Experiment, choice
 
 if TYPE_CHECKING:
     import pandas
@@ -38,9 +38,6 @@ def exchange() -> Experiment:
         title = f"{TARGETS[task]}: labels for an accuracy"
         ax = plots.label_curves(frame, task, KEYS, title, column="test_balanced")
         drawn[task] = plots.Still(ax)
-    target = ipywidgets.Dropdown(
-        description="target", options=[(TARGETS[task], task) for task in tasks]
-    )
     wanted = ipywidgets.IntSlider(
         description="accuracy wanted, %",
         min=20,
@@ -59,7 +56,8 @@ def exchange() -> Experiment:
     alt = (
         "Learning curves of four starts, and the labels at which each reaches the accuracy wanted."
     )
-    return Experiment([{"target": target, "wanted": wanted}], draw, alt)
+    targets = choice("target", {TARGETS[task]: task for task in tasks})
+    return Experiment([{"target": targets, "wanted": wanted}], draw, alt)
 
 
 def _curves(rows: "pandas.DataFrame") -> dict[str, tuple]:

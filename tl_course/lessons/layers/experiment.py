@@ -9,7 +9,7 @@ import torch
 
 from tl_course import features, models, plots, store, tasks
 from tl_course.lessons.layers import charts
-from tl_course.practice.experiment import Experiment, Slider
+from tl_course.practice.experiment import Experiment, Slider, choice
 from tl_course.tasks import leaves, materials
 
 SIZE = 256  # pixels a side of a picture on the screen; the network sees fewer
@@ -32,9 +32,9 @@ def explorer(picture: str | None = None, stage: str = "layer3") -> Experiment:
     picture = store.choose("picture", next(iter(shown)) if picture is None else picture, shown)
     store.choose("stage", stage, STAGES)
     explorer = _Explorer()
-    pictures = ipywidgets.Dropdown(description="picture", options=[*shown], value=picture)
+    pictures = choice("picture", [*shown], value=picture)
     files = ipywidgets.FileUpload(description="your own", accept="image/*", multiple=False)
-    stages = ipywidgets.Dropdown(description="stage", options=STAGES, value=stage)
+    stages = choice("stage", STAGES, value=stage)
     channels = Slider("channel", 0, 1)
 
     def look(which: str) -> None:

@@ -15,7 +15,7 @@ from tl_course.lessons.negative_transfer.charts import (
     VERDICTS,
     pair,
 )
-from tl_course.practice.experiment import Experiment
+from tl_course.practice.experiment import Experiment, choice
 
 SCRATCH = ("nothing", "fine-tuned")
 MEANS = {
@@ -41,16 +41,12 @@ def board() -> Experiment:
     tried = {source: {*tasks} for source, tasks in frame.groupby("source").task}
     names = sorted(tried, key=lambda s: (s == "nothing", "numbers_italian" in tried[s], s))
     first = "photographs" if "photographs" in tried else names[0]
-    targets = ipywidgets.Dropdown(
-        description="target",
-        options=_offered(tried[first]),
-        value=next(task for task in TARGETS if task in tried[first]),
-        layout={"width": "22em"},
-    )
+    begin = next(task for task in TARGETS if task in tried[first])
+    targets = choice("target", _offered(tried[first]), value=begin, layout={"width": "22em"})
     figure = None
 
     def mark(source: str) -> None:
-        kept, targets.options = targets.value, _offered(tried[source])
+        kept, targets.options = targets.value, [*_offered(tried[source]).items()]
         targets.value = kept
 
     def draw(source: str, target: str, amount: str, frozen: bool) -> dict:
@@ -82,18 +78,14 @@ def board() -> Experiment:
             said += f" Minus a frozen random backbone: {control}."
         return {"said": said, "picture": plots.png(figure)}
 
-    first_row = {
-        "source": ipywidgets.Dropdown(
-            description="source", options=[(_named(name), name) for name in names], value=first
-        ),
-        "target": targets,
-    }
-    second_row = {
-        "amount": ipywidgets.Dropdown(description="labels", options=[*AMOUNTS]),
-        "frozen": ipywidgets.Checkbox(description="frozen (head alone learns)", indent=False),
-    }
+    sources = choice("source", {_named(name): name for name in names}, value=first)
+    frozen = ipywidgets.Checkbox(description="frozen (head alone learns)", indent=False)
     return Experiment(
-        [first_row, second_row, {"said": str, "picture": bytes}],
+        [
+            {"source": sources, "target": targets},
+            {"amount": choice("labels", AMOUNTS), "frozen": frozen},
+            {"said": str, "picture": bytes},
+        ],
         draw,
         "Accuracies of a source and of from scratch, seed by seed, and their difference with its "
         "interval.",
@@ -105,11 +97,9 @@ def _named(source: str) -> str:
     return "nothing (random weights)" if source == "nothing" else SOURCES.get(source, source)
 
 
-def _offered(tried: Collection[str]) -> list[tuple[str, str]]:
-    """All targets; those that a source was not tried on are marked."""
-    return [
-        (name if task in tried else f"{name} (not tried)", task) for task, name in TARGETS.items()
-    ]
+def _offered(tried: Collection[str]) -> dict[str, str]:
+    """All targets by what is shown; those that a source was not tried on are marked."""
+    return {name + " (not tried)" * (task not in tried): task for task, name in TARGETS.items()}
 
 
 def _paired(ours: Mapping[int, float], theirs: Mapping[int, float]) -> evidence.Interval | None:

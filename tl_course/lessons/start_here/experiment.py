@@ -4,12 +4,11 @@ import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import ipywidgets
 from torch import nn
 
 from tl_course import plots, store, train
 from tl_course.lessons.start_here import charts
-from tl_course.practice.experiment import Experiment, Slider
+from tl_course.practice.experiment import Experiment, Slider, choice
 
 if TYPE_CHECKING:
     from tl_course.tasks import Task
@@ -31,7 +30,7 @@ def two_opinions(task: "Task", models: Mapping[str, nn.Module], pictures: int = 
     differ = sum((guess != first).int() for guess in guesses).bool().nonzero()[:, 0].tolist()
     offered = {"all pictures": [*range(len(labels))], "where they disagree": differ}
     slider = Slider("picture", 0, len(labels) - 1, width="60%")
-    only = ipywidgets.Dropdown(description="show", options=[*offered], disabled=not differ)
+    only = choice("show", [*offered], disabled=not differ)
     names, figure = [html.escape(name) for name in task.classes], None
 
     def limit(only: str) -> None:
