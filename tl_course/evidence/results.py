@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tl_course import store
 from tl_course.evidence.intervals import Interval, mean_paired, paired
 
@@ -179,9 +181,8 @@ class Runs:
 
     @staticmethod
     def _rows(frame: "pandas.DataFrame", where: Mapping) -> "pandas.DataFrame":
-        for column, value in where.items():
-            frame = frame[frame[column] == value]
-        return frame
+        fits = [frame[column] == value for column, value in where.items()]
+        return frame[np.logical_and.reduce(fits)] if fits else frame
 
     def _missing(self, rows: "pandas.DataFrame", where: Mapping) -> store.UnknownName:
         """Names the first value that no row has, and what is stored in its place."""

@@ -109,10 +109,10 @@ def epochs_needed(frame: "pandas.DataFrame", task: str) -> "pandas.DataFrame":
     """
     import pandas
 
-    found = []
-    for seed, rows in Runs(frame).rows(task=task).groupby("seed"):
+    runs, found = Runs(frame), []
+    for seed in sorted(runs.rows(task=task).seed.unique()):
         tuned, alone = (
-            Runs(rows).rows(strategy=strategy).sort_values("epoch")
+            runs.rows(task=task, seed=seed, strategy=strategy).sort_values("epoch")
             for strategy in ("fine-tuning", "from scratch")
         )
         wanted = alone.val_accuracy.max()
