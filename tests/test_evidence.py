@@ -221,6 +221,13 @@ def test_a_missing_text_is_an_empty_one():
         assert runs.compare(FINE, SCRATCH, frozen="", **CELL).effect == pytest.approx(0.1)
 
 
+def test_means_keep_the_order_in_which_runs_are_stored():
+    found = evidence.means(table(test_accuracy=lambda rows: rows.test_balanced).sort_index())
+    assert [*found.index] == [("leaves", 200), ("leaves", 50), ("digits", 50)]
+    assert [*found.columns] == [FINE, SCRATCH]
+    assert found[FINE].tolist() == pytest.approx([0.7, 0.5, 0.6])
+
+
 def test_the_leader_is_the_best_on_validation_by_its_mean_over_seeds():
     frame = table()
     assert evidence.Runs(frame).leader("lr") == 0.2

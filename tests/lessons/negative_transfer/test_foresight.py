@@ -32,6 +32,8 @@ def test_a_score_that_orders_pairs_by_gain_correlates_and_warns():
     assert set(found.amount) == {"few", "many"} and (found.pairs == 8).all()
     assert (found.correlation > 0.99).all() and (found.low > 0.9).all()
     assert (found.warned == 1).all()
+    harmless = foresight.foreseen(scores, measured.assign(high=1.0))
+    assert harmless.warned.isna().all()
 
 
 def test_a_score_of_the_task_alone_says_nothing_once_random_weights_are_subtracted():

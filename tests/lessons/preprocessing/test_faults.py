@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tl_course import models, store, tasks, train
+from tl_course import evidence, models, store, tasks, train
 from tl_course.lessons.preprocessing import charts, checks, experiment, faults
 
 SHOWN = 100
@@ -169,6 +169,18 @@ def test_what_is_asked_rightly_scores_as_evaluate_says(doctor):
     assert scores.loss > 0
 
 
+def test_what_is_asked_wrongly_keeps_its_order(doctor):
+    split = tasks.load("leaves_128").test.take(range(40))
+    right, labels = faults.asked(doctor, split)
+    answers, wrong = faults.asked(doctor, split, "labels off by one")
+    assert torch.equal(answers, right) and torch.equal(wrong, (labels + 1) % 5)
+    answers, same = faults.asked(doctor, split, "training mode")
+    assert torch.equal(same, labels)
+    order = labels.argsort(stable=True)  # asked class by class, as from folders
+    expected = faults.logits(doctor, split.inputs[order], "training mode")
+    torch.testing.assert_close(answers[order], expected)
+
+
 def test_what_applies_and_what_is_unknown(doctor):
     small, large = (torch.zeros(5, 3, side, side, dtype=torch.uint8) for side in (64, 128))
     splits = [tasks.Split(pictures, torch.arange(5)) for pictures in (small, large)]
@@ -193,6 +205,14 @@ def test_a_network_can_be_built_to_learn_with_the_fault(doctor, trained_stages):
     leaves = tasks.load("leaves").test.inputs[:2]
     assert torch.equal(model.preprocess(leaves), doctor.preprocess(leaves[:, [2, 1, 0]]))
     assert trained_stages(model) == ("head",)
+
+
+def test_training_may_know_of_the_fault(monkeypatch, tiny):
+    asked = []
+    monkeypatch.setattr(evidence, "learned", lambda *given: asked.append(given) or {})
+    assert faults.repaired(tiny, "grey", "head alone", 3) == {}
+    ((model, task, lr, seed),) = asked
+    assert model.preprocess.fault == "grey" and (task, lr, seed) == (tiny, 3e-2, 3)
 
 
 def test_every_fault_has_a_cause_a_cure_and_a_clue():

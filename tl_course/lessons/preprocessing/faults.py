@@ -210,5 +210,5 @@ def repaired(task: "Task", fault: str, strategy: str, seed: int) -> dict:
     """Train on pictures that are fed wrongly, and test on such; see ``evidence.learned``."""
     from tl_course import evidence
 
-    return evidence.learned(build(fault, strategy, len(task.classes), seed), task, RATES[strategy],
-                          seed)  # fmt: skip
+    model = build(fault, strategy, len(task.classes), seed)
+    return evidence.learned(model, task, RATES[strategy], seed)
