@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
@@ -70,27 +69,18 @@ def augment(images: torch.Tensor, strength: float, generator: torch.Generator) -
 
 def save_checkpoint(path: Path, model: nn.Module, optimizer, epoch: int) -> None:
     """Weights, momentum and the number of finished epochs, written in one stroke."""
-    state = {f"model.{name}": value for name, value in model.state_dict().items()}
-    names = [name for name, _ in model.named_parameters()]
-    for index, slot in optimizer.state_dict()["state"].items():
-        state[f"momentum.{names[index]}"] = slot["momentum_buffer"]
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}
     partial = path.with_suffix(".partial")
-    save_file({k: v.contiguous() for k, v in state.items()}, partial, {"epoch": str(epoch)})
+    torch.save(state, partial)
     partial.replace(path)
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizer) -> int:
     """Restore what ``save_checkpoint`` wrote; returns the number of finished epochs."""
-    # copies: Windows does not replace a file that is still mapped into memory
-    state = {name: value.clone() for name, value in load_file(path).items()}
-    model.load_state_dict(
-        {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
-    )
-    for name, parameter in model.named_parameters():
-        if f"momentum.{name}" in state:
-            momentum = state[f"momentum.{name}"].to(parameter.device)
-            optimizer.state[parameter]["momentum_buffer"] = momentum
-    return int(store.read_metadata(path)["epoch"])
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["epoch"]
 
 
 def arguments() -> argparse.Namespace:
@@ -139,7 +129,7 @@ def main() -> None:
         model.parameters(), lr=args.lr, momentum=0.9, nesterov=True, weight_decay=5e-4
     )
     args.work.mkdir(parents=True, exist_ok=True)
-    checkpoint = args.work / "checkpoint.safetensors"
+    checkpoint = args.work / "checkpoint.pt"
     start = 0
     if args.resume and checkpoint.is_file():
         start = load_checkpoint(checkpoint, model, optimizer)

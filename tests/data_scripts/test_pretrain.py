@@ -99,9 +99,9 @@ def test_a_checkpoint_holds_weights_and_momentum(tmp_path):
 
     model, optimizer = started(0)
     step(model, optimizer)
-    pretrain_resnet10.save_checkpoint(tmp_path / "c.safetensors", model, optimizer, 7)
+    pretrain_resnet10.save_checkpoint(tmp_path / "c.pt", model, optimizer, 7)
     again = started(1)
-    assert pretrain_resnet10.load_checkpoint(tmp_path / "c.safetensors", *again) == 7
+    assert pretrain_resnet10.load_checkpoint(tmp_path / "c.pt", *again) == 7
     for both in ((model, optimizer), again):
         step(*both)
     torch.testing.assert_close(again[0].state_dict(), model.state_dict())
@@ -111,13 +111,13 @@ def test_a_checkpoint_holds_weights_and_momentum(tmp_path):
 def test_killed_and_resumed_gives_what_an_unbroken_run_gives(archive, tmp_path):
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     assert "top-1 on 3 validation pictures" in said(pictures(unbroken, "--epochs", 3))
-    checkpoint = broken / "checkpoint.safetensors"
+    checkpoint = broken / "checkpoint.pt"
     victim = subprocess.Popen(pictures(broken, "--epochs", 3))
     while victim.poll() is None and not checkpoint.is_file():
         time.sleep(0.05)
     victim.kill()
     victim.wait()
-    assert store.read_metadata(checkpoint)["epoch"] in ("1", "2")
+    assert torch.load(checkpoint, weights_only=True)["epoch"] in (1, 2)
     assert "resuming after epoch" in said(pictures(broken, "--epochs", 3, "--resume"))
     weights = [store.load_weights(each / "resnet10.safetensors") for each in (unbroken, broken)]
     for name, value in weights[0].items():  # stored with half of the digits
