@@ -160,8 +160,13 @@ def test_a_cell_without_runs_lists_what_is_stored(where, named, listed):
 
 
 def test_a_cell_that_is_several_asks_for_more_columns():
+    runs = evidence.Runs(table())
     with pytest.raises(store.BadInput, match="Name more columns"):
-        evidence.Runs(table()).cell(task="leaves", strategy=FINE)
+        runs.cell(task="leaves", strategy=FINE)
+    with pytest.raises(store.BadInput, match="Name more columns"):
+        runs.wide("strategy", task="leaves")
+    with pytest.raises(store.UnknownName, match="Stored are none"):
+        evidence.Runs(table()[:0]).cell()
 
 
 def test_runs_are_compared_seed_by_seed():

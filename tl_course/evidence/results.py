@@ -112,8 +112,10 @@ class Runs:
 
     def wide(self, column: str, of: str = "test_balanced", **where) -> "pandas.DataFrame":
         """What ``cell`` gives for each value of ``column``, side by side: a row a seed."""
-        rows = self.rows(**where).dropna(subset=[of])
-        return rows.pivot(index="seed", columns=column, values=of)[[*rows[column].unique()]]
+        import pandas
+
+        values = self.rows(**where).dropna(subset=[of])[column].unique()
+        return pandas.DataFrame({v: self.cell(of, **where | {column: v}) for v in values})
 
     def cell(self, of: str = "test_balanced", **where) -> "pandas.Series":
         """Column ``of`` in one cell, by seed; runs that have no value there are left out.
@@ -186,7 +188,7 @@ class Runs:
 
     def _missing(self, rows: "pandas.DataFrame", where: Mapping) -> store.UnknownName:
         """Names the first value that no row has, and what is stored in its place."""
-        known = {}
+        known, column, value = {}, "seed", "any"
         for column, value in where.items():
             if value not in rows[column].values:
                 break
