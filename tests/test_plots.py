@@ -1,75 +1,43 @@
+"""The kinds of chart that lessons share show the data that they are given."""
+
+import inspect
+import io
+
 import numpy as np
 import pandas
 import pytest
 import torch
+from drawn import assert_apart, colour, key, marks, texts, titles, xs
 from matplotlib.colors import to_hex
+from PIL import Image
 
-from tl_course import evidence, plots, store
+from tl_course import evidence, features, plots, store
 from tl_course.evidence import Interval
-from tl_course.lessons.analogy import charts as analogy_charts
-from tl_course.lessons.forgetting import charts as forgetting_charts
-from tl_course.lessons.forgetting import rules as forgetting_rules
-from tl_course.lessons.start_here import charts as start_here_charts
+from tl_course.plots.lines import apart
 from tl_course.plots.style import colour_of
+
+LONGER = "nothing, four times as long"
+KEYS = {"spanish_reversed": "made on purpose", "nothing": "nothing", LONGER: "nothing"}
+
+
+def of(*names: str) -> list[str]:
+    return [plots.COLOURS[name].upper() for name in names]
+
+
+# the style
 
 
 def test_nothing_opens_a_window_and_ax_is_respected():
-    import inspect
-
     assert "pyplot" not in inspect.getsource(plots)
     ax = plots.axes()
-    assert plots.learning_curves({"fine-tuning": [0.1, 0.5]}, ax=ax) is ax
-
-
-def test_contact_sheet_puts_each_class_in_its_row():
-    labels = torch.arange(12) % 3
-    pictures = (labels * 100).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 16, 16)
-    ax = plots.contact_sheet(pictures, labels, ["a", "b", "c"], columns=4)
-    sheet = ax.images[0].get_array()
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b", "c"]
-    for row, y in enumerate(ax.get_yticks()):
-        assert (sheet[int(y), :16] == row * 100).all()
-
-
-def test_learning_curves_plot_the_values_and_labels_do_not_touch():
-    ax = plots.learning_curves({"fine-tuning": [0.2, 0.61], "from scratch": [0.2, 0.60]})
-    assert [line.get_ydata().tolist() for line in ax.lines] == [[0.2, 0.61], [0.2, 0.60]]
-    heights = sorted(text.xy[1] for text in ax.texts)
-    assert heights == pytest.approx([0.60, 0.60 + 0.3 / 3.8])
-    assert [text.get_text() for text in ax.texts] == ["fine-tuning  0.61", "from scratch  0.60"]
-    low = plots.learning_curves({"pretrained: a": [0.6], "nothing": [0.6]}, ax=plots.axes(8.0, 2.3))
-    low.figure.draw_without_rendering()
-    first, second = (text.get_window_extent() for text in low.texts)
-    assert not first.overlaps(second)  # though the axes are low
-
-
-def test_runs_show_every_seed():
-    frame = evidence.load("sweep_pictures")
-    ax = plots.runs(frame, [("leaves", 200), ("satellite", 200)])
-    shown = np.concatenate([c.get_offsets()[:, 0] for c in ax.collections])
-    rows = evidence.chosen(frame).query(
-        "task in ['leaves', 'satellite'] and labels == 200"
-        " and strategy in ['fine-tuning', 'from scratch']"
-    )
-    assert sorted(shown) == pytest.approx(sorted(rows.test_balanced))
-
-
-def test_differences_show_effect_and_interval_in_points():
-    ax = plots.differences(
-        {"a": Interval(0.2, 0.1, 0.3, 5), "b": Interval(0.0, -0.1, 0.1, 5)}, "+", "-"
-    )
-    assert ax.lines[0].get_xdata() == pytest.approx([10, 30])
-    assert ax.lines[1].get_xdata() == pytest.approx([20])
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
-
-
-def test_answers_reuse_a_figure():
-    picture = torch.zeros(3, 64, 64, dtype=torch.uint8)
-    opinions = {"fine-tuning": torch.tensor([0.7, 0.3]), "from scratch": torch.tensor([0.5, 0.5])}
-    figure = start_here_charts.answers(picture, opinions, ["a", "b"], truth=1)
-    first = plots.png(figure)
-    assert start_here_charts.answers(picture, opinions, ["a", "b"], 1, figure) is figure
-    assert plots.png(figure) == first and first.startswith(b"\x89PNG")
+    for draw in (
+        lambda: plots.learning_curves({"fine-tuning": [0.1, 0.5]}, ax=ax),
+        lambda: plots.by_stage({"random": seeds(0.3, 0.3, 0.2)}, "accuracy", ax=ax),
+        lambda: plots.heat_map(accuracies(), ax=ax),
+        lambda: plots.differences({"a": Interval(0.2, 0.1, 0.3, 5)}, "+", "-", ax=ax),
+    ):
+        assert draw() is ax
+    assert plots.png(ax.get_figure()).startswith(b"\x89PNG")
 
 
 def test_show_carries_alt_text(monkeypatch):
@@ -82,74 +50,64 @@ def test_show_carries_alt_text(monkeypatch):
     assert seen["metadata"] == {"image/png": {"alt": "An empty chart."}}
 
 
-def test_colours_mean_one_thing():
-    assert plots.COLOURS["fine-tuning"] == plots.COLOURS["pretrained"]
-    groups = ("pretrained", "from scratch", "frozen", "random")
-    assert len({plots.COLOURS[g] for g in groups}) == 4
-
-
-def test_contact_sheet_refuses_what_it_cannot_show():
-    pictures, labels = torch.rand(4, 3, 8, 8), torch.zeros(4, dtype=torch.int64)
-    with pytest.raises(store.BadInput, match="uint8"):
-        plots.contact_sheet(pictures, labels, ("a",))
-    with pytest.raises(store.BadInput, match="uint8"):
-        plots.contact_sheet(pictures[:, :, :4].byte(), labels, ("a",))
-
-
-def test_class_names_are_not_formulas():
-    picture = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
-    ax = plots.contact_sheet(picture, torch.zeros(1, dtype=torch.int64), ("under $5_{ or $6",))
-    assert plots.png(ax.get_figure())
-    shown = start_here_charts.answers(picture[0], {"pretrained": torch.ones(1)}, ("$5_{ $",), 0)
-    assert plots.png(shown)
-
-
-def labels(ax) -> list[str]:
-    return [text.get_text().lower() for text in ax.texts]
-
-
-def colour(line) -> str:
-    return to_hex(line.get_color()).upper()
-
-
-@pytest.mark.parametrize(
-    ("label", "name"),
-    [
-        ("new job: Italian", "new job"),
-        ("old job, rate 0.001", "old job"),
-        ("LoRA, rank 4", "LoRA"),
-        ("probe on random backbone", "probe on random backbone"),
-        ("nothing", "nothing"),
-    ],
-)
-def test_a_label_begins_with_the_name_of_its_colour(label, name):
-    assert colour_of(label) == plots.COLOURS[name]
-
-
-def test_the_longest_name_gives_the_colour(monkeypatch):
+def test_a_colour_means_one_thing_and_a_label_begins_with_its_name(monkeypatch):
+    assert len({*of("pretrained", "from scratch", "frozen", "random")}) == 4
+    assert of("pretrained") == of("fine-tuning")
+    for name in ("new job", "LoRA", "probe on random backbone", "nothing"):
+        assert colour_of(f"{name}, rank 4") == plots.COLOURS[name]
     monkeypatch.setitem(plots.COLOURS, "nothing at all", "#123456")
-    assert colour_of("nothing at all") == "#123456"
+    assert colour_of("nothing at all") == "#123456"  # the longest name counts
     assert colour_of("nothing at noon") == plots.COLOURS["nothing"]
     assert colour_of("something") is None and colour_of("") is None
 
 
+def test_values_are_moved_apart_and_stay_below_the_top():
+    assert apart([0.2, 0.9, 0.85], 0.1) == pytest.approx([0.2, 0.95, 0.85])
+    assert apart([0.97, 0.99, 0.1], 0.1, 1.0) == pytest.approx([0.9, 1.0, 0.1])
+    assert apart([1.5, 0.5], 0.1, 1.0) == [1.5, 0.5]  # what is above the top already may stay
+    assert apart([], 0.1) == []
+
+
+def test_panels_stand_in_rows_under_one_title_and_one_key():
+    looks = {"a": plots.Look("#123456"), "b, hollow": plots.Look("#654321", "o", hollow=True)}
+    figure, spots = plots.panels(["one", None, "three", "four", "five"], 6, 2, 0.5, columns=2,
+                                 title="All", looks=looks, xlabel="x", sharex=True)  # fmt: skip
+    assert titles(figure) == ["one", "three", "four", "five"] and figure.axes == spots
+    assert figure.get_size_inches().tolist() == [6, 6.5] and figure.get_supxlabel() == "x"
+    assert key(figure) == [*looks] and figure.legends[0].get_title().get_text() == "All"
+    assert [colour(text) for text in figure.legends[0].get_texts()] == ["#123456", "#654321"]
+    spots[2].plot([0, 1])
+    figure.draw_without_rendering()
+    numbered = [bool(texts(ax.get_xticklabels())) for ax in spots]
+    assert numbered == [False, False, True, True]  # with nothing below
+    again, (ax,) = plots.panels(["six"], 3, 2, title="One", figure=figure)
+    assert again is figure and figure.axes == [ax] and figure.get_suptitle() == "One"
+
+
+# curves
+
+
+def test_learning_curves_plot_the_values_and_labels_do_not_touch():
+    ax = plots.learning_curves({"fine-tuning": [0.2, 0.61], "from scratch": [0.2, 0.60]})
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[0.2, 0.61], [0.2, 0.60]]
+    assert [colour(line) for line in ax.lines] == of("fine-tuning", "from scratch")
+    assert texts(ax) == ["fine-tuning  0.61", "from scratch  0.60"]
+    assert "epoch" in ax.get_xlabel()
+    low = plots.learning_curves({"pretrained: a": [0.6], "nothing": [0.6]}, ax=plots.axes(8.0, 2.3))
+    assert_apart(low.texts)  # though the axes are low
+
+
 def test_learning_curves_can_begin_before_the_first_step():
     curves = {"new job: Italian": [0.1, 0.5, 0.8], "old job: Spanish": [0.9, 0.6, 0.4]}
-    ax = plots.learning_curves(curves, chance=0.05, xlabel="steps / 8", first=0)
-    assert ax.get_xlabel() == "steps / 8"
-    assert [line.get_xdata().tolist() for line in ax.lines] == [[0, 1, 2]] * 2
-    assert [colour(line) for line in ax.lines] == [
-        plots.COLOURS["new job"].upper(),
-        plots.COLOURS["old job"].upper(),
-    ]
-    (guessing,) = ax.collections
-    assert guessing.get_segments()[0][:, 0].tolist() == [0, 2]
+    for every in (1, 8):
+        ax = plots.learning_curves(curves, chance=0.05, xlabel="steps", first=0, every=every)
+        steps = [0, every, 2 * every]
+        assert [line.get_xdata().tolist() for line in ax.lines] == [steps] * 2
+        (guessing,) = ax.collections
+        assert guessing.get_segments()[0].tolist() == [[0, 0.05], [steps[-1], 0.05]]
+        ends = {text.xy[0] for text in ax.texts if hasattr(text, "xy")}
+        assert ends == {steps[-1]} and ax.get_xlabel() == "steps"
     assert plots.learning_curves(curves).lines[0].get_xdata().tolist() == [1, 2, 3]
-    sparse = plots.learning_curves(curves, chance=0.05, first=0, every=8)
-    assert [line.get_xdata().tolist() for line in sparse.lines] == [[0, 8, 16]] * 2
-    assert sparse.collections[0].get_segments()[0][:, 0].tolist() == [0, 16]
-    assert {text.xy[0] for text in sparse.texts if hasattr(text, "xy")} == {16}
-    assert "epoch" in plots.learning_curves(curves).get_xlabel()
 
 
 def test_training_that_ended_at_once_has_no_curve():
@@ -157,7 +115,19 @@ def test_training_that_ended_at_once_has_no_curve():
     assert len(ax.lines) == 1 and plots.png(ax.get_figure())
 
 
-LONGER = "nothing, four times as long"
+def test_runs_show_every_seed():
+    frame = evidence.load("sweep_pictures")
+    ax = plots.runs(frame, [("leaves", 200), ("satellite", 200)], title="Five runs")
+    shown = np.concatenate([c.get_offsets()[:, 0] for c in ax.collections])
+    rows = evidence.chosen(frame).query(
+        "task in ['leaves', 'satellite'] and labels == 200"
+        " and strategy in ['fine-tuning', 'from scratch']"
+    )
+    assert sorted(shown) == pytest.approx(sorted(rows.test_balanced))
+    bars = [line.get_xdata()[0] for line in ax.lines]
+    means = rows.groupby(["task", "strategy"]).test_balanced.mean()
+    assert bars == pytest.approx([*means])
+    assert key(ax.get_figure()) == ["fine-tuning", "from scratch"]
 
 
 @pytest.fixture
@@ -172,217 +142,66 @@ def languages(analogy_runs):
 
 
 def test_label_curves_show_means_and_their_intervals(languages):
-    keys = {"spanish_reversed": "made on purpose", "nothing": "nothing", LONGER: "nothing"}
-    ax = plots.label_curves(languages, "numbers_italian", keys, title="By labels")
+    ax = plots.label_curves(languages, "numbers_italian", KEYS, title="By labels")
     assert ax.get_title(loc="left") == "By labels" and ax.get_xscale() == "log"
-    spanish, nothing, longer = ax.lines
     for line, shown in zip(ax.lines, ([10, 100, 1000], [10, 100, 1000], [10, 100]), strict=True):
         assert line.get_xdata().tolist() == shown  # without labels there is no place
-    assert spanish.get_ydata() == pytest.approx([0.3, 0.6, 0.95], abs=1e-3)
-    assert colour(spanish) == plots.COLOURS["made on purpose"].upper()
-    assert colour(nothing) == colour(longer) and nothing.get_linestyle() == "-"
-    assert longer.get_linestyle() == "--"
-    assert labels(ax) == ["spanish reversed", "nothing", LONGER]
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["10", "100", "1,000"]
+    assert ax.lines[0].get_ydata() == pytest.approx([0.3, 0.6, 0.95], abs=1e-3)
+    assert [colour(line) for line in ax.lines] == of(*KEYS.values())
+    assert [line.get_linestyle() for line in ax.lines] == ["-", "-", "--"]
+    assert texts(ax.get_xticklabels()) == ["10", "100", "1,000"]
     rows = evidence.chosen(languages).query("strategy == 'spanish_reversed' and labels == 100")
     found = evidence.paired(rows.test_accuracy, np.zeros(5))
     bands = [band.get_paths()[0].vertices for band in ax.collections]
     heights = bands[0][np.isclose(bands[0][:, 0], 100)][:, 1]
     assert [heights.min(), heights.max()] == pytest.approx([found.low, found.high])
     assert all((band[:, 1] >= 0).all() and (band[:, 1] <= 1).all() for band in bands)
-    ends = sorted(text.xyann[1] for text in ax.texts)
-    assert min(np.diff(ends)) > 0.07
-    assert plots.png(ax.get_figure())
 
 
-def test_the_name_of_a_curve_points_to_its_end(languages):
-    keys = {"spanish_reversed": "made on purpose", "nothing": "nothing", LONGER: "nothing"}
-    ax = plots.label_curves(languages, "numbers_italian", keys)
+def test_each_curve_is_named_beside_its_end_unless_asked_not_to(languages):
+    ax = plots.label_curves(languages, "numbers_italian", KEYS)
+    assert texts(ax) == ["Spanish reversed", "Nothing", LONGER.capitalize()]
     for line, text in zip(ax.lines, ax.texts, strict=True):
         assert text.xy == pytest.approx(tuple(line.get_xydata()[-1])), text.get_text()
+    assert_apart(ax.texts)
+    rows = languages.assign(test_balanced=languages.test_accuracy / 2)
+    bare = plots.label_curves(rows, "numbers_italian", KEYS, column="test_balanced", named=False)
+    assert not bare.texts and bare.get_ylabel() == "balanced test accuracy"
+    assert 2 * bare.lines[0].get_ydata() == pytest.approx(ax.lines[0].get_ydata())
 
 
-@pytest.fixture
-def forgotten(forgetting_runs):
-    rates = (1e-4, 1e-3, 1e-2)
-    kept = {
-        ("fine-tuning", "", 0): [(0.2, 0.98), (0.9, 0.6), (0.6, 0.0)],
-        ("fine-tuning", "letters", 0): [(0.1, 0.99), (0.7, 0.7), (0.5, 0.1)],
-        ("rehearsal", "", 10): [(0.2, 0.99), (0.8, 0.9), (0.6, 0.3)],
-        ("rehearsal", "", 30): [(0.2, 0.99), (0.85, 0.97), (0.6, 0.5)],
-        ("LoRA", "", 4): [(0.1, 0.99), (0.5, 0.9), (0.8, 0.6)],
-    }
-    return forgetting_runs(
-        {
-            ("reader", *setting): dict(zip(rates, found, strict=True))
-            for setting, found in kept.items()
-        }
-    )
+# effects
 
 
-def test_accuracies_by_rate(forgotten):
-    rows = forgetting_rules.tuned(forgotten, "reader", "fine-tuning")
-    names = {"new job: Italian": "test_accuracy", "old job: Spanish": "source_accuracy"}
-    ax = forgetting_charts.by_rate(rows, names, title="The price")
-    new, old = (line for line in ax.lines if len(line.get_xdata()) == 3)
-    for line, column in ((new, "test_accuracy"), (old, "source_accuracy")):
-        assert line.get_xdata().tolist() == [1e-4, 1e-3, 1e-2]
-        assert line.get_ydata() == pytest.approx(rows.groupby("lr")[column].mean().to_numpy())
-    assert colour(new) == plots.COLOURS["new job"].upper()
-    assert colour(old) == plots.COLOURS["old job"].upper()
-    assert ax.get_xscale() == "log" and labels(ax) == [name.lower() for name in names]
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0.0001", "0.001", "0.01"]
-    assert plots.png(ax.get_figure())
+def test_differences_show_effect_and_interval_in_points_under_headings():
+    found = {"far": None, "a": Interval(0.2, 0.1, 0.3, 5), "b": Interval(0.0, -0.1, 0.1, 5)}
+    found["c"] = Interval(-0.2, -0.3, -0.1, 5)
+    ax = plots.differences(found, "helps", "hurts")
+    bars = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2][1:]
+    assert np.allclose(bars, [[10, 30], [-10, 10], [-30, -10]])
+    assert xs(ax) == pytest.approx([20, 0, -20])
+    assert [line.get_ydata()[0] for line in marks(ax)] == [1, 2, 3]
+    assert [colour(line) for line in marks(ax)] == [
+        *of("pretrained"), "#555555", *of("from scratch")]  # fmt: skip
+    names = ax.get_yticklabels()
+    assert texts(names) == [*found] and texts(ax) == ["+20", "+0", "-20"]
+    assert [name.get_weight() == "bold" for name in names] == [True, False, False, False]
+    assert "left of 0: hurts" in ax.get_xlabel()
 
 
-def test_the_old_job_before_is_a_dotted_line(forgotten):
-    rows = forgetting_rules.tuned(forgotten, "reader", "fine-tuning")
-    ax = forgetting_charts.by_rate(rows, {"old job: Spanish": "source_accuracy"}, before=0.99)
-    (before,) = (line for line in ax.lines if line.get_linestyle() == ":")
-    assert set(before.get_ydata()) == {0.99}
+def test_a_forest_keeps_a_level_for_each_series():
+    one, two = Interval(0.2, 0.1, 0.3, 5), Interval(0.4, 0.3, 0.5, 5)
+    looks = {"x": plots.Look("#123456", "s"), "y": plots.Look("#654321", "^", hollow=True)}
+    rows = {"both": {"x": one, "y": two}, "none": {}, "second": {"y": two}}
+    ax = plots.forest(rows, lambda name, _: looks[name], unit=1, xlabel="share")
+    assert xs(ax) == [0.2, 0.4, 0.4] and not ax.texts and ax.get_xlabel() == "share"
+    first, second, alone = (line.get_ydata()[0] for line in marks(ax))
+    assert first < 0 < second and alone - 2 == pytest.approx(second)
+    assert [line.get_markerfacecolor() for line in marks(ax)] == ["#123456", "white", "white"]
+    assert all(label.get_weight() == "normal" for label in ax.get_yticklabels())
 
 
-def test_a_trade_shows_every_setting(forgotten):
-    ways = ("fine-tuning", "frozen", "rehearsal", "LoRA")
-    ax = forgetting_charts.tradeoff(forgotten, ways, "Spanish kept", "Italian learnt")
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Italian learnt", "Spanish kept")
-    shown = np.concatenate([line.get_xydata() for line in ax.lines])
-    keys = ["strategy", "frozen", "strength", "lr"]
-    means = forgotten.groupby(keys, dropna=False)[["test_accuracy", "source_accuracy"]].mean()
-    assert sorted(map(tuple, shown.round(6))) == sorted(map(tuple, means.to_numpy().round(6)))
-    points = {colour(line): 0 for line in ax.lines}
-    for line in ax.lines:
-        points[colour(line)] += len(line.get_xdata())
-    assert points[plots.COLOURS["frozen"].upper()] == 3
-    assert points[plots.COLOURS["rehearsal"].upper()] == 6
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [*ways]
-    (joined,) = (line for line in ax.lines if line.get_linestyle() == "-")
-    assert joined.get_xdata() == pytest.approx([0.2, 0.9, 0.6], abs=1e-3)  # by rising rate
-    assert labels(ax) == ["0.0001", "0.001", "0.01"]
-    assert plots.png(ax.get_figure())
-
-
-def test_a_trade_without_a_frozen_run(forgotten):
-    frame = forgotten[forgotten.frozen.isna()].assign(frozen="")
-    ax = forgetting_charts.tradeoff(frame, ["rehearsal"], "kept", "learnt")
-    assert sum(len(line.get_xdata()) for line in ax.lines) == 6
-
-
-def test_named_points_carry_their_interval_in_points():
-    points = {
-        "spanish": (0.55, Interval(0.3, 0.2, 0.45, 10)),
-        "spanish_reversed": (0.3, Interval(-0.1, -0.2, 0.0, 10)),
-    }
-    kinds = {"spanish": "related language", "spanish_reversed": "made on purpose"}
-    ax = analogy_charts.scatter(points, kinds, "likeness", "gain", title="Both")
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("likeness", "gain")
-    bars = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_alpha()]
-    assert [bar.get_ydata() for bar in bars] == [
-        pytest.approx([20, 45]),
-        pytest.approx([-20, 0]),
-    ]
-    dots = [line for line in ax.lines if line.get_marker() == "o"]
-    assert [dot.get_xydata()[0].tolist() for dot in dots] == [
-        pytest.approx([0.55, 30]),
-        pytest.approx([0.3, -10]),
-    ]
-    assert [colour(dot) for dot in dots] == [
-        plots.COLOURS["related language"].upper(),
-        plots.COLOURS["made on purpose"].upper(),
-    ]
-    assert labels(ax) == ["spanish", "spanish reversed"]
-    assert plots.png(ax.get_figure())
-
-
-def test_names_stand_beside_their_points_and_cover_none():
-    ax = plots.axes(8.0, 4.8)
-    rng = np.random.default_rng(1)
-    points = {f"language {i}": tuple(rng.uniform(0.1, 0.9, 2)) for i in range(14)}
-    for place in points.values():
-        ax.plot(*place, "o")
-    ax.set_xlim(0, 1)
-    ax.set_ylim(0, 1)
-    analogy_charts._name_points(ax, points, dict.fromkeys(points, "black"))
-    assert labels(ax) == [*points]  # one label a point; those tried and dropped are gone
-    ax.figure.draw_without_rendering()
-    boxes = [text.get_window_extent().extents for text in ax.texts]
-    for index, (box, (name, place)) in enumerate(zip(boxes, points.items(), strict=True)):
-        x, y = ax.transData.transform(place)
-        assert abs((box[0] + box[2]) / 2 - x) < 100 and abs((box[1] + box[3]) / 2 - y) < 40, name
-        assert not box[0] < x < box[2] or not box[1] < y < box[3], name
-        for other in boxes[:index]:
-            assert analogy_charts._shared(box, other) < 0.2 * analogy_charts._shared(box, box), name
-    frame = ax.get_window_extent()
-    assert all(box[0] >= frame.x0 and box[2] <= frame.x1 for box in boxes)
-
-
-def test_boxes_share_what_lies_in_both():
-    assert analogy_charts._shared((0, 0, 2, 2), (1, 1, 4, 4)) == 1
-    assert analogy_charts._shared((0, 0, 2, 2), (0, 0, 2, 2)) == 4
-    assert analogy_charts._shared((0, 0, 2, 2), (3, 0, 4, 2)) == analogy_charts._shared(
-        (0, 0, 1, 1), (5, 5, 6, 6)
-    )
-
-
-RATES = [1e-4, 1e-3, 1e-2, 1e-1]
-
-
-def test_a_rate_finder_draws_as_far_as_it_came():
-    losses = {"pretrained": [5.0, 4.0, 1.0, 12.0], "from scratch": [10.0, 10.0, 9.0]}
-    ax = forgetting_charts.rate_finder(RATES, losses, title="Finder")
-    assert [line.get_xdata().tolist() for line in ax.lines] == [RATES, RATES[:3]]
-    assert [line.get_ydata().tolist() for line in ax.lines] == [*losses.values()]
-    assert ax.get_xscale() == "log" and ax.get_ylim()[1] == 15
-    assert labels(ax) == [*losses]
-    assert [text.xy for text in ax.texts] == [(1e-2, 1.0), (1e-2, 9.0)]
-    assert plots.png(ax.get_figure())
-
-
-@pytest.mark.parametrize(
-    "values", [[5.0], [5.0, 5.0, 5.0], [5.0, 6.0, 11.0], [5.0, float("inf")], [5.0, 4.0, np.nan]]
-)
-def test_a_rate_finder_whose_loss_never_falls(values):
-    ax = forgetting_charts.rate_finder(RATES, {"pretrained": values})
-    assert labels(ax) == ["pretrained"] and plots.png(ax.get_figure())
-
-
-def probabilities(*numbers: int) -> torch.Tensor:
-    """What a reader says that is sure of ``numbers``, one after each letter: (L, 4, 10)."""
-    digits = torch.tensor([[int(digit) for digit in f"{number:04d}"] for number in numbers])
-    return 0.9 * torch.nn.functional.one_hot(digits, 10) + 0.01
-
-
-def test_reading_shows_the_likeliest_digit_after_each_letter():
-    opinions = {"pretrained: Spanish": probabilities(9, 42, 7), "mine": probabilities(1, 1, 1000)}
-    figure = analogy_charts.reading("a b", opinions)
-    first, second = figure.axes
-    assert first.get_title(loc="left") == "pretrained: Spanish → 7"  # no zeros in front
-    assert second.get_title(loc="left") == "mine → 1000"
-    darkest = [to_hex(ax.images[0].get_cmap()(1.0)).upper() for ax in (first, second)]
-    assert darkest == [plots.COLOURS["pretrained"], "#555555"]  # grey: no colour has this name
-    assert [tick.get_text() for tick in first.get_xticklabels()] == ["a", "␣", "b"]
-    assert [tick.get_text() for tick in first.get_yticklabels()][0] == "thousands"
-    grid = {text.get_position(): text.get_text() for text in first.texts}
-    shown = ["".join(grid[column, row] for row in range(4)) for column in range(3)]
-    assert shown == ["0009", "0042", "0007"]
-    before = plots.png(figure)
-    assert before.startswith(b"\x89PNG")
-    assert analogy_charts.reading("a b", opinions, figure) is figure
-    assert plots.png(figure) == before
-    longer = {name: values.repeat(9, 1, 1) for name, values in opinions.items()}
-    analogy_charts.reading("a b" * 9, longer, figure)
-    assert len(figure.axes) == 2 and plots.png(figure) != before
-
-
-def test_reading_zero_says_zero():
-    figure = analogy_charts.reading("o", {"nothing": probabilities(0)})
-    assert figure.axes[0].get_title(loc="left") == "nothing → 0"
-
-
-@pytest.mark.parametrize("text", ["$x$", "\\frac{1}", "<b>", "%s"])
-def test_what_is_read_is_no_formula(text):
-    opinions = {"$a_{ reader": probabilities(*range(len(text)))}
-    assert plots.png(analogy_charts.reading(text, opinions))
+# stages
 
 
 def accuracies() -> pandas.DataFrame:
@@ -393,15 +212,15 @@ def accuracies() -> pandas.DataFrame:
 def test_a_heat_map_is_the_darker_the_further_from_guessing():
     ax = plots.heat_map(accuracies(), chance={"edges": 0.25, "objects": 0.3}, title="Probes")
     assert ax.get_title(loc="left") == "Probes"
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["pixels", "stem", "layer1"]
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["edges", "objects"]
+    assert texts(ax.get_xticklabels()) == ["pixels", "stem", "layer1"]
+    assert texts(ax.get_yticklabels()) == ["edges", "objects"]
     (picture,) = ax.images
-    expected = [[0.05 / 0.75, 0.7 / 0.75, 0.25 / 0.75], [0.0, np.nan, 0.5]]
+    expected = np.array([[0.05 / 0.75, 0.7 / 0.75, 0.25 / 0.75], [0.0, np.nan, 0.5]]) / 1.1
     assert np.allclose(picture.get_array().filled(np.nan), expected, equal_nan=True)
     light = picture.get_cmap()(picture.norm([0.0, 0.5, 0.9])).sum(1)
     assert (np.diff(light) < 0).all()
-    plain = plots.heat_map(accuracies())  # guessing is never right
-    assert plain.images[0].get_array()[0].tolist() == [0.3, 0.95, 0.5]
+    plain = plots.heat_map(accuracies()).images[0].get_array()  # guessing is never right
+    assert plain[0].tolist() == pytest.approx([0.3 / 1.1, 0.95 / 1.1, 0.5 / 1.1])
 
 
 def test_a_heat_map_says_each_number_where_it_belongs():
@@ -419,12 +238,8 @@ def test_a_heat_map_says_each_number_where_it_belongs():
         (1, 2): ["0.65", "± 0.02"],  # nothing stands where nothing was measured
     }
     (frame,) = ax.patches  # nor is it framed
-    assert frame.get_x() + frame.get_width() / 2 == pytest.approx(1)
-    assert frame.get_y() + frame.get_height() / 2 == pytest.approx(0)
-    assert (
-        not frame.get_fill()
-        and to_hex(frame.get_edgecolor()).upper() == (plots.COLOURS["from scratch"])
-    )
+    assert frame.get_center() == pytest.approx((1, 0)) and not frame.get_fill()
+    assert to_hex(frame.get_edgecolor()).upper() == plots.COLOURS["from scratch"]
     inks = {text.get_text(): text.get_color() for text in ax.texts}
     assert inks["0.95"] == "white" and inks["0.30"] == "black"
     bare = plots.heat_map(accuracies())
@@ -437,27 +252,17 @@ def test_the_texts_of_a_heat_map_cover_nothing():
     values = pandas.DataFrame(np.linspace(0, 1, 30).reshape(5, 6), index=rows, columns=stages)
     ax = plots.heat_map(values, values / 10, title="Pretrained")
     assert_apart([*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels()])
-    assert plots.heat_map(values, ax=ax) is ax and plots.png(ax.figure)
-
-
-def assert_apart(texts) -> None:
-    """None of ``texts`` covers another, or leaves the picture."""
-    figure = texts[0].get_figure()
-    figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in texts]
-    for index, box in enumerate(boxes):
-        name = texts[index].get_text()
-        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1, name
-        for other, text in zip(boxes[:index], texts, strict=False):
-            assert not box.overlaps(other), (name, text.get_text())
 
 
 STAGES = ("stem", "layer1", "layer2")
+TASKS = ("satellite", "leaves", "digits", "pneumonia", "pacs_photo", "materials")
 
 
-def seeds(*means: float, by: float = 0.01) -> pandas.DataFrame:
+def seeds(*means: float) -> pandas.DataFrame:
     """A row a seed, a column a stage."""
-    rows = {stage: mean + by * np.arange(-2, 3) for stage, mean in zip(STAGES, means, strict=True)}
+    rows = {
+        stage: mean + 0.01 * np.arange(-2, 3) for stage, mean in zip(STAGES, means, strict=True)
+    }
     return pandas.DataFrame(rows)
 
 
@@ -465,7 +270,7 @@ def test_curves_by_stage_show_means_and_intervals():
     curves = {"pretrained": seeds(0.3, 0.6, 0.99), "random": seeds(0.3, 0.3, 0.2)}
     ax = plots.by_stage(curves, "accuracy", chance=0.25, title="Leaves")
     assert ax.get_title(loc="left") == "Leaves" and ax.get_ylabel() == "accuracy"
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == [*STAGES]
+    assert texts(ax.get_xticklabels()) == [*STAGES]
     for line, table in zip(ax.lines, curves.values(), strict=True):
         assert line.get_xdata().tolist() == [0, 1, 2]
         assert line.get_ydata() == pytest.approx(table.mean().to_numpy())
@@ -476,23 +281,18 @@ def test_curves_by_stage_show_means_and_intervals():
     assert corners[:, 1].max() == 1  # no accuracy is higher
     (guessing,) = (c for c in ax.collections if hasattr(c, "get_segments"))
     assert guessing.get_segments()[0].tolist() == [[0, 0.25], [2, 0.25]]
-    assert ax.get_ylim() == (0, 1.02) and labels(ax) == ["guessing", "pretrained", "random"]
-    assert plots.by_stage(curves, "accuracy", ax=ax) is ax
+    assert ax.get_ylim() == (0, 1.02) and texts(ax) == ["guessing", "pretrained", "random"]
 
 
 def test_curves_by_stage_may_be_no_accuracies():
     ax = plots.by_stage({"near: satellite": seeds(1.5, 2.5, 4.0)}, "weights moved")
-    assert "guessing" not in labels(ax)
-    assert ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 4
+    assert "guessing" not in texts(ax) and ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 4
     below = plots.by_stage({"near: satellite": seeds(-0.3, 0.1, 0.2)}, "difference")
     assert below.get_ylim()[0] < -0.3
     assert [0, 0] in [[*line.get_ydata()] for line in below.lines]  # a line at zero
     alone = plots.by_stage({"digits": seeds(0.1, 0.2, 0.3)[:1]}, "one seed")
     assert alone.lines[0].get_ydata() == pytest.approx([0.08, 0.18, 0.28])
-    assert plots.png(alone.figure)
-
-
-TASKS = ("satellite", "leaves", "digits", "pneumonia", "pacs_photo", "materials")
+    assert plots.png(plots.by_stage({}, "change").figure)
 
 
 def test_curves_without_a_colour_of_their_own_can_be_told_apart():
@@ -500,24 +300,13 @@ def test_curves_without_a_colour_of_their_own_can_be_told_apart():
     curves |= {"pretrained: all": seeds(0.1, 0.2, 0.25), "random": seeds(0.1, 0.2, 0.1)}
     ax = plots.by_stage(curves, "change")
     lines = [colour(line) for line in ax.lines]
-    assert len({*lines}) == len(curves)
-    assert lines[-2:] == [plots.COLOURS["pretrained"], plots.COLOURS["random"]]
-    meant = {shade.upper() for shade in plots.COLOURS.values()}
-    assert not {*lines[:-2]} & meant  # a colour means one thing
-    assert [to_hex(text.get_color()).upper() for text in ax.texts] == lines
+    assert len({*lines}) == len(curves) and lines[-2:] == of("pretrained", "random")
+    assert not {*lines[:-2]} & {*of(*plots.COLOURS)}  # a colour means one thing
+    assert [colour(text) for text in ax.texts] == lines
     bands = [to_hex(shade.get_facecolor()[0]).upper() for shade in ax.collections]
-    assert bands == lines
-    assert labels(ax) == [*curves]
-
-
-def test_more_curves_than_colours_are_drawn():
-    curves = {f"task {i}": seeds(0.1, 0.2, 0.1 * i) for i in range(1, 10)}
-    ax = plots.by_stage(curves, "change")
-    assert len(ax.lines) == 9 and colour(ax.lines[6]) == colour(ax.lines[0])
-    assert all(
-        to_hex(text.get_color()).upper() == colour(line)
-        for text, line in zip(ax.texts, ax.lines, strict=True)
-    )
+    assert bands == lines and texts(ax) == [*curves]
+    more = plots.by_stage({f"task {i}": seeds(0.1, 0.2, 0.1 + 0.1 * i) for i in range(9)}, "change")
+    assert len(more.lines) == 9 and colour(more.lines[6]) == colour(more.lines[0])
 
 
 @pytest.mark.parametrize("ends", [(0.9, 0.9, 0.9, 0.9), (0.5, 0.49, 0.51, 0.1), (0, 0, 1, 1)])
@@ -528,5 +317,104 @@ def test_labels_of_curves_by_stage_do_not_overlap(ends, chance):
     assert_apart([*ax.texts, *ax.get_xticklabels()])
 
 
-def test_no_curve_by_stage_is_an_empty_chart():
-    assert plots.png(plots.by_stage({}, "change").figure)
+# pictures
+
+
+def test_contact_sheet_puts_each_class_in_its_row():
+    labels = torch.arange(12) % 3
+    pictures = (labels * 100).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 16, 16)
+    ax = plots.contact_sheet(pictures, labels, ["a", "b", "under $5_{ or $6"], columns=5)
+    sheet = ax.images[0].get_array()
+    assert texts(ax.get_yticklabels()) == ["a", "b", "under $5_{ or $6"]  # no formula
+    for row, y in enumerate(ax.get_yticks()):
+        assert (sheet[int(y), :16] == row * 100).all()
+    assert (sheet[:, -16:] == 255).all() and sheet.shape == (52, 88, 3)  # four of each there are
+    assert plots.png(ax.get_figure())
+    alone = plots.contact_sheet(pictures[:1], labels[:1], ["a"], columns=1)
+    assert alone.images[0].get_array().shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("pictures", [torch.rand(4, 3, 8, 8), torch.zeros(4, 3, 4, 8).byte()])
+def test_contact_sheet_refuses_what_it_cannot_show(pictures):
+    with pytest.raises(store.BadInput, match="a contact sheet shows"):
+        plots.contact_sheet(pictures, torch.zeros(4, dtype=torch.int64), ("a",))
+
+
+def test_gallery_shows_rows_of_pictures():
+    flat = torch.arange(6, dtype=torch.uint8).view(-1, 1, 1, 1).mul(40).expand(6, 3, 64, 64)
+    rows = {"stem": flat, "layer1": flat[:2] + 5}
+    ax = plots.gallery(rows, {"stem": ["a", "b", "c", "d"], "layer1": ["e", "f"]})
+    sheet = ax.images[0].get_array()
+    assert sheet.shape == (2 * 154 - 6, 4 * 134 - 6, 3)
+    assert [int(sheet[60, 134 * i + 60, 0]) for i in range(4)] == [0, 40, 80, 120]
+    second = int(ax.get_yticks()[1])
+    assert [int(sheet[second, 134 * i + 60, 0]) for i in range(4)] == [5, 45, 255, 255]
+    assert texts(ax.get_yticklabels()) == ["stem", "layer1"] and texts(ax) == [*"abcdef"]
+    given = plots.axes()
+    assert plots.gallery({"x": flat}, columns=2, zoom=1, ax=given) is given
+    assert given.images[0].get_array().shape == (64, 134, 3)
+
+
+def test_a_gallery_of_all_stages_fits_a_notebook():
+    chosen = [5, 9, 20, 21]
+    stages = ("stem", *(f"layer{i}" for i in range(1, 5)))
+    rows = {stage: features.stored_preferred(stage).pictures[chosen] for stage in stages}
+    figure = plots.gallery(rows, dict.fromkeys(rows, [*map(str, chosen)])).get_figure()
+    encoded = plots.png(figure)
+    assert len(encoded) < 150_000
+    shown, sheet = np.array(Image.open(io.BytesIO(encoded))), figure.axes[0].images[0].get_array()
+    # no pixel is blended with its neighbour
+    assert (shown[6:134, -6 - sheet.shape[1] : -6] == sheet[:128]).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {},
+        {"a": torch.zeros(2, 3, 8, 8)},
+        {"a": torch.zeros(2, 3, 8, 9).byte()},
+        {"a": torch.zeros(3, 8, 8).byte()},
+        {"a": torch.zeros(2, 3, 8, 8).byte(), "b": torch.zeros(2, 3, 4, 4).byte()},
+    ],
+)
+def test_gallery_refuses(rows):
+    with pytest.raises(store.BadInput, match="a gallery shows"):
+        plots.gallery(rows)
+
+
+def test_photographs_stand_under_their_captions():
+    first, second = (torch.full((3, 4, 4), value).byte() for value in (10, 20))
+    figure = plots.photographs([{"a": first, "b": first}, {"a": second, "c": first}], "Pairs")
+    assert titles(figure) == ["a", "b", "a", "c"] and figure.get_suptitle() == "Pairs"
+    shown = [int(ax.images[0].get_array()[0, 0, 0]) for ax in figure.axes]
+    assert shown == [10, 10, 20, 10]
+
+
+# a chart that stays
+
+
+def test_marks_come_and_go_above_those_that_are_laid():
+    still = plots.Still(plots.axes(2, 2))
+
+    def mark(x: float) -> list:
+        return still.ax.plot(x, 0.5, "o", color="black")
+
+    bare = still.png([])
+    first = still.png(mark(0.2))
+    assert first.startswith(b"\x89PNG") and first != bare and not still.ax.lines
+    assert still.png([]) == bare and still.png(mark(0.2)) == first
+    still.lay(mark(0.2))
+    assert still.png([]) == first and still.png(mark(0.8)) not in (first, bare)
+    still.lay([])
+    assert still.png([]) == bare
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [(plots.jpeg, b"\xff\xd8"), (plots.small_png, b"\x89PNG")]
+)
+def test_pictures_come_in_small_files(kind, start):
+    ax = plots.axes(3, 3)
+    ax.imshow(np.random.default_rng(0).random((99, 99, 3)))
+    encoded, large = kind(ax.figure), plots.png(ax.figure)
+    assert encoded.startswith(start) and len(encoded) < len(large)
+    assert Image.open(io.BytesIO(encoded)).size == Image.open(io.BytesIO(large)).size

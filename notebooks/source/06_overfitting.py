@@ -198,7 +198,7 @@ for place, i in enumerate(surest):  # spaces keep captions apart: they are keys 
     near = int(nearest[i])
     asked[f"is {names[truth[i]]},\nsays {names[answers[i]]}" + " " * place] = leaves.test.inputs[i]
     like[f"{names[known.labels[near]]}" + " " * place] = known.inputs[near]
-chart = overfitting.nearest(asked, like, "Sure and wrong (top); the training leaf it took each for")
+chart = plots.photographs((asked, like), "Sure and wrong (top); the training leaf it took each for")
 plots.show(chart, alt="Six test leaves named wrong, each above the training leaf nearest to it.")
 
 # %% [markdown]

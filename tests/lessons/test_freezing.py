@@ -6,18 +6,13 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from matplotlib.colors import to_rgb
-from matplotlib.patches import Rectangle
 from said import right, wrong
 from torch import nn
 from torch.nn import functional as F
 
-from tl_course import evidence, models, plots, store, surgery, tasks, train
-from tl_course.lessons.freezing import charts as freezing_charts
+from tl_course import evidence, models, surgery, tasks, train
 from tl_course.lessons.freezing import checks
 from tl_course.lessons.freezing import checks as freezing_checks
-from tl_course.lessons.freezing import recipe as depths
-from tl_course.lessons.freezing.charts import CONTROLS, FROZEN, LOOKS
 
 ENDS = {"fine-tuning": 0.30, "frozen to layer1": 0.40, "frozen to layer2": 0.46}
 FEW = {**ENDS, "frozen to layer3": 0.47, "head alone": 0.25}
@@ -49,122 +44,6 @@ def runs():
 
 
 # ---------------------------------------------------------------- charts
-
-
-def test_standings_name_the_best_and_what_cannot_be_told_from_it(runs):
-    table = freezing_charts.standings(runs, "leaves")
-    here = table[table.labels == 50].set_index("strategy")
-    assert here.index[here.best].item() == "frozen to layer3"
-    assert [*here.index[here.tied]] == ["frozen to layer2"]
-    assert here.loc["head alone", "behind"] == pytest.approx(0.22)
-    many = table[table.labels == 1000].set_index("strategy")
-    assert many.index[many.best].item() == "fine-tuning" and not many.tied.any()
-    assert {*table.strategy} == {*FROZEN}, "controls are no depths"
-
-
-def test_standings_leave_out_what_is_not_measured_often_enough(runs):
-    extra = pandas.DataFrame(rows_of("leaves", 25, FEW, seeds=3))
-    assert 25 not in {*freezing_charts.standings(pandas.concat([runs, extra]), "leaves").labels}
-    with pytest.raises(store.UnknownName, match="Choose from leaves"):
-        freezing_charts.standings(runs, "moon")
-
-
-def test_the_map_frames_the_best_and_prints_every_mean(runs):
-    ax = freezing_charts.depth_map(runs, "leaves", title="Leaves")
-    written = sorted(text.get_text() for text in ax.texts)
-    wanted = [f"{100 * value:.0f}" for value in (*FEW.values(), *MANY.values(), *MANY.values())]
-    assert written == sorted(wanted)
-    frames = {
-        (round(p.get_x() + 0.44), round(p.get_y() + 0.42)): p.get_linewidth()
-        for p in ax.patches
-        if isinstance(p, Rectangle)
-    }
-    assert frames == {(0, 3): 2.4, (0, 2): 0.8, (1, 0): 2.4, (2, 0): 2.4}
-    assert [t.get_text() for t in ax.get_yticklabels()] == [*FROZEN.values()]
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["50", "1,000", "10,000"]
-    shade = ax.images[0].get_array()
-    assert shade[3, 0] == shade.max() and shade[4, 0] == 0, "22 points behind is white"
-    assert ax.get_title(loc="left") == "Leaves"
-
-
-def test_maps_of_several_targets_align_their_columns(runs):
-    names = {"leaves": "Leaves", "digits": "Digits", "satellite": "Satellite"}
-    figure = freezing_charts.depth_maps(runs, names, title="All")
-    assert [ax.get_title(loc="left") for ax in figure.axes] == [*names.values()]
-    assert len({ax.get_xlim() for ax in figure.axes}) == 1
-    assert plots.png(figure).startswith(b"\x89PNG")
-
-
-def test_lines_show_the_means(runs):
-    ax = freezing_charts.depth_lines(runs, "leaves")
-    lines = {bar.lines[0].get_color(): bar.lines[0].get_ydata() for bar in ax.containers}
-    assert lines[plots.COLOURS["frozen to layer2"]] == pytest.approx([0.46, 0.76, 0.76])
-    assert {t.get_text() for t in ax.texts} == {*FROZEN, "from scratch"}
-    heights = sorted(text.xy[1] for text in ax.texts)
-    assert min(np.diff(heights)) > 0.03, "no label over another"
-
-
-def test_the_profile_shows_controls_seeds_and_the_live_run(runs):
-    here = runs[(runs.task == "leaves") & (runs.labels == 50)]
-    ax = freezing_charts.depth_profile(here, "frozen to layer2", {"frozen to layer2": 0.5})
-    across = {line.get_color(): line.get_ydata()[0] for line in ax.lines if len(line.get_xdata())}
-    assert across[plots.COLOURS["from scratch"]] == pytest.approx(0.2)
-    (dots,) = (line for line in ax.lines if line.get_marker() == ".")
-    assert sorted(dots.get_ydata()) == pytest.approx([0.44, 0.45, 0.46, 0.47, 0.48])
-    (live,) = (line for line in ax.lines if line.get_color() == "black")
-    assert [*live.get_ydata()] == [0.5]
-    assert {text.get_text().replace("\n", " ") for text in ax.texts} == {*CONTROLS}
-    bare = freezing_charts.depth_profile(here)
-    assert not [line for line in bare.lines if line.get_marker() == "."]
-
-
-def test_groups_show_every_seed_once_and_each_policy_in_the_key():
-    rows = []
-    for task in ("materials", "spoken_digits"):
-        for batch in (8, 128):
-            means = {"frozen, fixed": 0.5, "frozen, statistics move": 0.4}
-            rows += [row | {"batch": batch} for row in rows_of(task, 200, means)]
-    frame = pandas.DataFrame(rows)
-    untested = frame.assign(test_accuracy=np.nan, test_balanced=0.0)  # rates not chosen
-    frame = pandas.concat([frame, untested])
-    names = {8: "batches of 8", "materials": "near"}
-    shown = ("frozen, fixed", "frozen, statistics move")
-    figure = freezing_charts.by_group(frame, "batch", "task", shown, names)
-    near, far = figure.axes
-    assert near.get_title(loc="left") == "near" and far.get_title(loc="left") == "spoken_digits"
-    assert [t.get_text() for t in near.get_xticklabels()] == ["batches of 8", "128"]
-    seeds = [line for line in near.lines if line.get_marker() == "."]
-    assert sum(len(line.get_ydata()) for line in seeds) == 20
-    (key,) = figure.legends
-    assert [text.get_text() for text in key.get_texts()] == [*shown]
-    means = [line for line in near.lines if line.get_marker() == "o"]
-    assert [line.get_ydata()[0] for line in means] == pytest.approx([0.5, 0.5, 0.4, 0.4])
-
-
-def test_every_policy_of_the_stored_runs_has_its_look():
-    assert {*depths.FROZEN} <= {*LOOKS}
-    for name in ("sweep_batchnorm", "sweep_policies"):
-        if name in store.manifest():
-            assert {*evidence.load(name).strategy} <= {*LOOKS}
-    looks = [(plots.COLOURS[key], marker, filled) for key, marker, filled in LOOKS.values()]
-    assert len({*looks[7:10]}) == 3 and len({*looks[10:]}) == 5
-
-
-def test_batches_shown_draws_the_last_dashed():
-    ax = freezing_charts.batches_shown(
-        {"model.eval()": [0.8, 0.8], "model.train()": [0.8, 0.5]}, every=4
-    )
-    still, moving = ax.lines
-    assert [*moving.get_xdata()] == [0, 4] and [*moving.get_ydata()] == [0.8, 0.5]
-    assert (still.get_linestyle(), moving.get_linestyle()) == ("-", "--")
-
-
-def test_depths_differ_without_colour():
-    def grey(name):
-        return np.array(to_rgb(plots.COLOURS[name])) @ [0.299, 0.587, 0.114]
-
-    greys = sorted(grey(name) for name in FROZEN)
-    assert min(np.diff(greys)) > 0.03
 
 
 # ---------------------------------------------------------------- the slider

@@ -3,13 +3,10 @@
 import numpy as np
 import pandas
 import pytest
-from matplotlib.colors import to_hex
 from said import right, wrong
 
-from tl_course import evidence, plots, store
-from tl_course.evidence import Interval
+from tl_course import evidence, store
 from tl_course.lessons.freezing.recipe import FROZEN
-from tl_course.lessons.labels import charts as labels_charts
 from tl_course.lessons.labels import checks as labels_checks
 from tl_course.lessons.labels import worth as labels_worth
 
@@ -48,151 +45,6 @@ def frame():
 @pytest.fixture
 def stored(frame, monkeypatch):
     monkeypatch.setattr(evidence, "load", lambda name: frame.copy())
-
-
-def colour(line) -> str:
-    return to_hex(line.get_color()).upper()
-
-
-def panels(figure) -> dict:
-    return {ax.get_title(loc="left"): ax for ax in figure.axes}
-
-
-def key(figure) -> list[str]:
-    (legend,) = figure.legends
-    return [text.get_text() for text in legend.get_texts()]
-
-
-def test_a_panel_for_each_target(frame):
-    figure = labels_charts.by_target(
-        frame, TARGETS, KEYS, {"leaves": 0.2, "digits": 0.1}, "By labels"
-    )
-    found = panels(figure)
-    assert [*found] == [*TARGETS.values()] and key(figure) == [*CURVES]
-    for guess, ax in zip((0.2, 0.1), found.values(), strict=True):
-        *curves, chance = ax.lines
-        for line, (name, means) in zip(curves, CURVES.items(), strict=True):
-            assert line.get_xdata().tolist() == [*COUNTS]
-            assert line.get_ydata() == pytest.approx(means)  # balanced, not plain, accuracy
-            assert colour(line) == plots.COLOURS[name].upper()
-        assert set(chance.get_ydata()) == {guess} and not ax.texts
-    assert plots.png(figure)
-
-
-def test_differences_by_labels_are_paired(frame):
-    figure = labels_charts.gains_by_labels(frame, TARGETS)
-    ax = panels(figure)["leaves"]
-    points = [line for line in ax.lines if line.get_marker() == "o"]
-    expected = [evidence.compare(frame, "leaves", n, "fine-tuning", "from scratch") for n in COUNTS]
-    assert [line.get_xdata()[0] for line in points] == [*COUNTS]
-    heights = [line.get_ydata()[0] for line in points]
-    assert heights == pytest.approx([100 * found.effect for found in expected])
-    same = labels_charts.gains_by_labels(frame, TARGETS, "head alone", "frozen to layer1")
-    hollow = [x for x in panels(same)["leaves"].lines if x.get_marker() == "o"]
-    assert {x.get_markerfacecolor() for x in hollow} == {"white"}  # it cannot be told
-
-
-@pytest.fixture(scope="module")
-def epochs():
-    rows = []
-    for seed in range(5):
-        for strategy, last, top in (("fine-tuning", 4, 0.9), ("from scratch", 16, 0.7)):
-            for epoch in range(1, last + 1):
-                found = top * epoch / last + 0.01 * seed
-                row = {"task": "leaves", "strategy": strategy, "seed": seed, "epoch": epoch}
-                rows.append(row | {"val_accuracy": found, "seconds": epoch / 2})
-    return pandas.DataFrame(rows)
-
-
-def test_accuracy_by_epoch(epochs):
-    (ax,) = labels_charts.by_epoch(epochs, {"leaves": "leaves"}).axes
-    tuned, scratch, best = ax.lines
-    assert tuned.get_xdata().tolist() == [1, 2, 3, 4]
-    assert len(scratch.get_xdata()) == 16 and best.get_ydata() == pytest.approx([0.72] * 2)
-    assert colour(tuned) == plots.COLOURS["fine-tuning"].upper()
-
-
-def test_the_arrow_ends_where_from_scratch_is_as_good(frame):
-    ax = labels_charts.worth_in_labels(frame, "leaves", 50)
-    arrow = next(text for text in ax.texts if not text.get_text())
-    assert arrow.xyann == (50, pytest.approx(0.5))
-    assert arrow.xy == (pytest.approx(500), pytest.approx(0.5))
-    assert "× 10.0" in {text.get_text() for text in ax.texts}
-
-
-def test_an_arrow_that_does_not_arrive_says_more_than(frame):
-    ax = labels_charts.worth_in_labels(frame, "leaves", 200)
-    arrow = next(text for text in ax.texts if not text.get_text())
-    assert arrow.xy[0] == 1000
-    assert "more than × 5" in {text.get_text() for text in ax.texts}
-
-
-def test_an_arrow_needs_stored_runs(frame):
-    with pytest.raises(store.UnknownName, match="with 60 labels"):
-        labels_charts.worth_in_labels(frame, "leaves", 60)
-
-
-def test_costs_are_written_out():
-    bill = {"pretraining": 6.2e14, "fine-tuning, 200": 4.8e11, "head alone, 200": 1.4e10}
-    ax = labels_charts.costs(bill)
-    assert ax.get_xscale() == "log"
-    assert [text.get_text() for text in ax.texts] == ["620", "0.48", "0.014"]
-    ends = [bar.get_x() + bar.get_width() for bar in ax.patches]
-    assert ends == pytest.approx([620, 0.48, 0.014])
-    tones = [to_hex(bar.get_facecolor()).upper() for bar in ax.patches]
-    assert tones[1:] == [plots.COLOURS[name].upper() for name in ("fine-tuning", "head alone")]
-    assert len(set(tones)) == 3
-    assert plots.png(labels_charts.costs({"one": 1.0}).get_figure())
-
-
-def test_shares_show_means_with_intervals():
-    shares = {
-        "leaves": {"100": [0.4, 0.5, 0.6, 0.5, 0.5], "1,000": [1.0] * 5},
-        "x": {"100": [1] * 5},
-    }
-    ax = labels_charts.shares(shares)
-    points = [line.get_xdata()[0] for line in ax.lines if line.get_marker() in "os"]
-    assert points == pytest.approx([0.5, 1.0, 1.0])
-    assert [text.get_text() for text in ax.texts] == ["50%", "100%", "100%"]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["100", "1,000"]
-
-
-def test_headings_have_no_point():
-    some = Interval(0.1, 0.05, 0.15, 5)
-    ax = plots.differences({"far": None, "a": some, "near": None, "b": some}, "+", "-")
-    names = ax.get_yticklabels()
-    assert [name.get_text() for name in names] == ["far", "a", "near", "b"]
-    assert [name.get_weight() == "bold" for name in names] == [True, False, True, False]
-    assert [x.get_ydata()[0] for x in ax.lines if x.get_marker() == "o"] == [1, 3]
-
-
-def test_curves_need_not_be_named(frame):
-    ax = plots.label_curves(frame, "leaves", KEYS, named=False)
-    assert not ax.texts and ax.get_ylabel() == "test accuracy"
-    balanced = plots.label_curves(frame, "leaves", KEYS, column="test_balanced")
-    assert balanced.get_ylabel() == "balanced test accuracy" and len(balanced.texts) == 4
-    assert balanced.lines[0].get_ydata() == pytest.approx(2 * ax.lines[0].get_ydata())
-
-
-def test_marks_come_and_go(frame):
-    still = plots.Still(plots.label_curves(frame, "leaves", KEYS))
-    before = len(still.ax.lines), len(still.ax.texts)
-    needed = {"fine-tuning": 50.0, "from scratch": 500.0, "head alone": None}
-    marks = labels_charts.mark_wanted(still.ax, 0.5, needed, KEYS)
-    shown = [mark for mark in marks if getattr(mark, "get_marker", str)() == "D"]
-    assert [mark.get_xdata()[0] for mark in shown] == [50, 500]
-    first = still.png(marks)
-    assert (len(still.ax.lines), len(still.ax.texts)) == before
-    assert first == still.png(labels_charts.mark_wanted(still.ax, 0.5, needed, KEYS))
-    assert first != still.png([]) and first.startswith(b"\x89PNG")
-
-
-def test_numbers_of_marks_do_not_touch(frame):
-    ax = plots.label_curves(frame, "leaves", KEYS)
-    marks = labels_charts.mark_wanted(ax, 0.5, {"fine-tuning": 100.0, "from scratch": 101.0}, KEYS)
-    ax.figure.draw_without_rendering()
-    first, second = (m.get_window_extent() for m in marks if hasattr(m, "get_text"))
-    assert not first.overlaps(second)
 
 
 def by_interp(counts, accuracies, wanted):

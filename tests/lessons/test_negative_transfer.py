@@ -10,12 +10,9 @@ import torch
 from said import right, wrong
 from torch import nn
 
-from tl_course import evidence, models, plots, store, surgery
-from tl_course.lessons.negative_transfer import charts as negative_transfer_charts
-from tl_course.lessons.negative_transfer import checks, foresight
+from tl_course import evidence, models, store, surgery
+from tl_course.lessons.negative_transfer import checks
 from tl_course.lessons.negative_transfer import checks as negative_transfer_checks
-from tl_course.lessons.negative_transfer import foresight as negative_transfer_foresight
-from tl_course.lessons.negative_transfer.charts import INK, pair
 
 GAINS = {  # (source, task): gain fine-tuned, gain frozen
     ("photographs", "satellite"): (0.2, 0.1),
@@ -57,105 +54,6 @@ def gains(runs):
 
 
 # Charts
-
-
-def means(ax) -> dict[float, tuple]:
-    """Marks by row: x and colour of the points, without crosses and lines."""
-    return {
-        float(line.get_ydata()[0]): (float(line.get_xdata()[0]), line)
-        for line in ax.lines
-        if line.get_marker() in "sdo"
-    }
-
-
-def test_suspects_are_sorted_and_judged(runs, gains):
-    wide = evidence.gains(runs, 1 - 1e-9)
-    figure = negative_transfer_charts.suspects(gains, wide, title="all")
-    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names == ["reversed Spanish → Italian", "noise → digits", "photographs → digits",
-                     "photographs → satellite scenes"]  # fmt: skip
-    assert len(figure.axes) == 4
-    tuned = means(figure.axes[0])
-    assert [tuned[y][0] for y in sorted(tuned)] == pytest.approx([-20, -10, 0, 20], abs=3)
-    inks = [tuned[y][1].get_color() for y in sorted(tuned)]
-    assert inks == [INK[n] for n in ("guilty", "guilty", "not proven", "innocent")]
-    shapes = [tuned[y][1].get_marker() for y in sorted(tuned)]
-    assert shapes == ["s", "s", "d", "o"]
-    assert all(line.get_markerfacecolor() == "white" for _, line in tuned.values())
-    filled = means(negative_transfer_charts.suspects(gains).axes[0])
-    assert filled[0.0][1].get_markerfacecolor() == INK["guilty"]
-    crosses = [line for line in figure.axes[2].lines if line.get_marker() == "x"]
-    assert len(crosses) == 4 and not [x for x in figure.axes[0].lines if x.get_marker() == "x"]
-    assert sum(line.get_marker() == "+" for line in figure.axes[2].lines) == 2
-
-
-def test_two_ways_name_what_differs_most_and_show_the_control(gains):
-    ax = negative_transfer_charts.two_ways(gains)
-    (points,) = [c for c in ax.collections if len(c.get_offsets()) == 8]
-    assert np.asarray(points.get_offsets()).min() == pytest.approx(-40, abs=4)
-    control = next(line for line in ax.lines if line.get_marker() == "x")
-    assert len(control.get_xdata()) == 6 and not np.any(control.get_xdata())
-    named = [text.get_text() for text in ax.texts if "→" in text.get_text()]
-    assert len(named) == 4 and any(name.startswith("noise → digits") for name in named)
-
-
-@pytest.fixture(scope="module")
-def foreseen(runs, gains):
-    draw = np.random.default_rng(0)
-    scores = runs[(runs.strategy == "frozen") & (runs.source != "words counted")]
-    scores = scores[["task", "labels", "source", "seed"]].assign(
-        LogME=scores.test_balanced, other=draw.normal(size=len(scores))
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(foresight, "RESAMPLES", 100)
-        return scores, negative_transfer_foresight.foreseen(scores, gains)
-
-
-def test_foresight_draws_every_pair_with_its_correlation(gains, foreseen):
-    scores, table = foreseen
-    figure = negative_transfer_charts.scores_and_gains(scores, gains, table, "LogME")
-    assert len(figure.axes) == 4
-    for ax in figure.axes:
-        marks = [line for line in ax.lines if line.get_marker() in "o^"]
-        assert [len(line.get_xdata()) for line in marks] == [4, 4]
-        assert [text.get_text().split()[0] for text in ax.texts] == ["fine-tuned", "frozen"]
-    frozen = next(line for line in figure.axes[0].lines if line.get_marker() == "^")
-    assert np.corrcoef(frozen.get_xdata(), frozen.get_ydata())[0, 1] > 0.9
-
-
-def test_correlations_are_hollow_where_they_may_be_none(foreseen):
-    figure = negative_transfer_charts.correlations(foreseen[1])
-    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names == ["LogME", "LogME, minus random", "other", "other, minus random"]
-    for ax, amount in zip(figure.axes, ("few", "many"), strict=True):
-        rows = foreseen[1][foreseen[1].amount == amount]
-        marks = [line for line in ax.lines if line.get_marker() in "o^"]
-        hollow = [line.get_markerfacecolor() == "white" for line in marks]
-        assert hollow == [not (row.low > 0 or row.high < 0) for row in rows.itertuples()]
-
-
-def test_a_duel_pairs_seeds_and_draws_again_on_its_figure():
-    ours = pandas.Series({0: 0.5, 1: 0.6, 2: 0.4, 3: 0.5, 4: 0.5, 9: 0.1})
-    scratch = dict.fromkeys(range(5), 0.7)
-    found = evidence.paired([ours[seed] for seed in range(5)], [*scratch.values()])
-    figure = negative_transfer_charts.duel(ours, scratch, found)
-    left, right = figure.axes
-    assert [label.get_text() for label in left.get_yticklabels()] == list("01234")
-    points = [float(line.get_xdata()[0]) for line in right.lines if line.get_marker() == "o"]
-    assert points == pytest.approx([-20, -10, -30, -20, -20])
-    (mean,) = [line for line in right.lines if line.get_marker() == "s"]
-    assert mean.get_color() == INK["guilty"]
-    frozen = negative_transfer_charts.duel(ours, scratch, found, strategy="frozen").axes[0]
-    assert {line.get_color() for line in frozen.lines if line.get_marker() == "^"} == {
-        plots.COLOURS["frozen"]
-    }
-    assert negative_transfer_charts.duel({}, {}, None, title="nothing", figure=figure) is figure
-    assert not figure.axes[0].get_yticklabels()
-
-
-def test_pairs_have_names():
-    assert pair("noise", "digits") == "noise → digits"
-    assert pair("reversed", "numbers_italian") == "reversed Spanish → Italian"
 
 
 # The judge

@@ -1,16 +1,12 @@
 """Lesson 06: charts of learning by heart, its checks, the laboratory and the quiz."""
 
-import math
-
 import numpy as np
-import pandas
 import pytest
 import torch
 from said import right, wrong
 from torch import nn
 
-from tl_course import plots, store, tasks, train
-from tl_course.lessons.overfitting import charts as overfitting_charts
+from tl_course import store, tasks, train
 from tl_course.lessons.overfitting import checks
 from tl_course.lessons.overfitting import checks as overfitting_checks
 from tl_course.lessons.overfitting import recipe as cures
@@ -23,102 +19,6 @@ CURVES = {
     "val_loss": [1.5, 1.2, 1.9],
     "val_accuracy": [0.3, 0.4, 0.4],
 }
-
-
-def texts(ax) -> list[str]:
-    return [text.get_text() for text in ax.texts]
-
-
-def test_fit_curves_show_both_measures_and_mark_the_lowest_validation_loss():
-    loss, accuracy = overfitting_charts.fit_curves(CURVES, [CURVES], title="a run").axes
-    assert [*loss.lines[2].get_ydata()] == CURVES["train_loss"]
-    assert [*accuracy.lines[3].get_ydata()] == CURVES["val_accuracy"]
-    ring = loss.lines[-1]
-    assert (*ring.get_xdata(), *ring.get_ydata()) == (2, 1.2)
-    assert texts(accuracy) == ["training 1.00", "validation 0.40"]
-    assert loss.lines[0].get_alpha() < 1 and loss.lines[2].get_alpha() is None
-
-
-def test_fit_curves_of_a_run_that_goes_on_and_of_none():
-    figure = overfitting_charts.fit_curves({"val_accuracy": (0.2,)}, epochs=30)
-    loss, accuracy = figure.axes
-    assert not loss.lines and accuracy.get_xlim()[1] == 30
-    assert overfitting_charts.fit_curves({}, figure=figure) is figure
-    assert not any(ax.lines for ax in figure.axes)
-
-
-def test_a_loss_far_beyond_the_chart_keeps_its_label_inside():
-    loss, _ = overfitting_charts.fit_curves({**CURVES, "val_loss": [90.0, 95.0, 99.0]}).axes
-    assert loss.get_ylim()[1] == 3.5
-    assert all(text.xyann[1] >= 0 and text.xy[1] <= 3.5 for text in loss.texts)
-
-
-def test_confidence_leaves_a_gap_where_nothing_was_wrong():
-    ax = overfitting_charts.confidence(
-        {"validation accuracy": [0.5, 1], "confidence when wrong": [0.4, math.nan]}
-    )
-    assert [line.get_linestyle() for line in ax.lines] == ["-", "--"]
-    assert texts(ax) == ["validation accuracy  1.00"]
-
-
-def test_reliability_puts_every_answer_into_one_group():
-    top = torch.tensor([0.95, 0.96, 1.0, 0.55])
-    probabilities = torch.stack([top, 1 - top], 1)
-    ax = overfitting_charts.reliability(probabilities, torch.tensor([0, 1, 1, 0]))
-    assert texts(ax)[1:] == ["1", "3"]
-    points = np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections])
-    assert points.ravel().tolist() == pytest.approx([0.55, 1, 0.97, 1 / 3], abs=1e-3)
-
-
-@pytest.fixture(scope="module")
-def cure_runs():
-    rows = []
-    worth = {"no cure": 0.0, "augment": 0.05, "dropout": 0.0, "head alone": -0.1}
-    for task, labels in (("leaves", 100), ("satellite", 50)):
-        for name, gain in worth.items():
-            for seed in range(5):
-                tested = 0.5 + gain + 0.004 * ((seed * len(name)) % 5 - 2)
-                row = {"task": task, "labels": labels, "strategy": name, "seed": seed}
-                row |= {"test_accuracy": tested, "test_balanced": tested}
-                rows.append(row | {"train_accuracy": 0.8 if name == "head alone" else 1.0})
-    return pandas.DataFrame(rows)
-
-
-def test_cures_are_coloured_by_what_is_sure(cure_runs):
-    figure = overfitting_charts.cures(cure_runs)
-    assert len(figure.axes) == 2
-    ax = figure.axes[0]
-    assert [label.get_text() for label in ax.get_yticklabels()] == [
-        "augment",
-        "dropout",
-        "head alone",
-    ]
-    means = [line for line in ax.lines if line.get_marker() == "o"]
-    assert [float(line.get_xdata()[0]) for line in means] == pytest.approx([5, 0, -10], abs=1)
-    colours = [line.get_color() for line in means]
-    assert colours == [plots.COLOURS["pretrained"], "#555555", plots.COLOURS["from scratch"]]
-    assert all(len(points.get_offsets()) == 5 for points in ax.collections)
-
-
-def test_gaps_stand_by_their_test_accuracy(cure_runs):
-    ax = overfitting_charts.gaps(cure_runs[cure_runs.task == "leaves"])
-    names = [label.get_text().strip() for label in ax.get_yticklabels()]
-    assert names[0] == "augment" and names[-1] == "head alone"
-    assert {"0.55", "1.00", "0.80", "test", "training"} <= set(texts(ax))
-
-
-def test_nearest_pairs_and_cases():
-    picture = torch.zeros(3, 8, 8, dtype=torch.uint8)
-    figure = overfitting_charts.nearest({"a": picture, "b": picture}, {"c": picture, "d": picture})
-    assert [ax.get_title() for ax in figure.axes] == ["a", "b", "c", "d"]
-    cases = overfitting_charts.curve_cases(dict.fromkeys(map(str, range(4)), CURVES))
-    assert [title for ax in cases.axes if (title := ax.get_title(loc="left"))] == [
-        "0",
-        "1",
-        "2",
-        "3",
-    ]
-    assert sum(len(ax.lines) for ax in cases.axes) == 16
 
 
 # Curves to be told apart

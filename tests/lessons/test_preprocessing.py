@@ -1,16 +1,13 @@
 """Lesson 09: every fault has its symptom; checks, charts and the two widgets."""
 
 import numpy as np
-import pandas
 import pytest
 import torch
 from said import right, wrong
 from torch.nn import functional as F
 
 from tl_course import models, store, tasks
-from tl_course.evidence import Interval
 from tl_course.lessons.preprocessing import charts, checks
-from tl_course.lessons.preprocessing import charts as preprocessing_charts
 from tl_course.lessons.preprocessing import checks as preprocessing_checks
 from tl_course.lessons.preprocessing import faults as feeding
 
@@ -295,98 +292,6 @@ def test_their_order_can_be_found(doctor):
 
 
 # Charts
-
-
-def texts(ax) -> list[str]:
-    return [text.get_text() for text in ax.texts]
-
-
-def test_undone_undoes_the_right_normalisation(doctor):
-    leaves = tasks.load("leaves").test.inputs[:3]
-    assert torch.equal(doctor.preprocess.undone(doctor.preprocess(leaves)), leaves)
-    assert torch.equal(doctor.preprocess.seen(leaves), leaves)
-
-
-def test_counts_and_confusion_count_all():
-    inputs = torch.tensor([-9.0, 0.0, 0.0, 9.0]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
-    shares = charts.counts(inputs)
-    assert shares.shape == (3, 60) and np.allclose(shares.sum(1), 1)
-    assert shares[0, 0] == shares[0, -1] == 0.25
-    found = charts.confusion(torch.tensor([0, 0, 2]), torch.tensor([1, 1, 2]), 3)
-    assert found.tolist() == [[0, 2, 0], [0, 0, 0], [0, 0, 1]]
-
-
-def test_histograms_say_from_where_to_where(doctor):
-    ways = ("right", "no mean and std", "0 to 255", "BGR")
-    figure = preprocessing_charts.input_histograms({w: inputs_of(doctor, w, 4) for w in ways})
-    shown = [ax for ax in figure.axes if ax.axison]
-    assert [ax.get_title(loc="left") for ax in shown] == [*ways]
-    assert all(len(ax.lines) == 3 for ax in shown)
-    assert any(text.startswith("0.0 to ") for text in texts(shown[1]))
-    assert len(figure.axes) == 6
-
-
-def test_confusions_have_every_number():
-    labels, answers = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])
-    figure = preprocessing_charts.confusions({"one": (labels, answers)}, ("a", "b"))
-    (ax,) = figure.axes
-    assert texts(ax) == ["1", "1", "1"] and ax.images[0].get_array().tolist() == [[1, 1], [0, 1]]
-
-
-def test_the_gallery_ticks_what_is_right():
-    picture = torch.zeros(3, 4, 4, dtype=torch.uint8)
-    tiles = {
-        "right": preprocessing_charts.Tile(picture, "rust", 0.9, "rust"),
-        "BGR": preprocessing_charts.Tile(picture, "rust", 1.0, "blight"),
-    }
-    shown = [ax for ax in preprocessing_charts.fed_gallery(tiles).axes if ax.axison]
-    assert [ax.get_xlabel() for ax in shown] == ["✓ rust 0.90", "✗ rust 1.00"]
-    assert [ax.get_title() for ax in shown] == ["right", "BGR"]
-
-
-def test_fault_costs_have_mean_interval_and_confidence():
-    found = {"BGR": Interval(-0.5, -0.6, -0.4, 9), "training mode": Interval(-0.1, -0.2, 0.0, 9)}
-    ax = preprocessing_charts.fault_costs(found, {"BGR": 0.8, "training mode": 0.7})
-    assert texts(ax) == ["0.80", "0.70", "confidence"]
-    assert [*ax.lines[0].get_xdata()] == [-60, -40] and [*ax.lines[1].get_xdata()] == [-50]
-    assert ax.lines[1].get_marker() != ax.lines[3].get_marker()
-
-
-@pytest.fixture(scope="module")
-def stored():
-    """Made-up results as data_scripts/sweep_feeding.py writes them."""
-    effects = {
-        "fed wrongly": {"right": 0, "BGR": -0.3, "grey": -0.4, "training mode": -0.2},
-        "fine-tuned": {"right": 0, "BGR": 0, "grey": -0.3},
-        "head alone": {"right": -0.1, "BGR": -0.2, "grey": -0.3},
-    }
-    rows = [
-        {"task": task, "labels": 200, "fault": fault, "strategy": way, "seed": seed}
-        | {"test_balanced": 0.8 + change + 0.004 * ((seed * (2 + len(fault) % 3)) % 5 - 2)}
-        for task in ("leaves_128", "pneumonia")
-        for way, changes in effects.items()
-        for fault, change in changes.items()
-        for seed in range(5)
-    ]
-    return pandas.DataFrame(rows)
-
-
-def test_repairs_are_differences_from_the_right_feed(stored):
-    targets = {"leaves_128": "leaves", "pneumonia": "X-rays"}
-    figure = preprocessing_charts.repairs(
-        stored, targets, ["BGR", "grey", "corner crop"], title="a title"
-    )
-    left = figure.axes[0]
-    means = [line for line in left.lines if line.get_marker() not in ("None", "", None)]
-    assert [round(float(line.get_xdata()[0])) for line in means] == [-30, 0, -10, -40, -30, -20]
-    assert {line.get_marker() for line in means} == {"X", "o", "D"}
-    assert [text.strip() for text in texts(left)] == ["does not apply"]
-    assert [label.get_text() for label in left.get_yticklabels()] == ["BGR", "grey", "corner crop"]
-
-
-def test_repairs_show_all_faults_of_the_inputs(stored):
-    figure = preprocessing_charts.repairs(stored, {"leaves_128": "leaves"})
-    assert len(figure.axes[0].get_yticklabels()) == 10
 
 
 # The widgets

@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from tl_course import store
-from tl_course.plots.style import DPI, STYLE, axes
+from tl_course.plots.grids import panels
+from tl_course.plots.stages import unframed
+from tl_course.plots.style import DPI, axes, blank
 
 if TYPE_CHECKING:
     import torch
@@ -29,32 +30,33 @@ def contact_sheet(
     The first ``columns`` pictures of each class are shown, with a gap of white between them.
     Raises ``BadInput`` for pictures that are not uint8 and square.
     """
-    if (
-        pictures.ndim != 4
-        or pictures.shape[2] != pictures.shape[3]
-        or str(pictures.dtype) != "torch.uint8"
-    ):
+    shape, kind = tuple(pictures.shape), str(pictures.dtype)
+    if len(shape) != 4 or shape[2] != shape[3] or kind != "torch.uint8":
         raise store.BadInput(
-            f"pictures of shape {tuple(pictures.shape)} and type {pictures.dtype}",
+            f"pictures of shape {shape} and type {kind}",
             "a contact sheet shows uint8 (N, 3, H, H)",
             "Pass split.inputs",
         )
-    size, gap = pictures.shape[-1], max(2, pictures.shape[-1] // 16)
-    step = size + gap
-    sheet = np.full((len(classes) * step - gap, columns * step - gap, 3), 255, np.uint8)
-    for row in range(len(classes)):
-        for column, index in enumerate((labels == row).nonzero()[:columns, 0]):
-            tile = pictures[index].permute(1, 2, 0).numpy()
-            top, left = row * step, column * step
-            sheet[top : top + size, left : left + size] = tile
-    height, width = (edge * zoom / DPI for edge in sheet.shape[:2])
+    size, gap = shape[-1], max(2, shape[-1] // 16)
+    rows = [pictures[labels == row][:columns] for row in range(len(classes))]
+    shown = sheet(rows, columns, gap)
+    height, width = (edge * zoom / DPI for edge in shown.shape[:2])
     ax = ax or axes(width + 1.0, height + 0.15)
-    ax.imshow(sheet, interpolation="lanczos")
-    ax.set_xticks([])
-    ax.set_yticks([row * step + size / 2 for row in range(len(classes))], classes, parse_math=False)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    return ax
+    ax.imshow(shown, interpolation="lanczos")
+    places = [row * (size + gap) + size / 2 for row in range(len(classes))]
+    ax.set_yticks(places, classes, parse_math=False)
+    return bare(ax)
+
+
+def sheet(rows: "Sequence[torch.Tensor]", columns: int, gap: int) -> np.ndarray:
+    """Rows of tiles, each uint8 (N, 3, H, W), as one picture (H, W, 3); white where none is."""
+    import torch
+    from torchvision.utils import make_grid
+
+    white = [row.new_full((columns - len(row), *row.shape[1:]), 255) for row in rows]
+    tiles = torch.cat([part for pair in zip(rows, white, strict=True) for part in pair])
+    grid = make_grid(tiles, columns, padding=gap, pad_value=255).permute(1, 2, 0).numpy()
+    return grid[gap:-gap, gap:-gap] if len(tiles) > 1 else grid  # one alone has no margin
 
 
 def gallery(
@@ -81,15 +83,11 @@ def gallery(
         )
     size, below = zoom * shape[1], 20 if titles else 0
     columns = min(columns, max(len(row) for row in pictures.values()))
+    rows = [_enlarged(row[:columns], zoom, below) for row in pictures.values()]
+    shown = sheet(rows, columns, 6)
+    ax = ax or _pixel_axes(shown, margin=12 + 8 * max(map(len, pictures)))
+    ax.imshow(shown, interpolation="nearest")
     step, tall = size + 6, size + 6 + below
-    sheet = np.full((len(pictures) * tall - 6, columns * step - 6, 3), 255, np.uint8)
-    for row, tiles in enumerate(pictures.values()):
-        for column, tile in enumerate(tiles[:columns].permute(0, 2, 3, 1).numpy()):
-            top, left = row * tall, column * step
-            large = _fewer_colours(tile).repeat(zoom, 0).repeat(zoom, 1)
-            sheet[top : top + size, left : left + size] = large
-    ax = ax or _pixel_axes(sheet, margin=12 + 8 * max(map(len, pictures)))
-    ax.imshow(sheet, interpolation="nearest")
     for row, name in enumerate(pictures if titles else ()):
         for column, text in enumerate(titles[name][:columns]):
             place = (column * step + size / 2, row * tall + size + 2)
@@ -98,31 +96,47 @@ def gallery(
     return bare(ax)
 
 
-def _pixel_axes(sheet: np.ndarray, margin: int) -> Axes:
-    """Axes in which a pixel of ``sheet`` (H, W, 3) is one of the figure's; ``margin`` on the left.
+def _enlarged(tiles: "torch.Tensor", zoom: int, below: int) -> "torch.Tensor":
+    """Tiles in the 12 colours that matter most to each, larger, with ``below`` white pixels."""
+    import torch
+    from PIL import Image
+    from torchvision.transforms.v2.functional import pad, pil_to_tensor, to_pil_image
+
+    few = [to_pil_image(t).quantize(12, kmeans=1, dither=Image.Dither.NONE) for t in tiles]
+    fewer = torch.stack([pil_to_tensor(tile.convert("RGB")) for tile in few])
+    large = fewer.repeat_interleave(zoom, 2).repeat_interleave(zoom, 3)
+    return pad(large, [0, 0, 0, below], fill=255)
+
+
+def _pixel_axes(shown: np.ndarray, margin: int) -> Axes:
+    """Axes in which a pixel of ``shown`` (H, W, 3) is one of the figure's; ``margin`` on the left.
 
     Pixels that are doubled by repeating them make a smaller file than those that are blended.
     """
-    height, width = sheet.shape[:2]
+    height, width = shown.shape[:2]
     whole = (width + margin + 6, height + 12)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(whole[0] / DPI, whole[1] / DPI), dpi=DPI)
-        FigureCanvasAgg(figure)
-        return figure.add_axes(
-            (margin / whole[0], 6 / whole[1], width / whole[0], height / whole[1])
-        )
+    figure = blank(whole[0] / DPI, whole[1] / DPI)
+    figure.set_layout_engine("none")
+    return figure.add_axes((margin / whole[0], 6 / whole[1], width / whole[0], height / whole[1]))
 
 
 def bare(ax: Axes) -> Axes:
+    """Without lines and ticks; names of rows stay."""
     ax.set_xticks([])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    return ax
+    return unframed(ax)
 
 
-def _fewer_colours(tile: np.ndarray) -> np.ndarray:
-    """The same picture in the 12 colours that matter most."""
-    from PIL import Image
+def photograph(ax: Axes, picture: "torch.Tensor", smooth: str = "lanczos", **place) -> AxesImage:
+    """One picture, uint8 (3, H, W); ``smooth``: how it is interpolated."""
+    return ax.imshow(picture.permute(1, 2, 0).numpy(), interpolation=smooth, **place)
 
-    few = Image.fromarray(tile).quantize(12, kmeans=1, dither=Image.Dither.NONE)
-    return np.array(few.convert("RGB"))
+
+def photographs(rows: "Sequence[Mapping[str, torch.Tensor]]", title: str = "") -> Figure:
+    """Pictures in rows of equal length, each under its caption: uint8 (3, H, W)."""
+    captions = [caption for row in rows for caption in row]
+    width = len(captions) // len(rows)
+    figure, spots = panels(captions, 1.55 * width + 0.2, 2.0, 0.3, columns=width, title=title)
+    for ax, picture in zip(spots, [one for row in rows for one in row.values()], strict=True):
+        photograph(ax, picture)
+        ax.set_axis_off()
+    return figure

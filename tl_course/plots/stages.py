@@ -1,19 +1,19 @@
-"""Charts along the stages of a network."""
+"""Charts along the stages of a network, and tables of colours."""
 
 from collections.abc import Collection, Mapping
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from tl_course.plots.lines import band, label_ends, means_of
+from tl_course.plots.lines import band, guessing, label_ends, means_of
 from tl_course.plots.style import COLOURS, axes, colour_of
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.artist import Artist
 
 # for labels that begin with no name in COLOURS: from Paul Tol's muted palette, colour-blind safe
 SPARE = ("#882255", "#44AA99", "#999933", "#117733", "#CC6677", "#88CCEE")
@@ -37,23 +37,46 @@ def heat_map(
     ax = ax or axes(1.6 + 0.95 * len(columns), 0.9 + 0.62 * len(rows), title)
     chance = dict.fromkeys(rows, 0.0) | dict(chance or {})
     floor = np.array([[chance[row]] for row in rows])
-    share = (values.to_numpy(float) - floor) / (1 - floor)
-    ax.imshow(share, cmap=mpl.colormaps["Blues"], vmin=0, vmax=1.1, aspect="auto")
-    for y, row in enumerate(rows):
-        for x, column in enumerate(columns):
-            value = values.loc[row, column]
-            if np.isnan(value):
-                continue
-            ink = {"ha": "center", "color": "white" if share[y, x] > 0.6 else "black"}
-            low = 0.16 if half is not None else 0.0
-            ax.text(x, y - low, f"{value:.2f}", va="center", weight="bold", **ink)
-            if half is not None:
-                ax.text(x, y + 0.22, f"± {half.loc[row, column]:.2f}", va="center", size=8, **ink)
-            if (row, column) in marked:
-                frame = {"fill": False, "edgecolor": COLOURS["from scratch"], "linewidth": 3}
-                ax.add_patch(Rectangle((x - 0.46, y - 0.46), 0.92, 0.92, **frame))
+    shades = (values.to_numpy(float) - floor) / (1 - floor) / 1.1
+    texts = values.map("{:.2f}".format).where(values.notna(), "").to_numpy()
+    cells(ax, shades, texts, lower=0.0 if half is None else -0.16, weight="bold")
+    if half is not None:
+        below = half.reindex_like(values).map("± {:.2f}".format).where(values.notna(), "")
+        write_cells(ax, shades, below.to_numpy(), lower=0.22, size=8)
+    for row, column in marked:
+        if not np.isnan(values.loc[row, column]):
+            frame_cell(ax, rows.index(row), columns.index(column), COLOURS["from scratch"], 3)
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
+    return unframed(ax)
+
+
+def cells(ax: Axes, shades: np.ndarray, texts: np.ndarray, cmap="Blues", **font) -> "list[Artist]":
+    """A table of colours (rows, columns), from 0, white, to 1, and a text in each cell."""
+    image = ax.imshow(shades, cmap=cmap, vmin=0, vmax=1, aspect="auto")
+    return [image, *write_cells(ax, shades, texts, **font)]
+
+
+def write_cells(
+    ax: Axes, shades: np.ndarray, texts: np.ndarray, lower: float = 0.0, **font
+) -> "list[Artist]":
+    """A text in each cell of a table, light where the cell is dark; ``lower``: in rows."""
+    middle = {"ha": "center", "va": "center"} | font
+    return [
+        ax.text(x, y + lower, text, color="white" if shades[y, x] > 0.6 else "black", **middle)
+        for (y, x), text in np.ndenumerate(texts)
+        if text
+    ]
+
+
+def frame_cell(ax: Axes, row: int, column: int, colour: str, width: float) -> None:
+    """A line around a cell of a table."""
+    line = {"fill": False, "edgecolor": colour, "linewidth": width}
+    ax.add_patch(Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, **line))
+
+
+def unframed(ax: Axes) -> Axes:
+    """Without the lines of its axes."""
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return ax
@@ -74,28 +97,21 @@ def by_stage(
     get a line at zero.
     """
     ax = ax or axes(7.2, 3.6, title)
-    ends, stages = [], []
-    spare = cycle(SPARE)
-    colours = [colour_of(label) or next(spare) for label in curves]
-    for colour, (label, table) in zip(colours, curves.items(), strict=True):
-        stages = [*table.columns]
-        places = range(len(stages))
-        long = table.set_axis(places, axis=1).melt(var_name="place", value_name="value")
+    ends, stages, spare = [], [], cycle(SPARE)
+    for label, table in curves.items():
+        stages, colour = [*table.columns], colour_of(label) or next(spare)
+        long = table.set_axis(range(len(stages)), axis=1).melt(var_name="place")
         lowest = 0.0 if long.value.min() >= 0 else None  # what is never negative has no such mean
         means = means_of(long, "place", "value", (lowest, None if chance is None else 1.0))
-        band(ax, means, colour)
-        ends.append((places[-1], float(means["mean"].iloc[-1]), label))
+        ends.append((*band(ax, means, colour), label, colour))
     low, high = ax.get_ylim()
     ax.set_ylim(min(0, low), high)
     if chance is not None:
         ax.set_ylim(0, 1.02)
-        ax.hlines(chance, 0, len(stages) - 1, color=COLOURS["random"], linestyle=":")
-        ax.text(0, chance, "guessing", color=COLOURS["random"], va="bottom")
+        guessing(ax, chance, 0, len(stages) - 1)
     elif low < 0:
         ax.axhline(0, color="black", linewidth=1)
     label_ends(ax, ends)
-    for text, colour in zip(reversed(ax.texts), reversed(colours), strict=False):
-        text.set_color(colour)  # the labels are the texts written last
     ax.set_xticks(range(len(stages)), stages)
     ax.set_ylabel(ylabel)
     return ax

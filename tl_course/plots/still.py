@@ -19,16 +19,23 @@ class Still:
         self.ax, self.figure = ax, ax.get_figure()
         self.figure.canvas.draw()
         self.figure.set_layout_engine("none")  # marks must not move what is drawn
-        self._drawn = self.figure.canvas.copy_from_bbox(self.figure.bbox)
+        self._bare = self._laid = self.figure.canvas.copy_from_bbox(self.figure.bbox)
+
+    def lay(self, marks: "Sequence[Artist]") -> None:
+        """Draw ``marks`` under those that come and go, until others take their place."""
+        self._draw(self._bare, marks)
+        self._laid = self.figure.canvas.copy_from_bbox(self.figure.bbox)
 
     def png(self, marks: "Sequence[Artist]") -> bytes:
         """The chart with ``marks``, which are removed from it."""
-        canvas = self.figure.canvas
-        canvas.restore_region(self._drawn)
+        self._draw(self._laid, marks)
+        buffer = io.BytesIO()
+        picture = Image.fromarray(np.asarray(self.figure.canvas.buffer_rgba())).convert("RGB")
+        picture.save(buffer, "PNG", compress_level=3)
+        return buffer.getvalue()
+
+    def _draw(self, under, marks: "Sequence[Artist]") -> None:
+        self.figure.canvas.restore_region(under)
         for mark in marks:
             self.ax.draw_artist(mark)
             mark.remove()
-        buffer = io.BytesIO()
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        picture.save(buffer, "PNG", compress_level=3)
-        return buffer.getvalue()

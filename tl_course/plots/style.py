@@ -1,6 +1,7 @@
 """What all charts share: size, colours with one meaning each, and how they are shown."""
 
 import io
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -64,6 +65,25 @@ STYLE = {
     "axes.labelsize": 10.5,
     "font.size": 10,
 }
+styled = mpl.rc_context(STYLE)  # a decorator: what the function draws is in the course's style
+
+
+class Look(NamedTuple):
+    """How marks of one kind are drawn. ``marker``: as in matplotlib; without one, a line."""
+
+    colour: str
+    marker: str = ""
+    hollow: bool = False
+
+    def sample(self) -> dict:
+        """What ``Line2D`` needs to show the look beside its name."""
+        return self.point() if self.marker else {"color": self.colour, "linewidth": 3}
+
+    def point(self, size: float = 8) -> dict:
+        """What ``Axes.plot`` needs to draw single points; ``size`` in points."""
+        face = "white" if self.hollow else self.colour
+        point = {"marker": self.marker, "markerfacecolor": face, "markersize": size}
+        return {"color": self.colour, "linestyle": "", **point}
 
 
 def blank(width: float, height: float) -> Figure:
@@ -73,12 +93,18 @@ def blank(width: float, height: float) -> Figure:
     return figure
 
 
+@styled
 def axes(width: float = 8.0, height: float = 4.0, title: str = "") -> Axes:
     """Empty axes in the course's style on a new figure; sizes in inches. No window opens."""
-    with mpl.rc_context(STYLE):
-        ax = blank(width, height).add_subplot()
-        ax.set_title(title)
-        return ax
+    ax = blank(width, height).add_subplot()
+    ax.set_title(title, parse_math=False)
+    return ax
+
+
+@styled
+def entitle(ax: Axes, title: str, **font) -> None:
+    """Set the title of ``ax`` in the course's style."""
+    ax.set_title(title, parse_math=False, **font)
 
 
 def lined(ax: Axes, axis: str) -> None:

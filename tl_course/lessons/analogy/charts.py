@@ -1,22 +1,27 @@
-"""How readers take in a number, letter by letter."""
+"""How readers take in a number, letter by letter; and gains against likeness."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from tl_course import evidence, store
-from tl_course.plots.lines import written
-from tl_course.plots.style import COLOURS, DPI, STYLE, axes, colour_of
+from tl_course.plots.effects import interval
+from tl_course.plots.grids import panels
+from tl_course.plots.lines import beside, written
+from tl_course.plots.stages import cells, unframed
+from tl_course.plots.style import COLOURS, Look, axes, colour_of
 
 if TYPE_CHECKING:
     import torch
 
 PLACES = ("thousands", "hundreds", "tens", "units")
+# where a name can stand beside its point: points to the right, points up, its alignment
+SIDES = ((10, 0, "left"), (-10, 0, "right"), (0, 13, "center"), (0, -13, "center"),
+         (9, 10, "left"), (9, -10, "left"), (-9, 10, "right"), (-9, -10, "right"))  # fmt: skip
 
 
 def reading(
@@ -35,35 +40,20 @@ def reading(
         raise store.BadInput(
             "analogy.reading", "it has no text or no readers to show", "Pass at least one of each"
         )
-    with mpl.rc_context(STYLE):
-        if figure is None:
-            figure = Figure(dpi=DPI, layout="constrained")
-            FigureCanvasAgg(figure)
-        figure.clear()
-        figure.set_size_inches(max(6.0, 1.9 + 0.27 * len(text)), 0.4 + 1.75 * len(opinions))
-        spots = figure.subplots(len(opinions), 1, squeeze=False)[:, 0]
-        for ax, (name, values) in zip(spots, opinions.items(), strict=True):
-            colour = colour_of(name) or "#555555"
-            shades = LinearSegmentedColormap.from_list(name, ["#FFFFFF", colour])
-            sure, digit = (part.T.numpy() for part in values.max(-1))
-            ax.imshow(0.85 * sure, cmap=shades, vmin=0, vmax=1, aspect="auto")
-            for row, column in [(r, c) for r in range(4) for c in range(len(text))]:
-                ax.text(
-                    column,
-                    row,
-                    str(digit[row, column]),
-                    ha="center",
-                    va="center",
-                    color="white" if sure[row, column] > 0.7 else "#333333",
-                    weight="bold" if column == len(text) - 1 else "normal",
-                    fontsize=9,
-                )
-            answer = "".join(map(str, digit[:, -1])).lstrip("0") or "0"
-            ax.set_title(f"{name} → {answer}", color=colour, parse_math=False)
-            ax.set_yticks(range(4), PLACES)
-            ax.set_xticks(range(len(text)), ["␣" if c == " " else c for c in text])
-            ax.tick_params(length=0)
-            ax.spines[:].set_visible(False)
+    sure, digits = zip(*(values.max(-1) for values in opinions.values()), strict=True)
+    answers = ["".join(map(str, found[-1].tolist())).lstrip("0") or "0" for found in digits]
+    inks = [colour_of(name) or "#555555" for name in opinions]
+    titles = [f"{name} → {answer}" for name, answer in zip(opinions, answers, strict=True)]
+    width = max(6.0, 1.9 + 0.27 * len(text))
+    figure, spots = panels(titles, width, 1.75, 0.4, columns=1, inks=inks, figure=figure)
+    for ax, ink, shades, found in zip(spots, inks, sure, digits, strict=True):
+        cmap = LinearSegmentedColormap.from_list("", ["#FFFFFF", ink])
+        drawn = cells(ax, 0.85 * shades.T.numpy(), found.T.numpy().astype(str), cmap, fontsize=9)
+        for cell in drawn[len(text) :: len(text)]:  # the last letter's
+            cell.set_weight("bold")
+        ax.set_yticks(range(4), PLACES)
+        ax.set_xticks(range(len(text)), ["␣" if c == " " else c for c in text], parse_math=False)
+        unframed(ax)
     return figure
 
 
@@ -81,53 +71,33 @@ def scatter(
     """
     ax = ax or axes(8.0, 4.8, title)
     for name, (x, found) in points.items():
-        low, effect, high = (100 * value for value in (found.low, found.effect, found.high))
-        colour = COLOURS[kinds[name]]
-        ax.plot([x, x], [low, high], color=colour, linewidth=2, alpha=0.5)
-        ax.plot(x, effect, "o", color=colour, markersize=8)
+        interval(ax, x, found, Look(COLOURS[kinds[name]], "o"), upright=True)
     ax.axhline(0, color="black", linewidth=1)
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.margins(0.12)
     places = {name: (x, 100 * found.effect) for name, (x, found) in points.items()}
-    _name_points(ax, places, {name: COLOURS[kinds[name]] for name in points})
+    name_points(ax, places, {name: COLOURS[kinds[name]] for name in points})
     return ax
 
 
-def _name_points(
+def name_points(
     ax: Axes, points: Mapping[str, tuple[float, float]], colours: Mapping[str, str]
 ) -> None:
     """Write each name beside its point, on the side where it covers least."""
     ax.figure.draw_without_rendering()
-    taken = [ax.transData.transform(place) for place in points.values()]
-    boxes = [(x - 6, y - 6, x + 6, y + 6) for x, y in taken]
-    sides = [(10, 0, "left"), (-10, 0, "right"), (0, 13, "center"), (0, -13, "center")]
-    sides += [(9, 10, "left"), (9, -10, "left"), (-9, 10, "right"), (-9, -10, "right")]
     frame = ax.get_window_extent()
+    centres = ax.transData.transform([*points.values()])
+    taken = [Bbox.from_extents(x - 6, y - 6, x + 6, y + 6) for x, y in centres]
     for name, place in points.items():
-        options = []
-        for dx, dy, side in sides:
-            label = ax.annotate(
-                written(name),
-                place,
-                (dx, dy),
-                textcoords="offset points",
-                ha=side,
-                va="center",
-                color=colours[name],
-            )
-            box = label.get_window_extent().extents
-            overlap = sum(_shared(box, other) for other in boxes)
-            outside = max(frame.x0 - box[0], box[2] - frame.x1, box[3] - frame.y1, 0)
-            options.append((overlap + 100 * outside, len(options), label, box))
-        options.sort(key=lambda option: option[:2])
-        boxes.append(options[0][3])
-        for _, _, label, _ in options[1:]:
-            label.remove()
+        label = beside(ax, written(name), place, color=colours[name])
 
+        def covered(side: tuple[float, float, str], label=label) -> float:
+            """Area of other labels and points under this one, and how far it leaves the axes."""
+            label.set(position=side[:2], ha=side[2])
+            box = label.get_window_extent()
+            shared = [both for other in taken if (both := Bbox.intersection(box, other))]
+            beyond = max(frame.x0 - box.x0, box.x1 - frame.x1, box.y1 - frame.y1, 0)
+            return sum(both.width * both.height for both in shared) + 100 * beyond
 
-def _shared(first: Sequence[float], second: Sequence[float]) -> float:
-    """Area that two boxes (x0, y0, x1, y1) have in common."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    return max(width, 0) * max(height, 0)
+        covered(min(SIDES, key=covered))
+        taken.append(label.get_window_extent())

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 
-from tl_course.plots.lines import band, label_ends, means_of
-from tl_course.plots.style import COLOURS, axes, colour_of
+from tl_course.plots.grids import key
+from tl_course.plots.lines import band, beside, label_ends, log_axis, means_of
+from tl_course.plots.style import COLOURS, Look, axes, colour_of
 
 if TYPE_CHECKING:
     import pandas
@@ -30,18 +31,14 @@ def by_rate(
     if before is not None:
         ax.axhline(before, color=COLOURS["old job"], linestyle=":")
         ax.text(max(rows.lr), before - 0.02, "old job, before", va="top", ha="right")
-    rates, ends = sorted(set(rows.lr)), []
+    ends = []
     for label, column in columns.items():
-        means = means_of(rows, "lr", column)
-        band(ax, means, colour_of(label))
-        ends.append((rates[-1], max(float(means["mean"].iloc[-1]), 0.03), label))
-    ax.set_xscale("log")
-    ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
-    ax.minorticks_off()
+        end = band(ax, means_of(rows, "lr", column), colour_of(label))
+        ends.append((*end, label, colour_of(label)))
+    log_axis(ax, sorted(set(rows.lr)), "{:g}".format)
     ax.set_ylim(0, 1.02)
     label_ends(ax, ends)
-    ax.set_xlabel("learning rate")
-    ax.set_ylabel("test accuracy")
+    ax.set(xlabel="learning rate", ylabel="test accuracy")
     return ax
 
 
@@ -66,31 +63,17 @@ def tradeoff(
     named = frame.assign(frozen=frame.frozen.astype(object).fillna(""))
     means = named.groupby(keys)[columns].mean().dropna().reset_index()
     means["way"] = np.where(means.frozen != "", "frozen", means.strategy)
-    first, *_ = ways
-    for way in ways:
-        here = means[means.way == way].sort_values("lr")
-        style = "o-" if way == first else "o"
-        points = here.test_accuracy, here.source_accuracy
-        ax.plot(
-            *points, style, color=COLOURS[way], linewidth=2, markersize=8, alpha=0.85, label=way
-        )
-    line = means[means.way == first].sort_values("lr")
-    for row in line.itertuples():
-        ax.annotate(
-            f"{row.lr:g}",
-            (row.test_accuracy, row.source_accuracy),
-            (-9, -4),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color=COLOURS[first],
-            fontsize=9,
-        )
-    ax.legend(loc="lower right", frameon=False, labelcolor="linecolor")
-    ax.set_xlim(0, 1.03)
-    ax.set_ylim(0, 1.06)
-    ax.set_xlabel(learnt)
-    ax.set_ylabel(kept)
+    looks = {way: Look(COLOURS[way], "o") for way in ways}
+    for way, look in looks.items():
+        here = means[means.way == way]
+        ax.plot(here.test_accuracy, here.source_accuracy, alpha=0.85, **look.point())
+    colour, joined = COLOURS[ways[0]], means[means.way == ways[0]].sort_values("lr")
+    ax.plot(joined.test_accuracy, joined.source_accuracy, color=colour, linewidth=2)
+    for row in joined.itertuples():
+        place = row.test_accuracy, row.source_accuracy
+        beside(ax, f"{row.lr:g}", place, -9, -4, va="top", color=colour, fontsize=9)
+    key(ax, looks, loc="lower right", ncols=1)
+    ax.set(xlim=(0, 1.03), ylim=(0, 1.06), xlabel=learnt, ylabel=kept)
     return ax
 
 
@@ -104,16 +87,9 @@ def rate_finder(
         ax.plot(rates[: len(values)], values, color=colour, linewidth=2.4)
         fallen = (i for i, value in enumerate(values) if value < 0.6 * values[0])
         half = next(fallen, len(values) - 1)
-        ax.annotate(
-            name,
-            (rates[half], values[half]),
-            (8, 6),
-            textcoords="offset points",
-            color=colour,
-            weight="bold",
-        )
-    ax.set_xscale("log")
-    ax.set_ylim(0, 1.5 * max(values[0] for values in losses.values()))
-    ax.set_xlabel("learning rate of the step")
-    ax.set_ylabel("loss (nats a digit)")
+        font = {"color": colour, "weight": "bold", "va": "bottom"}
+        beside(ax, name, (rates[half], values[half]), 8, 6, **font)
+    top = 1.5 * max(values[0] for values in losses.values())
+    ax.set(xscale="log", xlabel="learning rate of the step", ylabel="loss (nats a digit)")
+    ax.set_ylim(0, top)
     return ax

@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from tl_course import evidence, store
 from tl_course.lessons.freezing import recipe
-from tl_course.plots.lines import apart, label_ends, means_of
-from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of, lined
+from tl_course.plots.charts import learning_curves
+from tl_course.plots.effects import interval
+from tl_course.plots.grids import panels
+from tl_course.plots.lines import apart, label_ends, log_axis, means_of, seed_points
+from tl_course.plots.stages import cells, frame_cell, unframed
+from tl_course.plots.style import COLOURS, Look, axes, entitle, lined
 
 if TYPE_CHECKING:
     import pandas
@@ -28,19 +29,21 @@ FROZEN = {
 CONTROLS = ("from scratch", "head on random backbone")
 MARKERS = dict(zip(recipe.FROZEN, "osv^DXP", strict=True))  # told apart without colour too
 FAR_BEHIND = 15  # points; a cell that far behind the best is white
-OPEN, FILLED = "white", None
-# colour, marker and filling: colour says what is trained, filling what else happens
+BELOW = f"""labelled pictures
+Number: mean balanced test accuracy in %. Thick frame: best of its column. Thin frame: not told from
+the best. The lighter, the further behind; white: {FAR_BEHIND} points or more."""
+# colour says what is trained, filling what else happens
 LOOKS = {
-    **{name: (name, marker, FILLED) for name, marker in MARKERS.items()},
-    "head on random backbone": ("head on random backbone", "o", OPEN),
-    "frozen, fixed": ("frozen", "o", FILLED),
-    "frozen, statistics move": ("frozen", "o", OPEN),
-    "frozen, BatchNorm trained": ("frozen", "^", FILLED),
-    "features only": ("head alone", "D", FILLED),
-    "fine-tune at once": ("fine-tuning", "o", FILLED),
-    "features until they stop, then all": ("frozen to layer1", "s", FILLED),
-    "features for one epoch, then all": ("frozen to layer1", "s", OPEN),
-    "features until they stop, then from the top": ("frozen to layer3", "v", FILLED),
+    **{name: Look(COLOURS[name], marker) for name, marker in MARKERS.items()},
+    "head on random backbone": Look(COLOURS["head on random backbone"], "o", hollow=True),
+    "frozen, fixed": Look(COLOURS["frozen"], "o"),
+    "frozen, statistics move": Look(COLOURS["frozen"], "o", hollow=True),
+    "frozen, BatchNorm trained": Look(COLOURS["frozen"], "^"),
+    "features only": Look(COLOURS["head alone"], "D"),
+    "fine-tune at once": Look(COLOURS["fine-tuning"], "o"),
+    "features until they stop, then all": Look(COLOURS["frozen to layer1"], "s"),
+    "features for one epoch, then all": Look(COLOURS["frozen to layer1"], "s", hollow=True),
+    "features until they stop, then from the top": Look(COLOURS["frozen to layer3"], "v"),
 }
 
 
@@ -83,26 +86,20 @@ def depth_map(
     the best of its column. Thick frame: the best; thin frame: not told from the best.
     """
     table = standings(frame, task)
-    labels = sorted(set(table.labels))
-    ax = ax or axes(2.0 + 0.62 * len(labels), 2.6, title)
+    labels, order = sorted(set(table.labels)), [*FROZEN]
+    ax = ax or axes(2.0 + 0.62 * len(labels), 2.6)
     if title:
-        ax.set_title(title, loc="left", fontsize=11)
-    order = [*FROZEN]
-    behind = table.pivot(index="strategy", columns="labels", values="behind").loc[order, labels]
-    shade = 0.62 * (1 - (100 * behind.to_numpy() / FAR_BEHIND).clip(0, 1))
-    ax.imshow(shade, cmap=mpl.colormaps["Blues"], vmin=0, vmax=1, aspect="auto")
-    for row in table.itertuples():
-        x, y = labels.index(row.labels), order.index(row.strategy)
-        weight = "bold" if row.best else "normal"
-        ax.text(x, y, f"{100 * row.mean:.0f}", ha="center", va="center", weight=weight)
-        if row.best or row.tied:
-            style = {"fill": False, "edgecolor": "black", "linewidth": 2.4 if row.best else 0.8}
-            ax.add_patch(Rectangle((x - 0.44, y - 0.42), 0.88, 0.84, **style))
+        entitle(ax, title, fontsize=11, pad=6)
+    wide = table.pivot(index="strategy", columns="labels").loc[order]
+    shades = 0.6 * (1 - (100 * wide.behind.to_numpy() / FAR_BEHIND).clip(0, 1))
+    drawn = cells(ax, shades, (100 * wide["mean"]).map("{:.0f}".format).to_numpy())
+    for row in table[table.best | table.tied].itertuples():
+        y, x = order.index(row.strategy), labels.index(row.labels)
+        frame_cell(ax, y, x, "black", 2.4 if row.best else 0.8)
+        drawn[1 + y * len(labels) + x].set_weight("bold" if row.best else "normal")
     ax.set_xticks(range(len(labels)), [f"{count:,}" for count in labels])
-    ax.set_yticks(range(len(order)), [FROZEN[name] for name in order])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    return ax
+    ax.set_yticks(range(len(order)), [*FROZEN.values()])
+    return unframed(ax)
 
 
 def depth_maps(frame: "pandas.DataFrame", targets: Mapping[str, str], title: str = "") -> Figure:
@@ -110,27 +107,12 @@ def depth_maps(frame: "pandas.DataFrame", targets: Mapping[str, str], title: str
 
     Equal numbers of labels stand below each other.
     """
-    count = -(-len(targets) // 2)
-    figure, panels = _panels(count, 2, (11.0, 2.25 * count + 0.9), title)
+    figure, spots = panels([*targets.values()], 11.0, 2.25, 1.1, columns=2, title=title,
+                           xlabel=BELOW, ylabel="frozen", sharey=True)  # fmt: skip
     most = max(frame[frame.task.isin(targets)].groupby("task").labels.nunique())
-    for index, ax in enumerate(panels.flat):
-        if index >= len(targets):
-            ax.remove()
-            continue
-        task, name = [*targets.items()][index]
-        depth_map(frame, task, title=name, ax=ax)
+    for task, ax in zip(targets, spots, strict=True):
+        depth_map(frame, task, ax=ax)
         ax.set_xlim(-0.5, most - 0.5)
-        if index % 2:
-            ax.set_yticklabels([])
-        if index // 2 == count - 1:
-            ax.set_xlabel("labelled pictures")
-    figure.supylabel("frozen", fontsize=11)
-    figure.supxlabel(
-        "Number: mean balanced test accuracy in %. Thick frame: best of its column. Thin frame: "
-        f"not told from the best.\nThe lighter, the further behind; white: {FAR_BEHIND} points or "
-        "more.",
-        fontsize=10,
-    )
     return figure
 
 
@@ -158,16 +140,11 @@ def depth_lines(
         style = "--" if strategy in CONTROLS else "-"
         look = {"marker": MARKERS[strategy], "linestyle": style, "color": colour, "linewidth": 2}
         ax.errorbar(places, means["mean"], errors, elinewidth=1, capsize=2, **look)
-        ends.append((places[-1], float(means["mean"].iloc[-1]), strategy))
-    labels = sorted(set(rows.labels))
-    ax.set_xscale("log")
-    ax.set_xticks(labels, [f"{label:,}" for label in labels])
-    ax.minorticks_off()
+        ends.append((places[-1], float(means["mean"].iloc[-1]), strategy, colour))
+    log_axis(ax, sorted(set(rows.labels)))
     ax.set_ylim(0, 1)
-    last = max(x for x, _, _ in ends)
-    label_ends(ax, [(last, y, name) for _, y, name in ends])
-    ax.set_xlabel("labelled pictures")
-    ax.set_ylabel("balanced test accuracy")
+    label_ends(ax, ends)
+    ax.set(xlabel="labelled pictures", ylabel="balanced test accuracy")
     return ax
 
 
@@ -186,41 +163,34 @@ def depth_profile(
     ax = ax or axes(8.0, 3.8, title)
     means = means_of(rows, "strategy", "test_balanced")
     order = [name for name in FROZEN if name in means.index]
-    for name in CONTROLS:
-        if name in means.index:
-            ax.axhline(means.loc[name, "mean"], color=COLOURS[name], linestyle="--", linewidth=1.6)
     heights = apart([float(means.loc[name, "mean"]) for name in CONTROLS], 0.11)
     for name, height in zip(CONTROLS, heights, strict=True):
-        ax.text(
-            1.01,
-            height,
-            name.replace("on random", "on\nrandom"),
-            color=COLOURS[name],
-            va="center",
-            transform=ax.get_yaxis_transform(),
-        )
-    here = means.loc[order]
-    ax.plot(range(len(order)), here["mean"], color="#BBBBBB", zorder=1)
+        ax.axhline(means.loc[name, "mean"], color=COLOURS[name], linestyle="--", linewidth=1.6)
+        beyond = {"transform": ax.get_yaxis_transform(), "va": "center", "color": COLOURS[name]}
+        ax.text(1.01, height, name.replace("on random", "on\nrandom"), **beyond)
+    ax.plot(range(len(order)), means.loc[order, "mean"], color="#BBBBBB", zorder=1)
     for x, name in enumerate(order):
-        mean, low, high = here.loc[name, ["mean", "low", "high"]]
-        picked = name == chosen
-        colour = COLOURS[name]
-        ax.plot([x, x], [low, high], color=colour, linewidth=5 if picked else 2.5, alpha=0.6)
-        size = 13 if picked else 9
-        ax.plot(x, mean, MARKERS[name], color=colour, markersize=size, markeredgecolor="white")
+        look, picked = Look(COLOURS[name], MARKERS[name]), name == chosen
+        interval(ax, x, _found(means, name), look, 13 if picked else 9, unit=1, upright=True)
         if picked:
             ax.axvspan(x - 0.4, x + 0.4, color="#999999", alpha=0.16, linewidth=0, zorder=0)
-            seeds = rows.loc[rows.strategy == name, "test_balanced"].to_numpy()
-            spread = x + 0.12 + np.linspace(0, 0.12, len(seeds))
-            ax.plot(spread, seeds, ".", color=colour, markersize=8)
+            seeds = rows.loc[rows.strategy == name, "test_balanced"]
+            seed_points(ax, seeds, x + 0.18, 0.06, look.colour, upright=True)
         if name in (live or {}):
             ax.plot(x - 0.2, live[name], "D", color="black", markersize=9, markeredgecolor="white")
     ax.set_xticks(range(len(order)), [FROZEN[name] for name in order])
-    ax.set_xlim(-0.5, len(order) - 0.5)
-    ax.set_ylim(0, 1.02)
-    ax.set_xlabel("frozen")
-    ax.set_ylabel("balanced test accuracy")
+    ax.set(
+        xlim=(-0.5, len(order) - 0.5),
+        ylim=(0, 1.02),
+        xlabel="frozen",
+        ylabel="balanced test accuracy",
+    )
     return ax
+
+
+def _found(means: "pandas.DataFrame", name) -> evidence.Interval:
+    """A row of what ``means_of`` gives."""
+    return evidence.Interval(*means.loc[name, ["mean", "low", "high", "n"]])
 
 
 def by_group(
@@ -237,36 +207,24 @@ def by_group(
     test_accuracy, test_balanced. ``strategies``: keys of ``LOOKS``. ``names``: values of group and
     panel as they are to be written.
     """
-    rows = evidence.chosen(frame)
-    panels, groups = ([*dict.fromkeys(rows[column])] for column in (panel, group))
-    names = {} if names is None else names
-    figure, drawn = _panels(1, len(panels), (10.5, 4.3), title)
+    rows, names = evidence.chosen(frame), names or {}
+    values, groups = ([*dict.fromkeys(rows[column])] for column in (panel, group))
+    looks, titles = {name: LOOKS[name] for name in strategies}, [names.get(v, v) for v in values]
+    figure, spots = panels(titles, 10.5, 4.3, title=title, looks=looks,
+                           ylabel="balanced test accuracy", sharey=True)  # fmt: skip
     step = 0.84 / len(strategies)
-    for ax, value in zip(drawn.flat, panels, strict=True):
-        for index, strategy in enumerate(strategies):
+    for ax, value in zip(spots, values, strict=True):
+        for index, (strategy, look) in enumerate(looks.items()):
             here = rows[(rows[panel] == value) & (rows.strategy == strategy)]
             means = means_of(here, group, "test_balanced")
-            key, marker, filled = LOOKS[strategy]
-            look = {"color": COLOURS[key], "markerfacecolor": filled or COLOURS[key]}
-            for x, name in enumerate(groups):
-                if name not in means.index:
-                    continue
-                place = x + step * (index - (len(strategies) - 1) / 2)
-                mean, low, high = means.loc[name, ["mean", "low", "high"]]
+            for name in means.index:
+                x = groups.index(name) + step * (index - (len(strategies) - 1) / 2)
+                interval(ax, x, _found(means, name), look, 7, unit=1, upright=True)
                 seeds = here.loc[here[group] == name, "test_balanced"]
-                beside = [place + 0.3 * step] * len(seeds)
-                ax.plot(beside, seeds, ".", color=COLOURS[key], markersize=4, alpha=0.7)
-                ax.plot([place, place], [low, high], color=COLOURS[key], linewidth=1.6)
-                label = strategy if x == 0 else None
-                ax.plot(place, mean, marker, markersize=7, linestyle="", label=label, **look)
+                seed_points(ax, seeds, x + 0.3 * step, 0, look.colour, upright=True)
         ax.set_xticks(range(len(groups)), [names.get(name, name) for name in groups])
-        ax.set_title(names.get(value, value), loc="left", fontsize=11)
-        lined(ax, "y")
         ax.tick_params(axis="x", length=0)
-    drawn.flat[0].set_ylabel("balanced test accuracy")
-    keys = drawn.flat[0].get_legend_handles_labels()
-    columns = len(strategies) if len(strategies) < 5 else 3
-    figure.legend(*keys, loc="outside lower center", ncols=columns, frameon=False)
+        lined(ax, "y")
     return figure
 
 
@@ -277,27 +235,6 @@ def batches_shown(
 
     ``curves``: label to accuracies in [0, 1], ``every`` so many batches; the last line is dashed.
     """
-    ax = ax or axes(8.0, 3.6, title)
-    ends = []
-    for index, (label, values) in enumerate(curves.items()):
-        style = "--" if index == len(curves) - 1 else "-"
-        batches = every * np.arange(len(values))
-        colour = COLOURS["frozen"]
-        ax.plot(batches, values, style, color=colour, linewidth=2.4, marker="o", label=label)
-        ends.append((batches[-1], values[-1], label))
-    ax.set_ylim(0, 1)
-    label_ends(ax, ends)
-    for text in ax.texts:
-        text.set_color(colour_of(text.get_text()) or COLOURS["frozen"])
-    ax.set_xlabel("batches shown")
-    ax.set_ylabel("accuracy on the old job")
-    return ax
-
-
-def _panels(rows: int, columns: int, size: tuple[float, float], title: str):
-    """A figure in the course's style and its axes (rows, columns), all with the same heights."""
-    with mpl.rc_context(STYLE):
-        figure = blank(*size)
-        panels = figure.subplots(rows, columns, squeeze=False, sharey=rows == 1)
-        figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
-        return figure, panels
+    names = {"xlabel": "batches shown", "ylabel": "accuracy on the old job"}
+    line = {"look": Look(COLOURS["frozen"], "o"), "dashed": [*curves][-1:], "every": every}
+    return learning_curves(curves, title=title, first=0, ax=ax, **names, **line)

@@ -4,13 +4,13 @@ import textwrap
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from tl_course import store
-from tl_course.plots.style import COLOURS, STYLE, axes
+from tl_course.plots.pictures import photograph
+from tl_course.plots.style import COLOURS, axes, entitle
 
 if TYPE_CHECKING:
     import pandas
@@ -56,25 +56,18 @@ def anatomy(
         )
     slots = len(table) + (example is not None) + (answers is not None)
     ax = ax or axes(min(max(0.85 * (slots + MARGIN), 9.0), 13.0), 3.1)
-    with mpl.rc_context(STYLE):
-        _draw(ax, table, slots, before, example, answers)
-        ax.set_title(title, parse_math=False)
-    return ax
-
-
-def _draw(ax: Axes, table: "pandas.DataFrame", slots: int, before, example, answers) -> None:
-    """``anatomy`` in the course's style; ``slots`` places, each one wide."""
     ax.set(xlim=(-MARGIN, slots), ylim=(0, 1), xticks=[], yticks=[])
     ax.set_axis_off()
+    entitle(ax, title)
     inches = ax.get_figure().get_figwidth() / (slots + MARGIN)
-    small, large = min(8.5, 10.8 * inches), min(10.0, 12.5 * inches)
+    size = min(8.5, 10.8 * inches)  # of the words, in points
     for start, end in pairwise(range(slots)):
         tail, tip = start + (1 + WIDE) / 2, end + (1 - WIDE) / 2
         arrow = {"arrowstyle": "-|>", "color": "#B5B5B5", "shrinkA": 1, "shrinkB": 1}
         ax.annotate("", (tip, MIDDLE), (tail, MIDDLE), arrowprops=arrow, zorder=1)
     if example is not None:
-        _example(ax, example, inches, small)
-        _column(ax, 0, "input", (), small, large)
+        _example(ax, example, inches, size)
+        _column(ax, 0, "input", (), size)
     earlier = {} if before is None else before["parameters"].to_dict()
     top = max(1, table["parameters"].max(), *earlier.values())
     seen = {}
@@ -86,29 +79,24 @@ def _draw(ax: Axes, table: "pandas.DataFrame", slots: int, before, example, answ
             seen["before"] = None
             _outline(ax, place, earlier[name], top)
         shape = "×".join(map(str, row["shape"])) if "shape" in table else ""
-        _column(ax, place, name, (word, f"{row['parameters']:,}", shape), small, large, INK)
+        _column(ax, place, name, (word, f"{row['parameters']:,}", shape), size, INK)
     for y, label in zip(ROWS[1:], ("weights", "output" if "shape" in table else ""), strict=True):
-        ax.text(-0.08, y, label, ha="right", va="center", size=small, color=FAINT)
+        ax.text(-0.08, y, label, ha="right", va="center", size=size, color=FAINT)
     if answers is not None:
-        _answers(ax, slots - 1, answers, small, large)
+        _answers(ax, slots - 1, answers, size)
     _legend(ax, seen)
+    return ax
 
 
 def _column(
-    ax: Axes,
-    place: int,
-    name: str,
-    lines: tuple[str, ...],
-    small: float,
-    large: float,
-    colour: str = FAINT,
+    ax: Axes, place: int, name: str, lines: tuple[str, ...], size: float, colour: str = FAINT
 ) -> None:
     """Words above and below what is drawn at ``place``; those about a stage are bold and dark."""
     bold = "bold" if colour == INK else "normal"
     centre = {"x": place + 0.5, "ha": "center", "va": "center", "parse_math": False}
-    ax.text(y=NAMES, s=name, size=large, weight=bold, color=colour, **centre)
+    ax.text(y=NAMES, s=name, size=1.17 * size, weight=bold, color=colour, **centre)
     for y, line, weight in zip(ROWS, lines, (bold, "normal", "normal"), strict=False):
-        ax.text(y=y, s=line, size=small, weight=weight, color=colour, **centre)
+        ax.text(y=y, s=line, size=size, weight=weight, color=colour, **centre)
 
 
 def _shares(row: "pandas.Series") -> tuple[dict[str, int], str]:
@@ -159,16 +147,15 @@ def _example(ax: Axes, example: "torch.Tensor | str", inches: float, size: float
     wide, tall = side / inches, side / (0.82 * ax.get_figure().get_figheight())
     left, low = 0.5 - wide / 2, MIDDLE - tall / 2
     if example.ndim == 3:
-        picture = example.permute(1, 2, 0).numpy()
         extent = (left, left + wide, low, low + tall)
-        ax.imshow(picture, extent=extent, aspect="auto", interpolation="bilinear", zorder=2)
+        photograph(ax, example, "bilinear", extent=extent, aspect="auto", zorder=2)
         return
     values = example.numpy()[:: max(1, len(example) // 400)]
     height = 0.5 * tall * values / max(float(np.abs(values).max()), 1e-9)
     ax.plot(left + wide * np.linspace(0, 1, len(values)), MIDDLE + height, color=INK, lw=0.6)
 
 
-def _answers(ax: Axes, place: int, answers: "torch.Tensor", small: float, large: float) -> None:
+def _answers(ax: Axes, place: int, answers: "torch.Tensor", size: float) -> None:
     """Probabilities as bars, from 0 on the left to 1 on the right."""
     several = answers.ndim > 1
     values = (answers[0] if several else answers).detach().cpu().numpy()
@@ -179,7 +166,7 @@ def _answers(ax: Axes, place: int, answers: "torch.Tensor", small: float, large:
     ax.barh(y, WIDE, color="#E4E4E4", **thick)
     ax.barh(y, WIDE * values, color=INK, **thick)
     lines = (f"highest {values.max():.2f}", f"guess {1 / len(values):.2f}")
-    _column(ax, place, f"first of {len(answers)}" if several else "answer", lines, small, large)
+    _column(ax, place, f"first of {len(answers)}" if several else "answer", lines, size)
 
 
 def _legend(ax: Axes, seen: dict[str, None]) -> None:
@@ -189,16 +176,7 @@ def _legend(ax: Axes, seen: dict[str, None]) -> None:
     if "before" in seen:
         handles.append(Patch(fill=False, edgecolor=INK, linestyle="--", label="before"))
     handles.append(Patch(alpha=0, label="height: √ of the weights"))
-    legend = ax.legend(
-        handles=handles,
-        ncols=len(handles),
-        loc="lower center",
-        bbox_to_anchor=(0.5, -0.015),
-        borderpad=0.2,
-        borderaxespad=0,
-        frameon=False,
-        fontsize=8.5,
-        handlelength=1.4,
-        columnspacing=1.6,
-    )
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, -0.015), "borderaxespad": 0}
+    look = {"frameon": False, "fontsize": 8.5, "handlelength": 1.4, "columnspacing": 1.6}
+    legend = ax.legend(handles=handles, ncols=len(handles), borderpad=0.2, **place, **look)
     legend.set_in_layout(False)  # it is wider than few stages are

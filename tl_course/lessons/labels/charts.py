@@ -1,19 +1,22 @@
 """Charts of what pretraining is worth: in labels, in epochs, in computing."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from tl_course import evidence
 from tl_course.lessons.labels import worth
 from tl_course.plots.charts import label_curves
-from tl_course.plots.lines import apart, band, means_of
-from tl_course.plots.style import COLOURS, STYLE, axes, blank, colour_of, lined
+from tl_course.plots.effects import SIGNS, forest, interval, rows_axis
+from tl_course.plots.grids import key, panels
+from tl_course.plots.lines import PAPER, apart, band, beside, log_axis, means_of
+from tl_course.plots.style import COLOURS, Look, axes, colour_of, lined
 
 if TYPE_CHECKING:
     import pandas
@@ -36,13 +39,14 @@ def by_target(
     ``targets``: task to the panel's title. ``strategies``: name in the table to a key of
     ``COLOURS``. ``chance``: the accuracy of guessing by task, a dotted line.
     """
-    figure, panels = _panels(targets, title, {name: COLOURS[k] for name, k in strategies.items()})
-    for task, ax in panels.items():
+    looks = {name: Look(COLOURS[key]) for name, key in strategies.items()}
+    figure, spots = _spots(targets, title, looks, "labelled examples", "balanced test accuracy")
+    for task, ax in spots.items():
         label_curves(frame, task, strategies, column="test_balanced", named=False, ax=ax)
-        _log_axis(ax, ax.get_xticks(), NAMED)
+        log_axis(ax, ax.get_xticks(), _short)
+        ax.set(xlabel="", ylabel="")
         if chance:
             ax.axhline(chance[task], color=COLOURS["random"], linestyle=":", linewidth=1.5)
-    _label_outside(panels, "labelled examples", "balanced test accuracy")
     return figure
 
 
@@ -57,28 +61,19 @@ def gains_by_labels(
 
     Points of accuracy. Filled: the interval lies on one side of zero; hollow: it meets zero.
     """
-    key = {f"{first} better": COLOURS["pretrained"], f"{second} better": COLOURS["from scratch"]}
-    key["cannot be told"] = "#555555"
-    figure, panels = _panels(targets, title, key)
-    colours = dict(zip((1, -1, 0), key.values(), strict=True))
+    names = {1: f"{first} better", -1: f"{second} better", 0: "cannot be told"}
+    looks = {sign: SIGNS[sign]._replace(hollow=not sign) for sign in names}
+    shown = {name: looks[sign] for sign, name in names.items()}
+    figure, spots = _spots(targets, title, shown, "labelled examples", "points of accuracy")
     runs = evidence.Runs(frame)
-    for task, ax in panels.items():
+    for task, ax in spots.items():
         counts = runs.counts(task)
         found = [runs.compare(first, second, task=task, labels=count) for count in counts]
         ax.plot(counts, [100 * one.effect for one in found], color="#BBBBBB", zorder=1)
         for count, one in zip(counts, found, strict=True):
-            colour = colours[one.sign]
-            ax.plot([count] * 2, [100 * one.low, 100 * one.high], color=colour, linewidth=2.4)
-            inside = colour if one.sign else "white"
-            point = {"color": colour, "markerfacecolor": inside, "markersize": 7}
-            ax.plot(count, 100 * one.effect, "o", **point)
+            interval(ax, count, one, looks[one.sign], 7, upright=True)
         ax.axhline(0, color="black", linewidth=1)
-        _log_axis(ax, counts, NAMED)
-    least = min(ax.get_ylim()[0] for ax in panels.values())
-    most = max(ax.get_ylim()[1] for ax in panels.values())
-    for ax in panels.values():
-        ax.set_ylim(least, most)
-    _label_outside(panels, "labelled examples", "points of accuracy")
+        log_axis(ax, counts, _short)
     return figure
 
 
@@ -88,68 +83,38 @@ def by_epoch(frame: "pandas.DataFrame", targets: Mapping[str, str], title: str =
     ``frame``: a row an epoch with columns task, strategy, seed, epoch, val_accuracy. The dotted
     line is the best that the seeds get from scratch, their mean.
     """
-    strategies = ("fine-tuning", "from scratch")
-    figure, panels = _panels(targets, title, {name: COLOURS[name] for name in strategies})
-    for task, ax in panels.items():
+    looks = {name: Look(COLOURS[name]) for name in ("fine-tuning", "from scratch")}
+    figure, spots = _spots(targets, title, looks, "epoch", "validation accuracy")
+    for task, ax in spots.items():
         rows = frame[frame.task == task]
-        for name in strategies:
-            here = rows[rows.strategy == name]
-            means = means_of(here, "epoch", "val_accuracy")
-            band(ax, means, COLOURS[name])
-            if name == "from scratch":
-                best = here.groupby("seed").val_accuracy.max().mean()
-                ax.axhline(best, color=COLOURS[name], linestyle=":", linewidth=1.5)
-        for line in ax.lines:
-            line.set_markersize(3)
-        ticks = [epoch for epoch in (1, 3, 10, 30) if epoch <= rows.epoch.max()]
-        _log_axis(ax, ticks, ticks)
+        for name, look in looks.items():
+            means = means_of(rows[rows.strategy == name], "epoch", "val_accuracy")
+            band(ax, means, look.colour, size=3)
+        alone = rows[rows.strategy == "from scratch"].groupby("seed").val_accuracy.max()
+        best = {"color": COLOURS["from scratch"], "linestyle": ":", "linewidth": 1.5}
+        ax.axhline(alone.mean(), **best)
+        log_axis(ax, [epoch for epoch in (1, 3, 10, 30) if epoch <= rows.epoch.max()])
         ax.set_ylim(0, 1.02)
-    _label_outside(panels, "epoch", "validation accuracy")
     return figure
 
 
-def _panels(
-    targets: Mapping[str, str], title: str, key: Mapping[str, str]
+def _spots(
+    targets: Mapping[str, str], title: str, looks: Mapping[str, Look], xlabel: str, ylabel: str
 ) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel for each task, three a row, and the names of the colours on top."""
-    columns = min(3, len(targets)) if len(targets) != 4 else 2
-    rows = -(-len(targets) // columns)
-    with mpl.rc_context({**STYLE, "axes.titlesize": 11, "axes.titlepad": 6}):
-        figure = blank(8.0, 1.0 + 2.15 * rows)
-        grid = figure.subplots(rows, columns, squeeze=False).flat
-        panels = dict(zip(targets, grid, strict=False))
-        for task, ax in panels.items():
-            ax.set_title(targets[task])
-    for ax in grid[len(targets) :]:
-        ax.remove()
-    lines = [Line2D([], [], color=colour, linewidth=3, label=name) for name, colour in key.items()]
-    options = {"frameon": False, "labelcolor": "linecolor", "ncols": len(lines)}
-    options |= {"title": title, "title_fontsize": 12, "alignment": "left"}
-    legend = figure.legend(handles=lines, loc="outside upper left", **options)
-    for text in (legend.get_title(), *legend.get_texts()):
-        text.set_weight("bold")
-    return figure, panels
-
-
-def _label_outside(panels: Mapping[str, Axes], xlabel: str, ylabel: str) -> None:
-    """Name the axes once: x below the lowest panels, y beside the leftmost."""
-    for ax in panels.values():
-        place = ax.get_subplotspec()
-        ax.set_xlabel(xlabel if place.is_last_row() else "")
-        ax.set_ylabel(ylabel if place.is_first_col() else "")
+    """A figure with a panel for each task, three a row or two, all with the same heights."""
+    columns = 2 if len(targets) == 4 else min(3, len(targets))
+    options = {"columns": columns, "title": title, "looks": looks, "sharey": True}
+    names = {"xlabel": xlabel, "ylabel": ylabel}
+    figure, spots = panels([*targets.values()], 8.0, 2.15, 1.0, **names, **options)
+    for ax in spots:
         ax.tick_params(labelsize=9)
         lined(ax, "y")
-
-
-def _log_axis(ax: Axes, counts: Sequence[int], named: Sequence[int]) -> None:
-    ax.set_xscale("log")
-    ax.set_xticks(counts, [_short(count) if count in named else "" for count in counts])
-    ax.minorticks_off()
+    return figure, dict(zip(targets, spots, strict=True))
 
 
 def _short(count: float) -> str:
-    """A count for a narrow axis: 500, 2k."""
-    return f"{count:.0f}" if count < 1000 else f"{count / 1000:g}k"
+    """A count for a narrow axis: 500, 2k; only some of them."""
+    return "" if count not in NAMED else f"{count:.0f}" if count < 1000 else f"{count / 1000:g}k"
 
 
 def worth_in_labels(
@@ -166,38 +131,21 @@ def worth_in_labels(
     """
     strategies = {"fine-tuning": "fine-tuning", "from scratch": "from scratch"}
     ax = label_curves(frame, task, strategies, title, column="test_balanced", ax=ax)
-    wanted, needed, last = _reach(frame, task, labels)
-    end = needed or last
+    runs = evidence.Runs(evidence.chosen(frame))
+    wanted = float(runs.cell(task=task, labels=labels, strategy="fine-tuning").mean())
+    alone = runs.wide("labels", task=task, strategy="from scratch").mean().sort_index()
+    needed = worth.labels_needed(alone.index.to_numpy(), alone.to_numpy(), wanted)
+    end = needed or alone.index[-1]
     arrow = {"arrowstyle": "-|>", "color": "black", "linewidth": 1.6, "shrinkA": 6, "shrinkB": 0}
     arrow["mutation_scale"] = 16
     ax.annotate("", (end, wanted), (labels, wanted), arrowprops=arrow)
     if needed:
         ax.plot([needed] * 2, [0, wanted], color="#777777", linestyle=":", linewidth=1.5)
     ax.plot([labels] * 2, [0, wanted], color="#777777", linestyle=":", linewidth=1.5)
-    text = f"× {needed / labels:.1f}" if needed else f"more than × {last / labels:.0f}"
-    middle = float(np.sqrt(labels * end))
-    ax.annotate(
-        text,
-        (middle, wanted),
-        (0, 7),
-        textcoords="offset points",
-        ha="center",
-        weight="bold",
-        fontsize=13,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.8},
-    )
+    text = f"× {needed / labels:.1f}" if needed else f"more than × {end / labels:.0f}"
+    above = (float(np.sqrt(labels * end)), wanted)
+    beside(ax, text, above, 0, 7, va="bottom", weight="bold", fontsize=13, bbox=PAPER)
     return ax
-
-
-def _reach(frame: "pandas.DataFrame", task: str, labels: int) -> tuple[float, float | None, int]:
-    """What fine-tuning reaches, the labels from scratch needs on the mean curve, the most there."""
-    runs = evidence.Runs(frame)
-    wanted = float(runs.cell(task=task, labels=labels, strategy="fine-tuning").mean())
-    rows = evidence.chosen(frame)
-    rows = rows[(rows.task == task) & (rows.strategy == "from scratch")]
-    alone = rows.groupby("labels").test_balanced.mean()
-    needed = worth.labels_needed(alone.index.to_numpy(), alone.to_numpy(), wanted)
-    return wanted, needed, int(alone.index.max())
 
 
 def mark_wanted(
@@ -208,20 +156,19 @@ def mark_wanted(
     ``needed``: strategy to labels, ``None`` where the curve never gets there. ``keys``: strategy
     to a key of ``COLOURS``. ``Still`` draws the artists and takes them away again.
     """
-    line = ax.axhline(wanted, color="black", linewidth=1.2, linestyle="--", zorder=1)
-    found: list[Artist] = [line]
+    found: list[Artist] = [
+        ax.axhline(wanted, color="black", linewidth=1.2, linestyle="--", zorder=1)
+    ]
     reached = {name: count for name, count in needed.items() if count}
     low, high = np.log10(ax.get_xlim())
     places = apart([float(np.log10(count)) for count in reached.values()], 0.075 * (high - low))
     for place, (name, count) in zip(places, reached.items(), strict=True):
         colour = COLOURS[keys[name]]
+        point = Look(colour, "D").point(10) | {"markeredgecolor": "white", "zorder": 5}
         found += ax.plot([count] * 2, [0, wanted], ":", color=colour, linewidth=1.6, zorder=1)
-        found += ax.plot(
-            count, wanted, "D", color=colour, markersize=10, markeredgecolor="white", zorder=5
-        )
-        ink = {"color": colour, "weight": "bold", "ha": "center", "va": "bottom"}
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}
-        found.append(ax.text(10**place, 0.02, f"{count:,.0f}", bbox=box, **ink))
+        found += ax.plot(count, wanted, **point)
+        ink = {"color": colour, "weight": "bold", "ha": "center", "va": "bottom", "bbox": PAPER}
+        found.append(ax.text(10**place, 0.02, f"{count:,.0f}", **ink))
     return found
 
 
@@ -233,16 +180,12 @@ def costs(amounts: Mapping[str, float], title: str = "", ax: Axes | None = None)
     ax = ax or axes(8.0, 1.1 + 0.5 * len(amounts), title)
     values = np.array([*amounts.values()]) / TRILLION
     start = 10.0 ** np.floor(np.log10(values.min()) - 0.3)
-    for y, (name, value) in enumerate(zip(amounts, values, strict=True)):
-        ax.barh(y, value - start, 0.62, left=start, color=colour_of(name) or COLOURS["old job"])
-        ax.annotate(
-            _figures(value), (value, y), (6, 0), textcoords="offset points", va="center", size=10.5
-        )
+    colours = [colour_of(name) or COLOURS["old job"] for name in amounts]
+    bars = ax.barh(range(len(values)), values - start, 0.62, left=start, color=colours)
+    ax.bar_label(bars, [_figures(value) for value in values], padding=6, fontsize=10.5)
+    rows_axis(ax, [*amounts])
     ax.set_xscale("log")
     ax.set_xlim(start, 12 * values.max())
-    ax.set_yticks(range(len(amounts)), [*amounts])
-    ax.set_ylim(len(amounts) - 0.45, -0.55)
-    ax.tick_params(axis="y", length=0)
     ax.minorticks_off()
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     ax.set_xlabel("trillions of multiply-adds (each step right: ten times as many)")
@@ -251,8 +194,7 @@ def costs(amounts: Mapping[str, float], title: str = "", ax: Axes | None = None)
 
 def _figures(value: float) -> str:
     """Two significant figures, written out: 0.014, 1.4, 620."""
-    digits = max(0, 1 - int(np.floor(np.log10(value))))
-    return f"{float(f'{value:.2g}'):,.{digits}f}"
+    return np.format_float_positional(value, 2, fractional=False, trim="-")
 
 
 def shares(
@@ -265,39 +207,24 @@ def shares(
 
     ``reached``: target to count (as it is written) to one share a seed. ``enough``: dotted.
     """
-    ax = ax or axes(8.0, 1.3 + 0.55 * len(reached), title)
+    ax = ax or axes(8.0, 1.5 + 0.55 * len(reached))
     names = [*dict.fromkeys(name for found in reached.values() for name in found)]
-    tones = mpl.colormaps["Blues"](np.linspace(0.5, 0.95, len(names)))
-    for y, found in enumerate(reached.values()):
-        for name, values in found.items():
-            index = names.index(name)
-            one = evidence.paired(values, np.zeros(len(values)))
-            level = y + 0.3 * (index - (len(names) - 1) / 2)
-            ax.plot([one.low, one.high], [level] * 2, color=tones[index], linewidth=3)
-            ax.plot(one.effect, level, MARKS[index % len(MARKS)], color=tones[index], markersize=8)
-            ax.annotate(
-                f"{one.effect:.0%}",
-                (max(one.high, one.effect), level),
-                (7, 0),
-                textcoords="offset points",
-                va="center",
-                color=tones[index],
-                weight="bold",
-            )
-    lines = [
-        Line2D([], [], color=tone, marker=MARKS[i % len(MARKS)], linestyle="", label=name)
-        for i, (name, tone) in enumerate(zip(names, tones, strict=True))
-    ]
-    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": len(lines)}
-    legend = ax.legend(handles=lines, frameon=False, **place)
-    for text, tone in zip(legend.get_texts(), tones, strict=True):
-        text.set(color=tone, weight="bold")
+    tones = map(to_hex, mpl.colormaps["Blues"](np.linspace(0.5, 0.95, len(names))))
+    looks = {name: Look(tone, mark) for name, tone, mark in zip(names, tones, cycle(MARKS))}
+    rows = {
+        target: {name: evidence.paired(each, np.zeros(len(each))) for name, each in found.items()}
+        for target, found in reached.items()
+    }
+    forest(
+        rows,
+        look=lambda name, _: looks[name],
+        written=lambda found: f"{found.effect:.0%}",
+        unit=1,
+        xlabel="share of the way from guessing to the most labels measured",
+        ax=ax,
+    )
+    key(ax.get_figure(), looks, title)
     ax.axvline(enough, color="black", linestyle=":")
-    ax.set_yticks(range(len(reached)), [*reached])
-    ax.set_ylim(len(reached) - 0.45, -0.55)
-    least, most = ax.get_xlim()
-    ax.set_xlim(min(0, least), max(1.08, most))
+    ax.set_xlim(ax.dataLim.x0, max(1.08, ax.dataLim.x1))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    ax.set_xlabel("share of the way from guessing to the most labels measured")
-    lined(ax, "x")
     return ax

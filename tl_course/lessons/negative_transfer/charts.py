@@ -5,27 +5,29 @@ that should have warned, and the paired seeds of one case.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from tl_course import evidence
+from tl_course.evidence import Interval
 from tl_course.lessons.negative_transfer.foresight import AGAINST, pairs
-from tl_course.plots.lines import apart
-from tl_course.plots.style import COLOURS, STYLE, axes, blank, lined
+from tl_course.plots.effects import forest, interval, rows_axis
+from tl_course.plots.grids import key, panels
+from tl_course.plots.lines import PAPER, label_ends
+from tl_course.plots.style import COLOURS, Look, axes, blank, styled
 
 if TYPE_CHECKING:
     import pandas
 
-VERDICTS = {-1: "guilty", 0: "not proven", 1: "innocent"}  # by the sign of the interval
-INK = {
-    "guilty": COLOURS["from scratch"],
-    "not proven": "#555555",
-    "innocent": COLOURS["pretrained"],
+VERDICTS = {-1: "guilty", 1: "innocent", 0: "not proven"}  # by the sign of the interval
+LOOKS = {  # told apart without colour too
+    "guilty": Look(COLOURS["from scratch"], "s"),
+    "innocent": Look(COLOURS["pretrained"], "o"),
+    "not proven": Look("#555555", "d", hollow=True),
+    "fine-tuned": Look(COLOURS["fine-tuning"], "o"),
+    "frozen": Look(COLOURS["frozen"], "^"),
+    "from scratch": Look(COLOURS["from scratch"], "s"),
 }
-SHAPES = {"guilty": "s", "not proven": "d", "innocent": "o"}  # told apart without colour too
 SOURCES = {"enciphered": "enciphered Spanish", "reversed": "reversed Spanish"}
 TARGETS = {
     "satellite": "satellite scenes",
@@ -38,8 +40,7 @@ TARGETS = {
     "numbers_italian": "Italian",
 }
 STRATEGIES = ("fine-tuned", "frozen")
-LOOKS = {"fine-tuned": (COLOURS["fine-tuning"], "o"), "frozen": (COLOURS["frozen"], "^")}
-CONTROLS = {"nothing": "x", "words counted": "+"}  # which borrow nothing, and their marks
+CONTROLS = {"nothing": Look(COLOURS["random"], "x"), "words counted": Look(COLOURS["random"], "+")}
 PAIR = ["source", "task"]
 AMOUNTS = ("few", "many")
 NAMED = 4  # cases with a name in a crowd of points
@@ -60,89 +61,54 @@ def suspects(
     intervals; a filled mark keeps its verdict there, a hollow one loses it. The random backbone is
     no row; a grey cross marks it on its target's rows, and a plus what counting words does there.
     """
-    marked = _judged(table, strict)
+    signs = _signs(table)
+    firm = signs == (signs if strict is None else _signs(strict)[signs.index])
+    many = table.labels > table.groupby("task").labels.transform("min")
+    marked = table.assign(many=many, firm=firm.to_numpy())
     own = marked[~marked.source.isin(CONTROLS)]
     order = own.groupby(PAIR).gain.mean().sort_values().index
-    rows = {key: y for y, key in enumerate(order)}
     columns = [(strategy, more) for strategy in STRATEGIES for more in (False, True)]
-    with mpl.rc_context(STYLE):
-        figure = blank(11.0, 1.5 + 0.27 * len(rows))
-        grid = figure.subplots(1, 4, sharey=True, sharex=True)
-    for ax, (strategy, more) in zip(grid, columns, strict=True):
-        amount = AMOUNTS[more]
-        ax.set_title(f"{strategy}, {amount} labels", loc="left", fontsize=10.5)
-        here = marked[(marked.strategy == strategy) & (marked.many == more)]
-        for row in here[~here.source.isin(CONTROLS)].itertuples():
-            _draw(ax, rows[row.source, row.task], row)
-        for row in here[here.source.isin(CONTROLS)].itertuples():
-            for y in [y for (_, task), y in rows.items() if task == row.task]:
-                ax.plot(100 * row.gain, y, CONTROLS[row.source], color=COLOURS["random"])
-        ax.axvline(0, color="black", linewidth=1)
-        lined(ax, "x")
-        ax.tick_params(axis="y", length=0)
-    grid[0].set_yticks(range(len(rows)), [pair(*key) for key in rows])
-    grid[0].set_ylim(len(rows) - 0.4, -0.6)
-    figure.supxlabel("gain over from scratch, in points of balanced accuracy", fontsize=10.5)
-    _key(figure, title, strict is not None)
+    figure, spots = panels(
+        [f"{strategy}, {AMOUNTS[more]} labels" for strategy, more in columns],
+        11.0,
+        0.27 * len(order),
+        more=1.7,
+        title=title,
+        looks=_named(strict is not None),
+        xlabel="gain over from scratch, in points of balanced accuracy",
+        sharex=True,
+        sharey=True,
+    )
+    for ax, (strategy, more) in zip(spots, columns, strict=True):
+        here = marked[(marked.strategy == strategy) & (marked.many == more)].set_index(PAIR)
+        rows, looks = {pair(*case): {} for case in order}, {}
+        for case in here.index.intersection(order):
+            row, name = here.loc[case], pair(*case)
+            rows[name] = Interval(row.gain, row.low, row.high, row.seeds)
+            look = LOOKS[VERDICTS[rows[name].sign]]
+            looks[name] = look._replace(hollow=look.hollow or not row.firm)
+        forest(rows, lambda name, _, looks=looks: looks[name], size=6, ax=ax)
+        for source, look in CONTROLS.items():
+            for y, (_, task) in enumerate(order):
+                if (source, task) in here.index:
+                    ax.plot(100 * here.gain[source, task], y, **look.point(6))
     return figure
 
 
-def _judged(table: "pandas.DataFrame", strict: "pandas.DataFrame | None") -> "pandas.DataFrame":
-    """The table with columns ``verdict``, ``many`` (labels) and ``firm`` (holds if stricter)."""
-    keys = [*PAIR, "labels", "strategy"]
-    found = table.assign(
-        verdict=[_verdict(row.low, row.high) for row in table.itertuples()],
-        many=table.labels > table.groupby("task").labels.transform("min"),
-        firm=True,
-    )
-    if strict is not None:
-        wide = strict.set_index(keys)
-        found["firm"] = [
-            _verdict(*wide.loc[key, ["low", "high"]]) == verdict
-            for *key, verdict in found[[*keys, "verdict"]].itertuples(index=False, name=None)
-            for key in [tuple(key)]
-        ]
-    return found
+def _signs(table: "pandas.DataFrame") -> "pandas.Series":
+    """Of each case the sign of its interval, see ``Interval.sign``."""
+    found = table.set_index([*PAIR, "labels", "strategy"])
+    return (found.low > 0).astype(int) - (found.high < 0)
 
 
-def _verdict(low: float, high: float) -> str:
-    return VERDICTS[evidence.Interval((low + high) / 2, low, high, 0).sign]
-
-
-def _draw(ax: Axes, y: float, row) -> None:
-    colour = INK[row.verdict]
-    ax.plot([100 * row.low, 100 * row.high], [y, y], color=colour, linewidth=2, zorder=2)
-    hollow = not row.firm or row.verdict == "not proven"
-    ax.plot(
-        100 * row.gain,
-        y,
-        SHAPES[row.verdict],
-        color=colour,
-        markerfacecolor="white" if hollow else colour,
-        markersize=6,
-        zorder=3,
-    )
-
-
-def _key(figure: Figure, title: str, strict: bool) -> None:
-    """The names of the marks on top; the title before them."""
-    marks = {
-        "guilty": ("s", INK["guilty"], INK["guilty"]),
-        "innocent": ("o", INK["innocent"], INK["innocent"]),
-        "not proven": ("d", INK["not proven"], "white"),
-    }
+def _named(strict: bool) -> dict[str, Look]:
+    """What the marks mean."""
+    looks = {verdict: LOOKS[verdict] for verdict in VERDICTS.values()}
     if strict:
-        marks["hollow: not if stricter"] = ("o", "black", "white")
-    marks["random backbone, frozen"] = ("x", COLOURS["random"], COLOURS["random"])
-    marks["words counted"] = ("+", COLOURS["random"], COLOURS["random"])
-    lines = [
-        Line2D([], [], color=ink, marker=mark, markerfacecolor=face, linestyle="", label=name)
-        for name, (mark, ink, face) in marks.items()
-    ]
-    options = {"frameon": False, "ncols": len(lines), "handletextpad": 0.2, "columnspacing": 1.4}
-    options |= {"title": title, "title_fontsize": 12, "alignment": "left"}
-    legend = figure.legend(handles=lines, loc="outside upper left", **options)
-    legend.get_title().set_weight("bold")
+        looks["hollow: not if stricter"] = Look("black", "o", hollow=True)
+    return looks | dict(
+        zip(("random backbone, frozen", "words counted"), CONTROLS.values(), strict=True)
+    )
 
 
 def two_ways(table: "pandas.DataFrame", title: str = "", ax: Axes | None = None) -> Axes:
@@ -157,42 +123,29 @@ def two_ways(table: "pandas.DataFrame", title: str = "", ax: Axes | None = None)
     wide = table.pivot(index=keys, columns="strategy", values="gain").mul(100).reset_index()
     control = wide[wide.source == "nothing"]
     both = wide[~wide.source.isin(CONTROLS)].dropna()
-    ax.plot([0] * len(control), control["frozen"], "x", color=COLOURS["random"])
-    ink = [
-        INK["guilty"] if y < 0 <= x else "#333333"
-        for x, y in zip(both["fine-tuned"], both["frozen"], strict=True)
-    ]
+    ax.plot([0] * len(control), control["frozen"], **CONTROLS["nothing"].point(6))
+    shaded = (both["fine-tuned"] >= 0) & (both["frozen"] < 0)
+    ink = np.where(shaded, LOOKS["guilty"].colour, "#333333")
     ax.scatter(both["fine-tuned"], both["frozen"], c=ink, s=34, alpha=0.8, linewidth=0, zorder=3)
     values = np.concatenate([both["fine-tuned"], both["frozen"], control["frozen"], [0.0]])
-    low, high = values.min() - 6, values.max() + 6
-    left = both["fine-tuned"].min() - 6
-    ax.set_xlim(left, high)
-    ax.set_ylim(low, high)
-    ax.fill_between([0, high], low, 0, color=INK["guilty"], alpha=0.08, linewidth=0)
+    low, high, left = values.min() - 6, values.max() + 6, both["fine-tuned"].min() - 6
+    ax.fill_between([0, high], low, 0, color=LOOKS["guilty"].colour, alpha=0.08, linewidth=0)
     ax.axhline(0, color="black", linewidth=1)
     ax.axvline(0, color="black", linewidth=1)
     ax.plot([left, high], [left, high], ":", color="#888888")
-    ax.text(high, low + 2, "hurts only if frozen ", color=INK["guilty"], ha="right", weight="bold")
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-    ax.text(high - 1, high - 4, "alike", color="#666666", ha="right", va="center", bbox=box)
-    shaded = both[(both["fine-tuned"] >= 0) & (both["frozen"] < 0)]
-    gap = shaded["frozen"] - shaded["fine-tuned"]
-    named = both.loc[gap.nsmallest(NAMED).index].sort_values("frozen", ascending=False)
-    heights = apart([*named["frozen"]], 0.05 * (high - low))
-    for height, row in zip(heights, named.itertuples(index=False), strict=True):
-        ax.annotate(
-            f"{pair(row.source, row.task)}, {row.labels}",
-            (row[3], row[4]),
-            (high + 0.02 * (high - left), height),
-            va="center",
-            fontsize=9,
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.8, "shrinkB": 4},
-        )
+    bold = {"color": LOOKS["guilty"].colour, "ha": "right", "weight": "bold"}
+    ax.text(high, low + 2, "hurts only if frozen ", **bold)
+    ax.text(high - 1, high - 4, "alike", color="#666666", ha="right", va="center", bbox=PAPER)
     if len(control):
         ax.text(0, high - 4, "  × random backbone", color=COLOURS["random"], va="center")
-    ax.set_xlabel("gain fine-tuned, in points")
-    ax.set_ylabel("gain frozen, in points")
+    ax.set(xlim=(left, high), ylim=(low, high))
+    ax.set(xlabel="gain fine-tuned, in points", ylabel="gain frozen, in points")
+    gap = (both["frozen"] - both["fine-tuned"])[shaded]
+    ends = [
+        (row["fine-tuned"], row["frozen"], f"{pair(row.source, row.task)}, {row.labels}", "#555555")
+        for _, row in both.loc[gap.nsmallest(NAMED).index].iterrows()
+    ]
+    label_ends(ax, ends, last=high)
     return ax
 
 
@@ -211,29 +164,24 @@ def scores_and_gains(
     it is, below minus that of a random backbone on the same labels.
     """
     found = table[table.score == name].set_index(["against", "amount", "strategy"])
-    with mpl.rc_context(STYLE):
-        figure = blank(9.0, 6.4)
-        figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
-        grid = figure.subplots(2, 2, sharey=True, sharex="row")
-    for against, line in zip(AGAINST, grid, strict=True):
-        for amount, ax in zip(AMOUNTS, line, strict=True):
-            for index, (strategy, (colour, mark)) in enumerate(LOOKS.items()):
-                here = pairs(scores, gains, strategy)
-                here = here[here.amount == amount]
-                column = name if against == AGAINST[0] else f"{name} minus random"
-                point = {"color": colour, "markersize": 6, "alpha": 0.75}
-                ax.plot(here[column], 100 * here.gain, mark, **point)
-                one = found.loc[against, amount, strategy]
-                text = f"{strategy} {one.correlation:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
-                place = {"transform": ax.transAxes, "va": "bottom", "fontsize": 9}
-                ax.text(0.0 + 0.52 * index, 1.01, text, color=colour, **place)
-            if against == AGAINST[0]:
-                ax.set_title(f"{amount} labels", loc="left", fontsize=11, weight="bold", pad=20)
-            ax.axhline(0, color="black", linewidth=1)
-            if against != AGAINST[0]:
-                ax.axvline(0, color="#888888", linewidth=1, linestyle=":")
-            ax.set_xlabel(name if against == AGAINST[0] else f"{name}, minus random backbone")
-        line[0].set_ylabel("gain, in points")
+    cells = [(against, amount) for against in AGAINST for amount in AMOUNTS]
+    grid = {"columns": 2, "sharey": True, "sharex": "row", "title": title}
+    figure, spots = panels([""] * 4, 9.0, 3.4, 0.3, ylabel="gain, in points", **grid)
+    for ax, (against, amount) in zip(spots, cells, strict=True):
+        plain, named = against == AGAINST[0], {}
+        for strategy in STRATEGIES:
+            here = pairs(scores, gains, strategy)
+            here = here[here.amount == amount]
+            x = here[name if plain else f"{name} minus random"]
+            ax.plot(x, 100 * here.gain, alpha=0.75, **LOOKS[strategy].point(6))
+            one = found.loc[against, amount, strategy]
+            text = f"{strategy} {one.correlation:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
+            named[text] = LOOKS[strategy]
+        key(ax, named, f"{amount} labels", loc="lower left", bbox_to_anchor=(0, 1), ncols=1)
+        ax.axhline(0, color="black", linewidth=1)
+        if not plain:
+            ax.axvline(0, color="#888888", linewidth=1, linestyle=":")
+        ax.set_xlabel(name if plain else f"{name}, minus random backbone")
     return figure
 
 
@@ -243,45 +191,40 @@ def correlations(table: "pandas.DataFrame", title: str = "") -> Figure:
     ``table``: what ``foresight.foreseen`` gives. Left few labels, right many. Filled: the interval
     holds no zero.
     """
-    names = [*dict.fromkeys(zip(table.score, table.against, strict=True))]
-    with mpl.rc_context(STYLE):
-        figure = blank(10.0, 1.6 + 0.38 * len(names))
-        panels = figure.subplots(1, 2, sharey=True)
-    for amount, ax in zip(AMOUNTS, panels, strict=True):
-        ax.set_title(f"{amount} labels", loc="left", fontsize=10.5)
+    cells = [*dict.fromkeys(zip(table.score, table.against, strict=True))]
+    names = {(s, a): s if a == AGAINST[0] else f"{s}, minus random" for s, a in cells}
+    figure, spots = panels(
+        [f"{amount} labels" for amount in AMOUNTS],
+        10.0,
+        0.38 * len(names),
+        more=1.8,
+        title=title,
+        looks={strategy: LOOKS[strategy] for strategy in STRATEGIES},
+        xlabel="rank correlation with the gain (hollow: may be none)",
+        sharey=True,
+    )
+    for amount, ax in zip(AMOUNTS, spots, strict=True):
+        rows = {name: {} for name in names.values()}
         for row in table[table.amount == amount].itertuples():
-            colour, mark = LOOKS[row.strategy]
-            y = names.index((row.score, row.against))
-            y += 0.32 * (STRATEGIES.index(row.strategy) - 0.5)
-            face = colour if row.low > 0 or row.high < 0 else "white"
-            ax.plot([row.low, row.high], [y, y], color=colour, linewidth=2.2)
-            ax.plot(row.correlation, y, mark, color=colour, markerfacecolor=face, markersize=7)
-        ax.axvline(0, color="black", linewidth=1)
+            found = Interval(row.correlation, row.low, row.high, 0)
+            rows[names[row.score, row.against]][row.strategy] = found
+        forest(rows, _hollow_at_zero, unit=1, size=7, ax=ax)
         ax.set_xlim(-1.03, 1.03)
-        lined(ax, "x")
-        ax.tick_params(axis="y", length=0)
-    labels = [name if against == AGAINST[0] else f"{name}, minus random" for name, against in names]
-    panels[0].set_yticks(range(len(names)), labels)
-    panels[0].set_ylim(len(names) - 0.4, -0.6)
-    figure.supxlabel("rank correlation with the gain (hollow: may be none)", fontsize=10.5)
-    lines = [
-        Line2D([], [], color=colour, marker=mark, label=strategy)
-        for strategy, (colour, mark) in LOOKS.items()
-    ]
-    options = {"frameon": False, "ncols": 2, "labelcolor": "linecolor", "title": title}
-    options |= {"title_fontsize": 12, "alignment": "left"}
-    legend = figure.legend(handles=lines, loc="outside upper left", **options)
-    legend.get_title().set_weight("bold")
     return figure
+
+
+def _hollow_at_zero(strategy: str, found: Interval) -> Look:
+    return LOOKS[strategy]._replace(hollow=not found.sign)
 
 
 PLACES = (0.07, 0.16, 0.52, 0.70), (0.64, 0.16, 0.33, 0.70)  # of the two panels of a duel
 
 
+@styled
 def duel(
     source: Mapping[int, float],
     scratch: Mapping[int, float],
-    found: "evidence.Interval | None",
+    found: Interval | None,
     names: Sequence[str] = ("source", "from scratch"),
     title: str = "",
     figure: Figure | None = None,
@@ -296,44 +239,31 @@ def duel(
     """
     source, scratch = dict(source), dict(scratch)
     seeds = [seed for seed in source if seed in scratch]
-    with mpl.rc_context(STYLE):
-        figure = figure or blank(9.0, 3.8)
-        figure.clear()
-        figure.set_layout_engine("none")  # finding the places would take half the time
-        left, right = (figure.add_axes(place) for place in PLACES)
+    figure = figure or blank(9.0, 3.8)
+    figure.clear()
+    figure.set_layout_engine("none")  # finding the places would take half the time
+    left, right = (figure.add_axes(place) for place in PLACES)
     figure.text(0.012, 0.93, title, weight="bold", fontsize=12)
-    ink = COLOURS["from scratch"], LOOKS[strategy][0]
-    mark = LOOKS[strategy][1]
     for y, seed in enumerate(seeds):
         ends = scratch[seed], source[seed]
         left.plot(ends, [y, y], color="#BBBBBB", linewidth=2, zorder=1)
-        left.plot(ends[0], y, "s", color=ink[0], markersize=6)
-        left.plot(ends[1], y, mark, color=ink[1], markersize=7)
+        left.plot(ends[0], y, **LOOKS["from scratch"].point(6))
+        left.plot(ends[1], y, **LOOKS[strategy].point(7))
         right.plot(100 * (ends[1] - ends[0]), y, "o", color="#555555", markersize=5)
-    if seeds and found is not None:
-        verdict = VERDICTS[found.sign]
-        low, effect, high = (100 * value for value in (found.low, found.effect, found.high))
-        y = len(seeds) + 0.3
-        right.plot([low, high], [y, y], color=INK[verdict], linewidth=3)
-        right.plot(effect, y, SHAPES[verdict], color=INK[verdict], markersize=9)
-        bold = {"weight": "bold", "va": "bottom"}
-        first = left.text(
-            0.0, 1.02, f"■ {names[1]}", color=ink[0], transform=left.transAxes, **bold
-        )
-        shown = f"   {'●' if mark == 'o' else '▲'} {names[0]}"
-        left.annotate(shown, (1, 0), xycoords=first, color=ink[1], **bold)
-        most = max(5.0, *(abs(value) for value in (low, high)),
-                   *(100 * abs(source[s] - scratch[s]) for s in seeds))  # fmt: skip
-        right.set_xlim(-1.1 * most, 1.1 * most)
-        right.text(0.0, 1.02, "mean, 95 % interval", color=INK[verdict], weight="bold",
-                   transform=right.transAxes)  # fmt: skip
-    right.axvline(0, color="black", linewidth=1)
-    left.set_xlim(0, 1)
-    left.set_xlabel("balanced test accuracy")
-    right.set_xlabel("difference, in points")
-    for ax, labels in ((left, True), (right, False)):
+    for ax in (left, right):
+        rows_axis(ax, [str(seed) for seed in seeds])
         ax.set_ylim(len(seeds) + 0.8, -0.6)
-        ax.set_yticks(range(len(seeds)), [str(seed) for seed in seeds] if labels else [])
-        ax.tick_params(axis="y", length=0)
-    left.set_ylabel("seed")
+    right.set_yticks([])
+    right.axvline(0, color="black", linewidth=1)
+    if seeds and found is not None:
+        verdict = LOOKS[VERDICTS[found.sign]]._replace(hollow=False)
+        interval(right, len(seeds) + 0.3, found, verdict, 9)
+        shown = {names[1]: LOOKS["from scratch"], names[0]: LOOKS[strategy]}
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0}
+        key(left, shown, **above)
+        key(right, {"mean, 95 % interval": verdict}, **above)
+        most = max(5, *map(abs, right.dataLim.intervalx))
+        right.set_xlim(-1.1 * most, 1.1 * most)
+    left.set(xlim=(0, 1), xlabel="balanced test accuracy", ylabel="seed")
+    right.set_xlabel("difference, in points")
     return figure

@@ -4,10 +4,12 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from tl_course.plots.style import COLOURS, STYLE, blank
+from tl_course.plots.effects import rows_axis
+from tl_course.plots.grids import panels
+from tl_course.plots.pictures import photograph
+from tl_course.plots.style import COLOURS
 
 if TYPE_CHECKING:
     import torch
@@ -25,24 +27,20 @@ def answers(
     ``picture``: uint8 (3, H, W). ``probabilities``: strategy to (classes,), summing to one.
     ``figure`` is cleared and drawn on again, which is faster than a new one.
     """
-    with mpl.rc_context(STYLE):
-        if figure is None:
-            figure = blank(8.4, 2.9)
-        figure.clear()
-        widths = [1.1, *[1] * len(probabilities)]
-        spots = figure.subplots(1, 1 + len(probabilities), width_ratios=widths)
-        spots[0].imshow(picture.permute(1, 2, 0).numpy(), interpolation="lanczos")
-        spots[0].set_title(f"truth: {classes[truth]}", parse_math=False)
-        spots[0].set_axis_off()
-        for ax, (name, values) in zip(spots[1:], probabilities.items(), strict=True):
-            colour = COLOURS.get(name, "#555555")
-            bars = [colour if i == int(values.argmax()) else "#C9C9C9" for i in range(len(classes))]
-            ax.barh(range(len(classes)), values.numpy(), color=bars)
-            ax.set_title(textwrap.fill(name, 18), color=colour)
-            ax.set_xlim(0, 1)
-            ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-            ax.set_ylim(len(classes) - 0.4, -0.6)
-            ax.set_yticks(range(len(classes)), classes, parse_math=False)
-            ax.get_yticklabels()[truth].set_weight("bold")
-            ax.set_xlabel("probability")
+    titles = [f"truth: {classes[truth]}", *(textwrap.fill(name, 18) for name in probabilities)]
+    inks = ["black", *(COLOURS.get(name, "#555555") for name in probabilities)]
+    widths = [1.1, *[1] * len(probabilities)]
+    figure, (first, *spots) = panels(
+        titles, 8.4, 2.9, inks=inks, figure=figure, width_ratios=widths
+    )
+    photograph(first, picture)
+    first.set_axis_off()
+    for ax, ink, values in zip(spots, inks[1:], probabilities.values(), strict=True):
+        bars = [ink if row == int(values.argmax()) else "#C9C9C9" for row in range(len(classes))]
+        ax.barh(range(len(classes)), values.numpy(), color=bars)
+        rows_axis(ax, classes)
+        ax.get_yticklabels()[truth].set_weight("bold")
+        ax.set_xlim(0, 1)
+        ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        ax.set_xlabel("probability")
     return figure
