@@ -187,6 +187,9 @@ def test_a_frozen_beginning_stays_and_the_rest_learns(name):
     surgery.train_mode(model)
     prepared = model.preprocess(raw(name))
     assert torch.equal(prefix.below(prepared), prefix.below(prepared))  # no dropout there
+    with torch.no_grad():
+        expected, found = model.eval()(prepared), prefix.above(prefix.apply(raw(name)))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -62,13 +62,6 @@ def test_no_text_and_no_known_letter_still_give_an_answer(reader):
     assert logits(reader, codes([""], 5)).isfinite().all()
 
 
-def test_predict_gives_ten_probabilities_a_digit(reader):
-    found = train.predict(reader, codes(TEXTS))
-    assert found.shape == (4, 4, 10)
-    torch.testing.assert_close(found.sum(-1), torch.ones(4, 4))
-    assert sum(p.numel() for p in reader.parameters()) == 67_368
-
-
 @pytest.mark.parametrize("source", models.SOURCES)
 def test_a_reader_is_small_and_reads_its_own_language(source):
     assert store.embedded(f"reader_{source}").stat().st_size <= 600_000

@@ -280,6 +280,9 @@ def test_predict_gives_probabilities(model, toy):
     found = train.predict(model, toy.val.inputs[:9])
     assert found.shape == (9, 3)
     torch.testing.assert_close(found.sum(1), torch.ones(9), rtol=1e-3, atol=1e-3)
+    digits = train.predict(models.load("reader_spanish"), tasks.load("numbers_spanish").val.inputs)
+    assert digits.shape == (len(digits), 4, 10)
+    torch.testing.assert_close(digits.sum(-1), torch.ones(len(digits), 4))
 
 
 def test_same_seed_same_result(model, toy):

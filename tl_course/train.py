@@ -186,18 +186,27 @@ def fit(
     vars(model).pop("saved", None)  # what it learns now is no longer what models.save kept
     began = time.perf_counter()
     autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
-    forward, learned, checked, cached = _prepare(model, task, autocast, cache and augment is None)
-    inputs, labels = (each.to(device) for each in learned)
-    checked = [each.to(device) for each in checked]
-    order = torch.Generator().manual_seed(seed)
+    prefix = features.split_prefix(model, task.train.inputs) if cache and augment is None else None
+    with autocast:
+        inputs, val_inputs = (
+            (prefix.apply(split.inputs) if prefix else split.inputs).to(device)
+            for split in (task.train, task.val)
+        )
+    labels, order = task.train.labels.to(device), torch.Generator().manual_seed(seed)
+
+    def forward(inputs: torch.Tensor) -> torch.Tensor:
+        with autocast:
+            logits = prefix.above(inputs) if prefix else model(model.preprocess(inputs))
+        return logits.float()
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for chosen in torch.randperm(len(labels), generator=order).split(batch):
             yield inputs[chosen] if augment is None else augment(inputs[chosen]), labels[chosen]
 
     def one_epoch() -> Epoch:
-        found = _learn(model, forward, batches(), optimizer, schedule, penalty)
-        return Epoch(*found, *_validate(model, forward, *checked))
+        learned = _learn(model, forward, batches(), optimizer, schedule, penalty)
+        val = score(features.run(model.eval(), forward, val_inputs, batch=250), task.val.labels)
+        return Epoch(*learned, val.loss, val.accuracy)
 
     rows, best_epoch, stopped = _train(model, task, one_epoch, epochs, watch, keep, progress)
     columns = tuple(zip(*rows, strict=True)) or ((), (), (), ())
@@ -207,27 +216,9 @@ def fit(
         best_epoch=best_epoch,
         device=str(device),
         dtype=str(dtype).removeprefix("torch."),
-        cached=cached,
+        cached=prefix.names if prefix else (),
         stopped=stopped,
     )
-
-
-def _prepare(model: nn.Module, task: "Task", autocast: torch.autocast, cache: bool) -> tuple:
-    """How inputs become logits, both splits as it takes them, and the stages that ran already."""
-    splits = [(split.inputs, split.labels) for split in (task.train, task.val)]
-    prefix = features.split_prefix(model) if cache else None
-    if prefix and not prefix.fits(task.train.inputs):
-        prefix = None
-    if prefix:
-        with autocast:
-            splits = [(prefix.apply(inputs), labels) for inputs, labels in splits]
-
-    def forward(inputs: torch.Tensor) -> torch.Tensor:
-        with autocast:
-            logits = prefix.above(inputs) if prefix else model(model.preprocess(inputs))
-        return logits.float()
-
-    return forward, *splits, prefix.names if prefix else ()
 
 
 def _train(
@@ -293,13 +284,6 @@ def _learn(
         right += _right(logits.detach().argmax(-1), labels).sum()
         count += len(labels)
     return float(total) / count, int(right) / count
-
-
-@torch.no_grad()
-def _validate(model: nn.Module, forward: Change, inputs: torch.Tensor, labels: torch.Tensor):
-    model.eval()
-    found = score(torch.cat([forward(part) for part in inputs.split(250)]), labels)
-    return found.loss, found.accuracy
 
 
 def l2_sp(model: nn.Module, strength: float) -> Penalty:

@@ -34,10 +34,11 @@ class Prefix:
         return self.apply(inputs[largest : largest + 1]).nbytes * len(inputs) <= CACHE_LIMIT
 
 
-def split_prefix(model: nn.Module) -> Prefix | None:
+def split_prefix(model: nn.Module, inputs: torch.Tensor | None = None) -> Prefix | None:
     """Cut the model at its first trainable stage; ``None`` where the first stage is trained.
 
-    Pooling at the start of that stage goes below the cut: it has nothing to learn.
+    Pooling at the start of that stage goes below the cut: it has nothing to learn. ``None`` too
+    where the features of ``inputs`` would not fit into memory.
     """
     parts = stages(model)
     names = (*takewhile(lambda name: not _learns(parts[name]), parts),)
@@ -47,7 +48,8 @@ def split_prefix(model: nn.Module) -> Prefix | None:
     rest = [*first] if isinstance(first, nn.Sequential) else [first]
     while len(rest) > 1 and _is_pooling(rest[0]):
         below.append(rest.pop(0))
-    return Prefix(model, nn.Sequential(*below), nn.Sequential(*rest, *above), names)
+    prefix = Prefix(model, nn.Sequential(*below), nn.Sequential(*rest, *above), names)
+    return prefix if inputs is None or prefix.fits(inputs) else None
 
 
 def _learns(part: nn.Module) -> bool:

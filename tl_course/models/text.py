@@ -119,7 +119,10 @@ def _blocks(layers: Iterable[nn.Module], config, mask: Callable = create_bidirec
     return numbered(Block(layer, mask, config) for layer in layers)
 
 
-def _encoder(body: nn.Module, config, *head: nn.Module, **between: nn.Module):
+def _encoder(
+    body: nn.Module, config, *head: nn.Module, **between: nn.Module
+) -> dict[str, nn.Module]:
+    """The stages of BERT and its kin: embeddings, blocks, what is between, and ``head``."""
     return {
         "embeddings": Embeddings(body.embeddings, config.pad_token_id),
         **_blocks(body.encoder.layer, config),
@@ -204,14 +207,7 @@ _GPT2 = {
     "eos_token_id": Hashed.END,
 }
 _ROBERTA = {**_BERT, "pad_token_id": 1, "type_vocab_size": 1}
-_T5 = {
-    "vocab_size": WORDS,
-    "d_model": 48,
-    "d_kv": 12,
-    "d_ff": 96,
-    "num_layers": 3,
-    "num_heads": 4,
-}
+_T5 = {"vocab_size": WORDS, "d_model": 48, "d_kv": 12, "d_ff": 96, "num_layers": 3, "num_heads": 4}
 _NEW = ("classifier.",)
 _BARE = {"add_pooling_layer": False}
 FAMILIES = {
