@@ -10,6 +10,7 @@ A source is in jupytext's percent format. Between the lines ``### BEGIN SOLUTION
 import argparse
 import hashlib
 import re
+from collections import Counter
 from pathlib import Path
 
 import jupytext
@@ -30,13 +31,13 @@ def sources() -> list[Path]:
 def compose(source: Path, solved: bool) -> NotebookNode:
     """The notebook of a source, not executed, with cell ids that depend on the text alone."""
     notebook = jupytext.read(source, fmt="py:percent")
-    seen: dict[str, int] = {}
+    seen = Counter()
     for cell in notebook.cells:
         original = cell.source
         if cell.cell_type == "code":
             cell.source = SOLUTION.sub(r"\1" if solved else "", original + "\n").strip("\n")
         digest = hashlib.sha256(original.encode()).hexdigest()[:10]
-        seen[digest] = seen.get(digest, 0) + 1
+        seen[digest] += 1
         cell.id = f"{digest}-{seen[digest]}"
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
