@@ -136,7 +136,7 @@ def pupil() -> tuple[nn.Module, "Task"]:
 def without(split: "Split", some: "Split") -> "Split":
     """The examples of ``split`` whose inputs are not in ``some``."""
     known = {each.numpy().tobytes() for each in some.inputs}
-    return split.take([i for i, x in enumerate(split.inputs) if x.numpy().tobytes() not in known])
+    return split.take([each.numpy().tobytes() not in known for each in split.inputs])
 
 
 def state(model: nn.Module) -> dict[str, torch.Tensor]:
