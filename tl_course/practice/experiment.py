@@ -157,8 +157,10 @@ class Experiment(ipywidgets.VBox):
             for control, disabled in before.items():
                 control.disabled = disabled
             self._draw.cache_clear()
-            self.refresh()
-            self.busy = False
+            try:
+                self.refresh()
+            finally:
+                self.busy = False
 
     def _change(self, name: str, _=None) -> None:
         if self.busy:  # what changed this control is followed by a drawing anyway
