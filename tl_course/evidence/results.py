@@ -125,18 +125,8 @@ class Runs:
         """
         import pandas
 
-        columns = tuple(sorted(where))
-        if (of, columns) not in self._indexes:
-            self._indexes[of, columns] = self._index(of, columns)
-        found = self._indexes[of, columns].get(tuple(where[column] for column in columns))
-        if found is None:
-            raise self._missing(self.frame.dropna(subset=[of]), where)
-        seeds, values = zip(*sorted(found), strict=True)
-        if len({*seeds}) < len(seeds):
-            raise store.BadInput(
-                f"the cell {_told(where)}", "a seed has several runs there", "Name more columns"
-            )
-        return pandas.Series(values, pandas.Index(seeds, name="seed"), name=of)
+        values = self._values(of, **where)
+        return pandas.Series([*values.values()], pandas.Index([*values], name="seed"), name=of)
 
     def compare(self, first, second, confidence: float = 0.95, **where) -> Interval:
         """``first`` minus ``second`` in one cell, paired by seed.
@@ -144,11 +134,14 @@ class Runs:
         Each is a strategy, or a dict of what it has in other columns than ``where`` says (which may
         be ``of``).
         """
-        return paired(*self._pair(first, second, where), confidence)
+        both = [self._values(**cell) for cell in _both(first, second, where)]
+        seeds = sorted({*both[0], *both[1]})
+        return paired(*([one.get(seed, np.nan) for seed in seeds] for one in both), confidence)
 
     def mean(self, first, second, cells: Iterable[Mapping]) -> Interval:
         """The mean over ``cells`` of what ``compare`` compares, paired by seed."""
-        return mean_paired(self._pair(first, second, cell) for cell in cells)
+        pairs = (_both(first, second, cell) for cell in cells)
+        return mean_paired([self.cell(**one), self.cell(**other)] for one, other in pairs)
 
     def pooled(self, first: str, second: str, **where) -> Interval:
         """The mean of ``compare`` over every task that has both strategies."""
@@ -162,23 +155,39 @@ class Runs:
 
         ``among``: of these alone; where some are level, the first. Raises ``UnknownName``.
         """
+        # not over the whole table at once: that rounds otherwise, and some are level
         means = self.rows(**where).groupby(column).val_accuracy.mean()
         if among is not None:
             means = means[[store.choose(f"stored {column}", each, means.index) for each in among]]
         return means.idxmax()
 
-    def _pair(self, first, second, where: Mapping) -> list:
-        both = [s if isinstance(s, Mapping) else {"strategy": s} for s in (first, second)]
-        one, other = (self.cell(**{**where, **columns}) for columns in both)
-        return [*one.align(other)]
+    def _values(self, of: str = "test_balanced", **where) -> dict[int, float]:
+        """What ``cell`` gives, by seed."""
+        found = self._runs(of, where)
+        values = dict(sorted(found))
+        if len(values) < len(found):
+            raise store.BadInput(
+                f"the cell {_told(where)}", "a seed has several runs there", "Name more columns"
+            )
+        return values
 
-    def _index(self, of: str, columns: tuple[str, ...]) -> dict[tuple, list]:
+    def _runs(self, of: str, where: Mapping) -> list[tuple[int, float]]:
+        """Seed and value of every run in one cell; tables are indexed when first asked."""
+        columns = tuple(sorted(where))
+        if (of, columns) not in self._indexes:
+            self._indexes[of, columns] = self._index(of, columns)
+        found = self._indexes[of, columns].get(tuple(where[column] for column in columns))
+        if found is None:
+            raise self._missing(self.frame.dropna(subset=[of]), where)
+        return found
+
+    def _index(self, of: str, columns: tuple[str, ...]) -> dict[tuple, list[tuple[int, float]]]:
         """Seed and value of every run, by cell."""
         rows = self.frame.dropna(subset=[of])
-        keys = rows[[*columns]].itertuples(index=False, name=None)
         found: dict[tuple, list] = {}
-        for key, *run in zip(keys, rows.seed, rows[of], strict=True):
-            found.setdefault(key, []).append(run)
+        every = (rows[column].tolist() for column in ("seed", of, *columns))
+        for seed, value, *key in zip(*every, strict=True):
+            found.setdefault(tuple(key), []).append((seed, value))
         return found
 
     @staticmethod
@@ -200,6 +209,12 @@ class Runs:
             "there is no stored run",
             f"Stored are {', '.join(map(str, rows[column].unique())) or 'none'}",
         )
+
+
+def _both(first, second, where: Mapping) -> list[dict]:
+    """The cells of two strategies, or of two that differ in other columns."""
+    named = (s if isinstance(s, Mapping) else {"strategy": s} for s in (first, second))
+    return [{**where, **columns} for columns in named]
 
 
 def _told(where: Mapping) -> str:
