@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from played import play, press
 
-from tl_course import store, tasks
+from tl_course import tasks
 from tl_course.lessons.overfitting import experiment, recipe
 
 
@@ -24,29 +24,24 @@ def train(lab, **changes) -> str:
     return lab.places["said"].value
 
 
-def test_a_run_in_the_lab(lab):
-    assert lab.places["said"].value == "Press <b>Train</b>." and lab.controls["open"].disabled
+def test_the_test_set_opens_once_a_setting_and_is_counted(lab):
+    opened, tested = lab.controls["open"], lab.places["tested"]
+    assert lab.places["said"].value == "Press <b>Train</b>." and opened.disabled
     before = lab.places["picture"].value
     said = train(lab)
     assert said.startswith("50 labels, frozen: all but the head, 2 epochs: training <b>")
     assert "validation <b>" in said and "Test" not in said
-    assert lab.places["picture"].value != before and not lab.controls["open"].disabled
-    assert lab.places["tested"].value == "The test set is closed."
-
-
-def test_the_test_set_opens_once_a_setting_and_is_counted(lab):
-    train(lab)
+    assert lab.places["picture"].value != before and not opened.disabled
+    assert tested.value == "The test set is closed."
     press(lab, "open")
-    assert "Test <b>" in lab.places["said"].value and lab.controls["open"].disabled
-    assert "opened <b>once</b>" in lab.places["tested"].value
-    assert "Test <b>" in train(lab), "the same again: what was seen stays seen"
-    assert lab.controls["open"].disabled
-    assert "controls have moved" in play(lab, dropout=0.5) and lab.controls["open"].disabled
+    assert "Test <b>" in lab.places["said"].value and opened.disabled
+    assert "opened <b>once</b>" in tested.value
+    assert "Test <b>" in train(lab) and opened.disabled, "what was seen stays seen"
+    assert "controls have moved" in play(lab, dropout=0.5) and opened.disabled
     said = train(lab)
     assert "dropout 0.5" in said and "Test" not in said
     press(lab, "open")
-    found = lab.places["tested"].value
-    assert "opened <b>2 times</b>" in found and "second validation" in found
+    assert "opened <b>2 times</b>" in tested.value and "second validation" in tested.value
 
 
 def test_a_run_can_be_stopped_and_stays_out_of_the_test(lab):
@@ -72,17 +67,6 @@ def test_earlier_runs_stay_in_view_and_epochs_have_a_limit(lab, monkeypatch):
     for labels in experiment.LABELS:
         play(lab, labels=labels)
         assert labels * lab.controls["epochs"].max <= experiment.MOST
-
-
-def test_trouble_is_told_and_the_button_comes_back(lab, monkeypatch):
-    def missing(name):
-        raise store.NotAvailable("leaves", "they are <gone>", "Look for them")
-
-    monkeypatch.setattr(tasks, "load", missing)
-    assert press(lab, "train") == "leaves: they are &lt;gone&gt;. Look for them."
-    monkeypatch.setattr(tasks, "load", lambda name: None)
-    assert "stopped with AttributeError" in press(lab, "train")
-    assert not lab.controls["train"].disabled
 
 
 def test_the_lab_begins_with_a_run_of_the_lesson(toy):
