@@ -51,8 +51,9 @@ def panels(
         key(figure, looks, title)
     elif title:
         figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
-    figure.supxlabel(xlabel, fontsize=10.5)
-    figure.supylabel(ylabel, fontsize=10.5)
+    for name, text in ((figure.supxlabel, xlabel), (figure.supylabel, ylabel)):
+        if text:
+            name(text, fontsize=10.5)
     return figure, [ax for ax, text in zip(spots, titles, strict=True) if text is not None]
 
 
@@ -64,7 +65,7 @@ def key(owner: Figure | Axes, looks: Mapping[str, Look], title: str = "", **plac
     handles = [Line2D([], [], label=name, **look.sample()) for name, look in looks.items()]
     wide = sum(len(name) + 6 for name in looks) > 13 * owner.figure.bbox.width / DPI
     options = {"loc": "outside upper left"} if isinstance(owner, Figure) else {}
-    options |= {"ncols": 3 if wide else len(looks), "columnspacing": 1.5, "handletextpad": 0.4}
+    options |= {"ncols": 3 if wide else len(looks), "columnspacing": 1.5, "handletextpad": 0.7}
     options |= {"title": title, "title_fontsize": 12, "alignment": "left", "frameon": False}
     options |= {"labelcolor": [look.colour for look in looks.values()], "prop": {"weight": "bold"}}
     legend = owner.legend(handles=handles, **options | place)
