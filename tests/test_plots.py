@@ -29,14 +29,11 @@ def of(*names: str) -> list[str]:
 
 def test_nothing_opens_a_window_and_ax_is_respected():
     assert "pyplot" not in inspect.getsource(plots)
-    ax = plots.axes()
-    for draw in (
-        lambda: plots.learning_curves({"fine-tuning": [0.1, 0.5]}, ax=ax),
-        lambda: plots.by_stage({"random": seeds(0.3, 0.3, 0.2)}, "accuracy", ax=ax),
-        lambda: plots.heat_map(accuracies(), ax=ax),
-        lambda: plots.differences({"a": Interval(0.2, 0.1, 0.3, 5)}, "+", "-", ax=ax),
-    ):
-        assert draw() is ax
+    ax, one = plots.axes(), Interval(0.2, 0.1, 0.3, 5)
+    assert plots.learning_curves({"fine-tuning": [0.1, 0.5]}, ax=ax) is ax
+    assert plots.by_stage({"random": seeds(0.3, 0.3, 0.2)}, "accuracy", ax=ax) is ax
+    assert plots.heat_map(accuracies(), ax=ax) is ax
+    assert plots.differences({"a": one}, "+", "-", ax=ax) is ax
     assert plots.png(ax.get_figure()).startswith(b"\x89PNG")
 
 
@@ -92,22 +89,21 @@ def test_learning_curves_plot_the_values_and_labels_do_not_touch():
     assert [line.get_ydata().tolist() for line in ax.lines] == [[0.2, 0.61], [0.2, 0.60]]
     assert [colour(line) for line in ax.lines] == of("fine-tuning", "from scratch")
     assert texts(ax) == ["fine-tuning  0.61", "from scratch  0.60"]
-    assert "epoch" in ax.get_xlabel()
+    assert "epoch" in ax.get_xlabel() and [*ax.lines[0].get_xdata()] == [1, 2]
     low = plots.learning_curves({"pretrained: a": [0.6], "nothing": [0.6]}, ax=plots.axes(8.0, 2.3))
     assert_apart(low.texts)  # though the axes are low
 
 
-def test_learning_curves_can_begin_before_the_first_step():
+@pytest.mark.parametrize("every", [1, 8])
+def test_learning_curves_can_begin_before_the_first_step(every):
     curves = {"new job: Italian": [0.1, 0.5, 0.8], "old job: Spanish": [0.9, 0.6, 0.4]}
-    for every in (1, 8):
-        ax = plots.learning_curves(curves, chance=0.05, xlabel="steps", first=0, every=every)
-        steps = [0, every, 2 * every]
-        assert [line.get_xdata().tolist() for line in ax.lines] == [steps] * 2
-        (guessing,) = ax.collections
-        assert guessing.get_segments()[0].tolist() == [[0, 0.05], [steps[-1], 0.05]]
-        ends = {text.xy[0] for text in ax.texts if hasattr(text, "xy")}
-        assert ends == {steps[-1]} and ax.get_xlabel() == "steps"
-    assert plots.learning_curves(curves).lines[0].get_xdata().tolist() == [1, 2, 3]
+    ax = plots.learning_curves(curves, chance=0.05, xlabel="steps", first=0, every=every)
+    steps = [0, every, 2 * every]
+    assert [line.get_xdata().tolist() for line in ax.lines] == [steps] * 2
+    (guessing,) = ax.collections
+    assert guessing.get_segments()[0].tolist() == [[0, 0.05], [steps[-1], 0.05]]
+    assert {text.xy[0] for text in ax.texts if hasattr(text, "xy")} == {steps[-1]}
+    assert ax.get_xlabel() == "steps"
 
 
 def test_training_that_ended_at_once_has_no_curve():
@@ -118,44 +114,47 @@ def test_training_that_ended_at_once_has_no_curve():
 def test_runs_show_every_seed():
     frame = evidence.load("sweep_pictures")
     ax = plots.runs(frame, [("leaves", 200), ("satellite", 200)], title="Five runs")
-    shown = np.concatenate([c.get_offsets()[:, 0] for c in ax.collections])
-    rows = evidence.chosen(frame).query(
-        "task in ['leaves', 'satellite'] and labels == 200"
-        " and strategy in ['fine-tuning', 'from scratch']"
-    )
-    assert sorted(shown) == pytest.approx(sorted(rows.test_balanced))
-    bars = [line.get_xdata()[0] for line in ax.lines]
-    means = rows.groupby(["task", "strategy"]).test_balanced.mean()
-    assert bars == pytest.approx([*means])
-    assert key(ax.get_figure()) == ["fine-tuning", "from scratch"]
+    names = ["fine-tuning", "from scratch"]
+    rows = evidence.chosen(frame)
+    rows = rows[rows.task.isin(["leaves", "satellite"]) & (rows.labels == 200)]
+    cells = rows[rows.strategy.isin(names)].groupby(["task", "strategy"]).test_balanced
+    for points, bar, (_, values) in zip(ax.collections, ax.lines, cells, strict=True):
+        assert sorted(points.get_offsets()[:, 0]) == pytest.approx(sorted(values))
+        assert bar.get_xdata()[0] == pytest.approx(values.mean())
+    assert key(ax.get_figure()) == names
 
 
 @pytest.fixture
 def languages(analogy_runs):
-    return analogy_runs(
-        {
-            "spanish_reversed": {0: 0.01, 10: 0.3, 100: 0.6, 1000: 0.95},
-            "nothing": {0: 0.0, 10: 0.1, 100: 0.2, 1000: 0.94},
-            LONGER: {0: 0.0, 10: 0.1, 100: 0.999},  # not tried with 1,000
-        }
-    )
+    runs = {
+        "spanish_reversed": {0: 0.01, 10: 0.3, 100: 0.6, 1000: 0.95},
+        "nothing": {0: 0.0, 10: 0.1, 100: 0.2, 1000: 0.94},
+        LONGER: {0: 0.0, 10: 0.1, 100: 0.999},  # not tried with 1,000
+    }
+    frame = analogy_runs(runs)
+    return frame.assign(test_balanced=frame.test_accuracy / 2)
 
 
 def test_label_curves_show_means_and_their_intervals(languages):
     ax = plots.label_curves(languages, "numbers_italian", KEYS, title="By labels")
     assert ax.get_title(loc="left") == "By labels" and ax.get_xscale() == "log"
-    for line, shown in zip(ax.lines, ([10, 100, 1000], [10, 100, 1000], [10, 100]), strict=True):
-        assert line.get_xdata().tolist() == shown  # without labels there is no place
+    counts = [10, 100, 1000]  # without labels there is no place
+    assert [[*line.get_xdata()] for line in ax.lines] == [counts, counts, counts[:2]]
     assert ax.lines[0].get_ydata() == pytest.approx([0.3, 0.6, 0.95], abs=1e-3)
     assert [colour(line) for line in ax.lines] == of(*KEYS.values())
     assert [line.get_linestyle() for line in ax.lines] == ["-", "-", "--"]
     assert texts(ax.get_xticklabels()) == ["10", "100", "1,000"]
     rows = evidence.chosen(languages).query("strategy == 'spanish_reversed' and labels == 100")
     found = evidence.paired(rows.test_accuracy, np.zeros(5))
-    bands = [band.get_paths()[0].vertices for band in ax.collections]
-    heights = bands[0][np.isclose(bands[0][:, 0], 100)][:, 1]
-    assert [heights.min(), heights.max()] == pytest.approx([found.low, found.high])
-    assert all((band[:, 1] >= 0).all() and (band[:, 1] <= 1).all() for band in bands)
+    assert band(ax, 0, 100) == pytest.approx([found.low, found.high])
+    assert band(ax, 2, 100)[1] == 1  # no accuracy is higher
+
+
+def band(ax, curve: int, x: float) -> list[float]:
+    """From where to where the band of a curve reaches at ``x``."""
+    corners = ax.collections[curve].get_paths()[0].vertices
+    heights = corners[np.isclose(corners[:, 0], x)][:, 1]
+    return [heights.min(), heights.max()]
 
 
 def test_each_curve_is_named_beside_its_end_unless_asked_not_to(languages):
@@ -164,8 +163,8 @@ def test_each_curve_is_named_beside_its_end_unless_asked_not_to(languages):
     for line, text in zip(ax.lines, ax.texts, strict=True):
         assert text.xy == pytest.approx(tuple(line.get_xydata()[-1])), text.get_text()
     assert_apart(ax.texts)
-    rows = languages.assign(test_balanced=languages.test_accuracy / 2)
-    bare = plots.label_curves(rows, "numbers_italian", KEYS, column="test_balanced", named=False)
+    options = {"column": "test_balanced", "named": False}
+    bare = plots.label_curves(languages, "numbers_italian", KEYS, **options)
     assert not bare.texts and bare.get_ylabel() == "balanced test accuracy"
     assert 2 * bare.lines[0].get_ydata() == pytest.approx(ax.lines[0].get_ydata())
 
@@ -217,41 +216,28 @@ def test_a_heat_map_is_the_darker_the_further_from_guessing():
     (picture,) = ax.images
     expected = np.array([[0.05 / 0.75, 0.7 / 0.75, 0.25 / 0.75], [0.0, np.nan, 0.5]]) / 1.1
     assert np.allclose(picture.get_array().filled(np.nan), expected, equal_nan=True)
-    light = picture.get_cmap()(picture.norm([0.0, 0.5, 0.9])).sum(1)
-    assert (np.diff(light) < 0).all()
+    assert (np.diff(picture.get_cmap()(picture.norm([0.0, 0.5, 0.9])).sum(1)) < 0).all()
     plain = plots.heat_map(accuracies()).images[0].get_array()  # guessing is never right
-    assert plain[0].tolist() == pytest.approx([0.3 / 1.1, 0.95 / 1.1, 0.5 / 1.1])
+    assert np.allclose(1.1 * plain[0], [0.3, 0.95, 0.5])
 
 
 def test_a_heat_map_says_each_number_where_it_belongs():
-    half = pandas.DataFrame(0.02, index=["edges", "objects"], columns=["pixels", "stem", "layer1"])
+    half = accuracies() * 0 + 0.02
     ax = plots.heat_map(accuracies(), half, marked=[("edges", "stem"), ("objects", "stem")])
-    shown = {}
+    shown: dict[tuple, list[str]] = {}
     for text in ax.texts:
-        x, y = text.get_position()
-        shown.setdefault((round(y), round(x)), []).append(text.get_text())
-    assert shown == {
-        (0, 0): ["0.30", "± 0.02"],
-        (0, 1): ["0.95", "± 0.02"],
-        (0, 2): ["0.50", "± 0.02"],
-        (1, 0): ["0.30", "± 0.02"],
-        (1, 2): ["0.65", "± 0.02"],  # nothing stands where nothing was measured
-    }
+        x, y = map(round, text.get_position())
+        shown.setdefault((x, y), []).append(text.get_text())
+    places = {(0, 0): "0.30", (1, 0): "0.95", (2, 0): "0.50", (0, 1): "0.30", (2, 1): "0.65"}
+    assert shown == {place: [value, "± 0.02"] for place, value in places.items()}  # one is missing
     (frame,) = ax.patches  # nor is it framed
     assert frame.get_center() == pytest.approx((1, 0)) and not frame.get_fill()
     assert to_hex(frame.get_edgecolor()).upper() == plots.COLOURS["from scratch"]
     inks = {text.get_text(): text.get_color() for text in ax.texts}
     assert inks["0.95"] == "white" and inks["0.30"] == "black"
+    assert_apart([*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels()])
     bare = plots.heat_map(accuracies())
     assert len(bare.texts) == 5 and not bare.patches
-
-
-def test_the_texts_of_a_heat_map_cover_nothing():
-    stages = ["pixels", "stem", *(f"layer{i}" for i in range(1, 5))]
-    rows = ["edges", "corners", "textures", "parts", "objects"]
-    values = pandas.DataFrame(np.linspace(0, 1, 30).reshape(5, 6), index=rows, columns=stages)
-    ax = plots.heat_map(values, values / 10, title="Pretrained")
-    assert_apart([*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels()])
 
 
 STAGES = ("stem", "layer1", "layer2")
@@ -274,11 +260,9 @@ def test_curves_by_stage_show_means_and_intervals():
     for line, table in zip(ax.lines, curves.values(), strict=True):
         assert line.get_xdata().tolist() == [0, 1, 2]
         assert line.get_ydata() == pytest.approx(table.mean().to_numpy())
-    corners = ax.collections[0].get_paths()[0].vertices
-    middle = corners[np.isclose(corners[:, 0], 1)][:, 1]
     expected = evidence.paired(curves["pretrained"].layer1, np.zeros(5))
-    assert [middle.min(), middle.max()] == pytest.approx([expected.low, expected.high])
-    assert corners[:, 1].max() == 1  # no accuracy is higher
+    assert band(ax, 0, 1) == pytest.approx([expected.low, expected.high])
+    assert band(ax, 0, 2)[1] == 1
     (guessing,) = (c for c in ax.collections if hasattr(c, "get_segments"))
     assert guessing.get_segments()[0].tolist() == [[0, 0.25], [2, 0.25]]
     assert ax.get_ylim() == (0, 1.02) and texts(ax) == ["guessing", "pretrained", "random"]

@@ -88,7 +88,7 @@ def runs(
         for index, strategy in enumerate(strategies):
             values = here.loc[here.strategy == strategy, "test_balanced"].to_numpy()
             level = y + 0.26 * (index - (len(strategies) - 1) / 2)
-            seed_points(ax, values, level, 0.05, COLOURS[strategy])
+            seed_points(ax, values, level, 0.05, COLOURS[strategy], size=22)
             bar = [values.mean()] * 2, [level - 0.13, level + 0.13]
             ax.plot(*bar, color=COLOURS[strategy], linewidth=3)
     rows_axis(ax, [f"{task}\n{labels:,} labels" for task, labels in cells])

@@ -71,7 +71,7 @@ def interval(
     low, effect, high = (unit * value for value in (found.low, found.effect, found.high))
     bar, point = ([low, high], [place, place]), ([effect], [place])
     way = -1 if upright else 1
-    wide = {"linewidth": 0.38 * size, "alpha": 0.6, "solid_capstyle": "round"}
+    wide = {"linewidth": 0.34 * size, "alpha": 0.6, "solid_capstyle": "round"}
     ax.plot(*bar[::way], color=look.colour, **wide)
     ax.plot(*point[::way], **look.point(size))
 

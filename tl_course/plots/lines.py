@@ -125,11 +125,12 @@ def seed_points(
     spread: float,
     colour: str,
     upright: bool = False,
+    size: float = 12,
 ) -> None:
     """Every seed's value as a small point around ``place``, so that none hides another."""
     levels = place + np.linspace(-spread, spread, len(values))
     points = (levels, values) if upright else (values, levels)
-    ax.scatter(*points, s=18, color=colour, alpha=0.6, linewidth=0)
+    ax.scatter(*points, s=size, color=colour, alpha=0.6, linewidth=0)
 
 
 def written(name: str) -> str:

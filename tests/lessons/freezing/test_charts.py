@@ -92,35 +92,25 @@ def test_the_profile_shows_controls_seeds_and_the_live_run(runs):
     assert not charts.depth_profile(here).collections
 
 
-def test_groups_show_every_seed_once_and_each_policy_in_the_key(made_up):
-    shown = {"frozen, fixed": 0.5, "frozen, statistics move": 0.4}
-    frame = made_up(
-        {
-            (task, batch, name): mean
-            for task in ("materials", "spoken_digits")
-            for batch in (8, 128)
-            for name, mean in shown.items()
-        },
-        "task batch strategy",
-    )
-    untested = frame.assign(test_accuracy=np.nan, test_balanced=0.0)  # rates not chosen
-    names = {8: "batches of 8", "materials": "near"}
-    frame = pandas.concat([frame, untested])
-    figure = charts.by_group(frame, "batch", "task", [*shown], names)
-    assert titles(figure) == ["near", "spoken_digits"] and key(figure) == [*shown]
-    near = figure.axes[0]
-    assert texts(near.get_xticklabels()) == ["batches of 8", "128"]
-    assert [len(seeds.get_offsets()) for seeds in near.collections] == [5] * 4
-    heights = [line.get_ydata()[0] for line in marks(near)]
-    assert heights == pytest.approx([0.5, 0.5, 0.4, 0.4])
-    assert np.diff(xs(near)[::2]) > 0.4 - 1e-9  # side by side
+def test_groups_show_every_seed_once_and_each_policy_in_the_key():
+    frame = evidence.load("sweep_policies")
+    policies, names = [*frame.strategy.unique()], {50: "50 labels", "leaves": "Leaves"}
+    assert len({LOOKS[policy] for policy in policies}) == len(policies)
+    figure = charts.by_group(frame, "task", "labels", policies, names)
+    assert titles(figure) == ["50 labels", "200"] and key(figure) == policies
+    groups = evidence.chosen(frame).query("labels == 50").groupby(["strategy", "task"])
+    ax = figure.axes[0]
+    assert texts(ax.get_xticklabels()) == ["Leaves", "satellite", "spoken_digits"]
+    cells = [groups.get_group((policy, task)).test_balanced for policy in policies
+             for task in ("leaves", "satellite", "spoken_digits")]  # fmt: skip
+    for seeds, mark, values in zip(ax.collections, marks(ax), cells, strict=True):
+        assert sorted(seeds.get_offsets()[:, 1]) == pytest.approx(sorted(values))
+        assert mark.get_ydata()[0] == pytest.approx(values.mean())
+    assert min(np.diff(sorted(xs(ax)))) > 0.1  # side by side
 
 
-def test_every_policy_of_the_stored_runs_has_its_look():
-    assert {*recipe.FROZEN} <= {*LOOKS}
-    for name in ("sweep_batchnorm", "sweep_policies"):
-        strategies = {*evidence.load(name).strategy}
-        assert len({LOOKS[strategy] for strategy in strategies}) == len(strategies)
+def test_every_strategy_of_the_stored_runs_has_its_look():
+    assert {*recipe.FROZEN, *evidence.load("sweep_batchnorm").strategy} <= {*LOOKS}
 
 
 def test_batches_shown_draws_the_last_dashed():

@@ -5,109 +5,89 @@ from drawn import colour, key, marks, texts, titles, xs
 
 from tl_course import evidence, plots
 from tl_course.lessons.negative_transfer import charts, foresight
-from tl_course.lessons.negative_transfer.charts import LOOKS, pair
-
-GAINS = {  # (source, task): gain fine-tuned, gain frozen
-    ("photographs", "satellite"): (0.2, 0.1),
-    ("photographs", "digits"): (0.0, -0.1),
-    ("noise", "digits"): (-0.1, -0.3),
-    ("reversed", "numbers_italian"): (-0.2, -0.4),
-    ("nothing", "satellite"): (0.0, -0.15),
-    ("nothing", "digits"): (0.0, -0.2),
-    ("nothing", "numbers_italian"): (0.0, -0.3),
-}
+from tl_course.lessons.negative_transfer.charts import CONTROLS, LOOKS, STRATEGIES, pair
 
 
 @pytest.fixture(scope="module")
-def runs(made_up):
-    cells = {
-        (task, labels, source, strategy): 0.5 + gain
-        for (source, task), gains in GAINS.items()
-        for labels in ((30, 300) if task == "numbers_italian" else (50, 500))
-        for strategy, gain in zip(charts.STRATEGIES, gains, strict=True)
-    }
-    cells |= {("digits", labels, "words counted", "frozen"): 0.62 for labels in (50, 500)}
-    frame = made_up(cells, "task labels source strategy")
-    noise = frame.seed.map({0: 0.02, 1: -0.02}).fillna(0.0)
-    own = frame.source != "nothing"
-    return frame.assign(test_balanced=frame.test_balanced + noise * own)
+def stored():
+    return evidence.load("sweep_suspects")
 
 
 @pytest.fixture(scope="module")
-def gains(runs):
-    return evidence.gains(runs)
+def gains(stored):
+    return evidence.gains(stored)
 
 
-def test_suspects_are_sorted_and_judged(runs, gains):
-    figure = charts.suspects(gains, evidence.gains(runs, 1 - 1e-9), title="all")
+def test_suspects_are_sorted_and_judged(stored, gains):
+    figure = charts.suspects(gains, evidence.gains(stored, 1 - 1e-9), title="all")
     assert titles(figure)[1:3] == ["fine-tuned, many labels", "frozen, few labels"]
-    tuned, _, frozen, _ = figure.axes
-    assert texts(tuned.get_yticklabels()) == [
-        "reversed Spanish → Italian",
-        "noise → digits",
-        "photographs → digits",
-        "photographs → satellite scenes",
-    ]
-    assert xs(tuned) == pytest.approx([-20, -10, 0, 20], abs=1)
-    wanted = [LOOKS[name] for name in ("guilty", "guilty", "not proven", "innocent")]
-    assert [(mark.get_color(), mark.get_marker()) for mark in marks(tuned)] == [
-        look[:2] for look in wanted
-    ]
-    assert {mark.get_markerfacecolor() for mark in marks(tuned)} == {"white"}  # none is firm
-    assert "hollow: not if stricter" in key(figure)
-    plain = marks(charts.suspects(gains).axes[0])
-    assert [mark.get_markerfacecolor() == "white" for mark in plain] == [False, False, True, False]
-    assert len(marks(frozen, "x")) == 4 and len(marks(frozen, "+")) == 2
-    assert not marks(tuned, "x+")
+    own = gains[~gains.source.isin(CONTROLS)]
+    order = own.groupby(["source", "task"]).gain.mean().sort_values().index
+    assert texts(figure.axes[0].get_yticklabels()) == [pair(*case) for case in order]
+    for ax, amount in zip(charts.suspects(gains).axes[:2], ("min", "max"), strict=True):
+        counts = own.groupby("task").labels.transform(amount)
+        here = own[(own.labels == counts) & (own.strategy == "fine-tuned")]
+        rows = here.set_index(["source", "task"]).loc[order]
+        assert xs(ax) == pytest.approx([*100 * rows.gain])
+        signs = (rows.low > 0).astype(int) - (rows.high < 0)
+        looks = [LOOKS[charts.VERDICTS[sign]] for sign in signs]
+        for mark, look in zip(marks(ax), looks, strict=True):
+            assert (mark.get_color(), mark.get_marker()) == look[:2]
+            assert (mark.get_markerfacecolor() == "white") == look.hollow
+    firm = [mark for mark in marks(figure.axes[0]) if mark.get_markerfacecolor() != "white"]
+    assert len(firm) < 5 and "hollow: not if stricter" in key(figure)
+    tried = gains[(gains.source == "nothing") & (gains.strategy == "frozen")].task.unique()
+    assert len(marks(figure.axes[2], "x")) == sum(task in tried for _, task in order)
+    assert len(marks(figure.axes[2], "+")) == sum(task == "text_pictures" for _, task in order)
+    assert not marks(figure.axes[0], "x+")
 
 
 def test_two_ways_name_what_differs_most_and_show_the_control(gains):
     ax = charts.two_ways(gains)
-    (points,) = [c for c in ax.collections if len(c.get_offsets()) == 8]
-    assert np.asarray(points.get_offsets()).min() == pytest.approx(-40, abs=1)
+    wide = gains.pivot(index=["source", "task", "labels"], columns="strategy", values="gain") * 100
+    both = wide.drop(index=[*CONTROLS], level="source").dropna()
+    points = next(c for c in ax.collections if len(c.get_offsets()) == len(both))
+    assert np.allclose(points.get_offsets(), both[["fine-tuned", "frozen"]])
     (control,) = marks(ax, "x")
-    assert len(control.get_xdata()) == 6 and not np.any(control.get_xdata())
+    assert sorted(control.get_ydata()) == pytest.approx(sorted(wide.frozen["nothing"]))
+    assert not np.any(control.get_xdata())
+    shaded = both[(both["fine-tuned"] >= 0) & (both.frozen < 0)]  # they hurt only if frozen
+    wanted = (shaded.frozen - shaded["fine-tuned"]).nsmallest(4).index
     named = [text for text in texts(ax) if "→" in text]
-    assert named and len(named) <= charts.NAMED
-    assert all(name.startswith("photographs → digits") for name in named)  # hurts only if frozen
+    assert sorted(named) == sorted(f"{pair(s, task)}, {labels}" for s, task, labels in wanted)
 
 
 @pytest.fixture(scope="module")
-def foreseen(runs, gains):
-    draw = np.random.default_rng(0)
-    scores = runs[(runs.strategy == "frozen") & (runs.source != "words counted")]
-    scores = scores[["task", "labels", "source", "seed"]].assign(
-        LogME=scores.test_balanced, other=draw.normal(size=len(scores))
-    )
+def foreseen(gains):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(foresight, "RESAMPLES", 100)
-        return scores, foresight.foreseen(scores, gains)
+        return foresight.foreseen(evidence.load("sweep_scores"), gains)
 
 
 def test_foresight_draws_every_pair_with_its_correlation(gains, foreseen):
-    scores, table = foreseen
-    figure = charts.scores_and_gains(scores, gains, table, "LogME")
-    for ax, amount in zip(figure.axes, ("few", "many") * 2, strict=True):
-        assert [len(line.get_xdata()) for line in marks(ax, "o^")] == [4, 4]
-        assert [name.split()[0] for name in key(ax)] == ["fine-tuned", "frozen"]
+    scores = evidence.load("sweep_scores")
+    figure = charts.scores_and_gains(scores, gains, foreseen, "LogME")
+    rows = foreseen[foreseen.score == "LogME"].set_index(["against", "amount", "strategy"])
+    cells = [(against, amount) for against in foresight.AGAINST for amount in ("few", "many")]
+    for ax, (against, amount) in zip(figure.axes, cells, strict=True):
         assert ax.get_legend().get_title().get_text() == f"{amount} labels"
-    (frozen,) = marks(figure.axes[0], "^")
-    assert np.corrcoef(frozen.get_xdata(), frozen.get_ydata())[0, 1] > 0.9
-    one = table.set_index(["score", "against", "amount", "strategy"])
-    rank = one.correlation["LogME", "score", "few", "frozen"]
-    assert key(figure.axes[0])[1].startswith(f"frozen {rank:+.2f} [")
+        for line, name, way in zip(marks(ax, "o^"), key(ax), STRATEGIES, strict=True):
+            pairs = foresight.pairs(scores, gains, way)
+            pairs = pairs[pairs.amount == amount]
+            column = "LogME" if against == "score" else "LogME minus random"
+            assert np.allclose(line.get_xydata().T, [pairs[column], 100 * pairs.gain])
+            assert name.startswith(f"{way} {rows.correlation[against, amount, way]:+.2f} [")
 
 
 def test_correlations_are_hollow_where_they_may_be_none(foreseen):
-    table = foreseen[1]
-    figure = charts.correlations(table)
+    figure = charts.correlations(foreseen)
     names = texts(figure.axes[0].get_yticklabels())
-    assert names == ["LogME", "LogME, minus random", "other", "other, minus random"]
+    assert names[:2] == ["LogME", "LogME, minus random"] and len(names) == 8
     for ax, amount in zip(figure.axes, ("few", "many"), strict=True):
         hollow = [mark.get_markerfacecolor() == "white" for mark in marks(ax)]
-        shown = {*zip(xs(ax), hollow, strict=True)}
-        rows = table[table.amount == amount].itertuples()
-        assert shown == {(row.correlation, row.low <= 0 <= row.high) for row in rows}
+        rows = foreseen[foreseen.amount == amount]
+        wanted = zip(rows.correlation, (rows.low <= 0) & (rows.high >= 0), strict=True)
+        assert {*zip(xs(ax), hollow, strict=True)} == {*wanted}
 
 
 def test_a_duel_pairs_seeds_and_draws_again_on_its_figure():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from drawn import colour, key, marks, texts, titles, xs
 
-from tl_course import plots
+from tl_course import evidence, plots
 from tl_course.lessons.overfitting import charts
 
 CURVES = {
@@ -59,37 +59,29 @@ def test_reliability_puts_every_answer_into_one_group():
     assert large - 14 == pytest.approx(3 * (small - 14))
 
 
-@pytest.fixture(scope="module")
-def cure_runs(made_up):
-    worth = {"no cure": 0.0, "augment": 0.05, "dropout": 0.0, "head alone": -0.1}
-    return made_up({
-        (task, labels, name): {"train_accuracy": 0.8 if name == "head alone" else 1.0}
-        | {"test_balanced": 0.5 + gain, "test_accuracy": 0.5 + gain}
-        for task, labels in (("leaves", 100), ("satellite", 50))
-        for name, gain in worth.items()
-    })  # fmt: skip
+def test_cures_are_coloured_by_what_is_sure():
+    frame = evidence.load("sweep_cures")
+    runs, figure = evidence.Runs(frame), charts.cures(frame)
+    assert titles(figure)[0] == "leaves\n100 labels"
+    names = texts(figure.axes[0].get_yticklabels())
+    for ax, cell in zip(figure.axes, runs.cells("task", "labels"), strict=True):
+        found = [runs.compare(name, "no cure", **cell) for name in names]
+        assert xs(ax) == pytest.approx([100 * one.effect for one in found])
+        inks = {1: plots.COLOURS["pretrained"], -1: plots.COLOURS["from scratch"], 0: "#555555"}
+        assert [colour(mark) for mark in marks(ax)] == [inks[one.sign] for one in found]
+        means = [seeds.get_offsets()[:, 0].mean() for seeds in ax.collections]
+        assert means == pytest.approx(xs(ax)) and len(ax.collections[0].get_offsets()) == 5
 
 
-def test_cures_are_coloured_by_what_is_sure(cure_runs):
-    figure = charts.cures(cure_runs)
-    assert titles(figure) == ["leaves\n100 labels", "satellite\n50 labels"]
-    ax = figure.axes[0]
-    assert texts(ax.get_yticklabels()) == ["augment", "dropout", "head alone"]
-    assert xs(ax) == pytest.approx([5, 0, -10], abs=1)
-    ink = [plots.COLOURS["pretrained"], "#555555", plots.COLOURS["from scratch"]]
-    assert [colour(mark) for mark in marks(ax)] == ink
-    assert [len(seeds.get_offsets()) for seeds in ax.collections] == [5] * 3
-    means = [seeds.get_offsets()[:, 0].mean() for seeds in ax.collections]
-    assert means == pytest.approx(xs(ax))
-
-
-def test_gaps_stand_by_their_test_accuracy(cure_runs):
-    ax = charts.gaps(cure_runs[cure_runs.task == "leaves"], title="Leaves")
-    names = [name.strip() for name in texts(ax.get_yticklabels())]
-    assert names[0] == "augment" and names[-1] == "head alone"
-    assert xs(ax, "D") == pytest.approx([0.55, 0.5, 0.5, 0.4])
-    assert xs(ax, "o") == pytest.approx([1.0, 1.0, 1.0, 0.8])
-    assert {"0.55", "1.00", "0.80"} <= {*texts(ax)}
+def test_gaps_stand_by_their_test_accuracy():
+    rows = evidence.load("sweep_cures").query("task == 'leaves'")
+    ax = charts.gaps(rows, title="Leaves")
+    means = rows.groupby("strategy")[["test_accuracy", "train_accuracy"]].mean()
+    means = means.sort_values("test_accuracy", ascending=False)
+    assert [name.strip() for name in texts(ax.get_yticklabels())] == [*means.index]
+    assert xs(ax, "D") == pytest.approx([*means.test_accuracy])
+    assert xs(ax, "o") == pytest.approx([*means.train_accuracy])
+    assert texts(ax)[:2] == [f"{value:.2f}" for value in means.iloc[0]]
     assert key(ax.get_figure()) == ["test", "training"]
 
 

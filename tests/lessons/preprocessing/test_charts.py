@@ -3,7 +3,7 @@ import pytest
 import torch
 from drawn import colour, key, marks, texts, titles, xs
 
-from tl_course import models
+from tl_course import evidence, models
 from tl_course.evidence import Interval
 from tl_course.lessons.preprocessing import charts
 from tl_course.lessons.preprocessing.charts import PARTS, WAYS, Tile
@@ -64,33 +64,19 @@ def test_fault_costs_have_mean_interval_and_confidence():
     assert len(key(ax.get_figure())) == 3
 
 
-def test_repairs_are_differences_from_the_right_feed(made_up):
-    effects = {
-        "fed wrongly": {"right": 0, "BGR": -0.3, "grey": -0.4, "training mode": -0.2},
-        "fine-tuned": {"right": 0, "BGR": 0, "grey": -0.3},
-        "head alone": {"right": -0.1, "BGR": -0.2, "grey": -0.3},
-    }
-    frame = made_up(
-        {
-            (task, 200, fault, way): 0.8 + change
-            for task in ("leaves_128", "pneumonia")
-            for way, changes in effects.items()
-            for fault, change in changes.items()
-        },
-        "task labels fault strategy",
-    )
-    targets = {"leaves_128": "leaves", "pneumonia": "X-rays"}
+def test_repairs_are_differences_from_the_right_feed():
+    frame, targets = evidence.load("sweep_feeding"), {"leaves_128": "leaves", "pneumonia": "X-rays"}
     figure = charts.repairs(frame, targets, ["BGR", "grey", "corner crop"], title="a title")
     assert titles(figure) == [*targets.values()] and len(key(figure)) == 3
-    left = figure.axes[0]
-    assert sorted(map(round, xs(left, "XoD"))) == [-40, -30, -30, -20, -10, 0]
-    for way, look in WAYS.items():
-        wanted = [100 * (effects[way][f] - effects[way]["right"]) for f in ("BGR", "grey")]
-        assert xs(left, look.marker) == pytest.approx(wanted)
-    assert [text.strip() for text in texts(left)] == ["does not apply"]
+    runs, right = evidence.Runs(frame), {"fault": "right"}
+    left, other = figure.axes
     assert texts(left.get_yticklabels()) == ["BGR", "grey", "corner crop"]
-    every = charts.repairs(frame, {"leaves_128": "leaves"}).axes[0]
-    assert len(every.get_yticklabels()) == 10  # all faults of the inputs
+    assert [text.strip() for text in texts(other)] == ["does not apply"] and not texts(left)
+    for way, look in WAYS.items():
+        cell = {"task": "leaves_128", "strategy": way}
+        wanted = [runs.compare({"fault": f}, right, **cell) for f in texts(left.get_yticklabels())]
+        assert xs(left, look.marker) == pytest.approx([100 * one.effect for one in wanted])
+    assert len(charts.repairs(frame, targets).axes[0].get_yticklabels()) == 10  # of the inputs
 
 
 def test_the_desk_shows_each_way_of_feeding_and_each_picture():

@@ -221,7 +221,7 @@ def by_group(
                 x = groups.index(name) + step * (index - (len(strategies) - 1) / 2)
                 interval(ax, x, _found(means, name), look, 7, unit=1, upright=True)
                 seeds = here.loc[here[group] == name, "test_balanced"]
-                seed_points(ax, seeds, x + 0.3 * step, 0, look.colour, upright=True)
+                seed_points(ax, seeds, x + 0.36 * step, 0, look.colour, upright=True)
         ax.set_xticks(range(len(groups)), [names.get(name, name) for name in groups])
         ax.tick_params(axis="x", length=0)
         lined(ax, "y")

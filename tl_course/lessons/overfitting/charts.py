@@ -55,7 +55,7 @@ def fit_curves(
             _pair(ax, run, kind, faint=True)
         ends = _pair(ax, curves, kind)
         last = max([epochs, *(line.get_xdata()[-1] for line in ax.lines)])
-        label_ends(ax, ends, last)
+        label_ends(ax, [(last, *rest) for _, *rest in ends])
         ax.set(xlabel="epoch", xlim=(1, max(last, 2)))
         whole_numbers(ax)
     losses = _column(curves, "val_loss")
