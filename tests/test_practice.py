@@ -110,18 +110,25 @@ def test_several_guarded_arguments_are_told_by_name():
     wrong(check(nn.Linear(1, 1), None), "second is NoneType, not a tensor.")
 
 
-@pytest.mark.parametrize(
-    "given", [[1.0, math.nan], np.array([1.0, math.nan]), torch.tensor([2, 1]), ([np.ones(2)], 3)]
-)
-def test_what_is_asked_may_not_change_what_it_is_given(given):
+@pytest.mark.parametrize("spoilt", [7.5, None, [1]])
+@pytest.mark.parametrize("given", [[1.0, math.nan], [np.array([1, math.nan]), torch.ones(2)]])
+def test_what_is_asked_may_not_change_what_it_is_given(given, spoilt):
     assert grading.ask(len, given) == 2
 
     def spoils(values):
-        (values[0] if isinstance(values, tuple) else values)[0] = 7.5
+        values[0] = spoilt
 
     with pytest.raises(NotYet, match="hands off"):
         grading.ask(spoils, given, spoiled="hands off")
+    with pytest.raises(NotYet, match="Work on a copy"):
+        grading.ask(lambda values: values.pop(), given)
     assert grading.ask(len, given) == 2, "it was a copy"
+
+
+def test_arrays_and_tensors_may_not_change_either():
+    for given in (np.ones(3), torch.ones(3)):
+        with pytest.raises(NotYet):
+            grading.ask(lambda values: values.__imul__(2), given)
 
 
 CASES = [("small numbers", 1, 2), ("large numbers", 100, 200)]

@@ -82,9 +82,11 @@ def ask(
 
 
 def _alike(one, other) -> bool:
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    return np.array_equal(one, other, equal_nan=True)
+    if isinstance(other, list | tuple):
+        return type(one) is type(other) and len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(other, np.ndarray | torch.Tensor):
+        return np.array_equal(one, other, equal_nan=True)
+    return repr(one) == repr(other)  # as text, since NaN equals nothing
 
 
 def compare_cases(

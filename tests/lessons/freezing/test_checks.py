@@ -193,19 +193,14 @@ def test_the_exam_is_passed(exam, learn):
     right(exam(0.30)(learn))
 
 
-def chooses_on_the_test(task):
-    model = taught(task)
-    train.evaluate(model, task.test)
-    return model
-
-
-def looks_at_a_copy(task):
-    return taught(task) if len(copy.deepcopy(task).few(50, seed=1).test.labels) else None
-
-
 def around_the_guard(task):
     hidden = vars(task.test)
     return taught(task, tasks.Split(hidden["inputs"], hidden["labels"]))
+
+
+def looking(look):
+    """Nothing learned, but the test looked at."""
+    return lambda task: untaught(task) if look(task) is not None else None
 
 
 @pytest.mark.parametrize(
@@ -215,11 +210,11 @@ def around_the_guard(task):
         (untaught, ["is guessing"]),
         (lambda task: None, ["learn returns NoneType, not a network"]),
         (lambda task: untaught(task, 3), ["outputs"]),
-        (lambda task: taught(task, task.test), ["looked at task.test"]),
-        (chooses_on_the_test, ["looked at task.test"]),
-        (looks_at_a_copy, ["looked at task.test"]),
-        (lambda task: taught(task) if task.test.labels.sum() else None, ["looked at task.test"]),
-        (lambda task: taught(task, task.test.take(range(50))), ["looked at task.test"]),
+        (looking(lambda task: task.test.inputs), ["looked at task.test"]),
+        (looking(lambda task: task.test.labels), ["looked at task.test"]),
+        (looking(lambda task: task.test.take(range(50))), ["looked at task.test"]),
+        (looking(lambda task: train.evaluate(untaught(task), task.test)), ["looked at task.test"]),
+        (looking(lambda task: copy.deepcopy(task).few(50, 1).test.labels), ["looked at task.test"]),
         (around_the_guard, []),  # the labels that it finds are wrong
         (lambda task: taught(task, tasks.load("leaves").test), []),  # in another order
     ],
@@ -259,8 +254,8 @@ def test_the_exam_notices_who_knows_the_test(exam):
 
 def test_the_exam_notices_more_labels():
     """A network that has trained long on leaves it was not given is surer of them."""
-    task, true_test, others, looks = checks._exam()
-    assert not looks and len(others) == 1400 and len(true_test) == 1000
+    task, true_test, others = checks._exam()
+    assert not task.test.looks and len(others) == 1400 and len(true_test) == 1000
     fresh, few = checks._fresh(task.classes), others.take(range(150))
     surer = surgery.freeze(untaught(task), *HELD)
     more = tasks.Task("m", "", task.classes, few, task.val, task.val, "", "", "")
@@ -270,7 +265,7 @@ def test_the_exam_notices_more_labels():
 
 
 def test_the_exam_renames_what_it_shows():
-    task, true_test, _, _ = checks._exam()
+    task, true_test, _ = checks._exam()
     leaves, fresh = tasks.load("leaves"), checks._fresh(task.classes)
     assert {*task.classes} == {*leaves.classes} and task.classes != leaves.classes
 

@@ -6,12 +6,7 @@ from said import right, wrong
 
 from tl_course import store
 from tl_course.lessons.labels import worth
-from tl_course.lessons.labels.checks import (
-    check_fair,
-    check_labels_needed,
-    check_plan,
-    plan_cost,
-)
+from tl_course.lessons.labels.checks import check_fair, check_labels_needed, check_plan, plan_cost
 
 
 def by_interp(counts, accuracies, wanted):

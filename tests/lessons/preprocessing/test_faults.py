@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from tl_course import evidence, models, store, tasks, train
-from tl_course.lessons.preprocessing import charts, checks, experiment, faults
+from tl_course.lessons.preprocessing import charts, clues, experiment, faults
 
 SHOWN = 100
 
@@ -219,6 +219,6 @@ def test_every_fault_has_a_cause_a_cure_and_a_clue():
     assert {name for name, fault in faults.FAULTS.items() if fault.part == "inputs"} == {
         *faults.FEEDS
     }
-    assert len(faults.FAULTS) == 13 and {*checks.CLUES} == {faults.RIGHT, *faults.FAULTS}
+    assert len(faults.FAULTS) == 13 and {*clues.CLUES} == {faults.RIGHT, *faults.FAULTS}
     texts = [text for f in faults.FAULTS.values() for text in (f.cause, f.cure)]
-    assert all(texts) and len({*checks.CLUES.values()}) == 14
+    assert all(texts) and len({*clues.CLUES.values()}) == 14

@@ -9,15 +9,7 @@ import torch
 from torch import nn
 
 from tl_course import surgery, train
-from tl_course.practice.grading import (
-    NotYet,
-    graded,
-    is_statistic,
-    moved,
-    no_hooks,
-    pupil,
-    state,
-)
+from tl_course.practice.grading import NotYet, graded, is_statistic, moved, no_hooks, pupil, state
 
 if TYPE_CHECKING:
     from tl_course.tasks import Task

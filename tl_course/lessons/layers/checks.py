@@ -8,15 +8,7 @@ import torch
 from torch import nn
 
 from tl_course import features, models, surgery, tasks
-from tl_course.practice.grading import (
-    NotYet,
-    graded,
-    is_statistic,
-    moved,
-    no_hooks,
-    state,
-    want,
-)
+from tl_course.practice.grading import NotYet, graded, is_statistic, moved, no_hooks, state, want
 
 STAGE = "layer2"
 

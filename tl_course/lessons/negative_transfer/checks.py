@@ -197,10 +197,7 @@ def check_harmless(choose: Callable) -> str:
     columns = [*keys, "val_accuracy", "test_balanced"]
     both = frame[~scratch].merge(frame.loc[scratch, columns], on=keys, suffixes=("", "_scratch"))
     pairs = zip(both.val_accuracy, both.val_accuracy_scratch, strict=True)
-    answers = [choose(float(ours), float(theirs)) for ours, theirs in pairs]
-    for answer in answers:
-        if not isinstance(answer, str) or answer not in ("source", "scratch"):
-            raise NotYet(f"it returns {str(answer)[:60]!r}, not 'source' or 'scratch'.")
+    answers = [_side(choose(float(ours), float(theirs))) for ours, theirs in pairs]
     difference = both.test_balanced - both.test_balanced_scratch
     cases = [both[name] for name in ("source", "task", "labels", "strategy")]
     found = difference.where([answer == "source" for answer in answers], 0).groupby(cases).mean()
@@ -223,6 +220,12 @@ def check_harmless(choose: Callable) -> str:
     if share < KEPT:
         raise NotYet(f"{numbers}. Too careful: {KEPT:.0%} of the gains can be kept.")
     return f"{len(found)} cases: {numbers}."
+
+
+def _side(answer: object) -> str:
+    if not isinstance(answer, str) or answer not in ("source", "scratch"):
+        raise NotYet(f"it returns {str(answer)[:60]!r}, not 'source' or 'scratch'.")
+    return answer
 
 
 @graded
