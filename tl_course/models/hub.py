@@ -217,7 +217,7 @@ def _check(name: str, folder: Path, network: nn.Module, report: dict, new: tuple
         raise store.CorruptFile(f"{name} ({folder})", fault, _again(name))
 
 
-def read(kind: type, thing: str, folder: Path):
+def read(kind, thing: str, folder: Path):
     """``kind.from_pretrained(folder)``; raises ``NotAvailable`` where its files are not there."""
     try:
         return kind.from_pretrained(folder, local_files_only=True)

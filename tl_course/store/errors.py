@@ -8,6 +8,7 @@ import difflib
 import math
 from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import Any
 
 
 class CourseError(Exception):
@@ -95,8 +96,8 @@ def number(
 
 
 def _within(
-    name: str, value: object, kind: type, words: str, least: float | None, most: float | None
-) -> Real:
+    name: str, value: Any, kind: type, words: str, least: float | None, most: float | None
+) -> Any:
     low, high = -math.inf if least is None else least, math.inf if most is None else most
     proper = isinstance(value, kind) and not isinstance(value, bool)
     if proper and low <= value <= high and abs(value) != math.inf:

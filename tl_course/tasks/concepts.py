@@ -208,7 +208,7 @@ def _mask(border: Points, shift: Points, angle: float, size: int) -> Image.Image
 
 def _thing(rng: Rng, classes: Sequence[str], label: int) -> Array:
     """One thing put together, and another taken apart, its pieces strewn around."""
-    other = (label + rng.integers(1, len(classes))) % len(classes)
+    other = (label + int(rng.integers(1, len(classes)))) % len(classes)
     whole, loose = (_THINGS[classes[index]](rng) for index in (label, other))
     ground, *colours = _colours(rng, 4)
     picture = _ground(rng, ground)

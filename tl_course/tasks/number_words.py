@@ -108,8 +108,8 @@ def digits(numbers: Sequence[int]) -> "torch.Tensor":
     """Thousands, hundreds, tens and units of each number: int64 (N, 4). 42 is 0 0 4 2."""
     import torch
 
-    numbers = torch.as_tensor(numbers)
-    return torch.stack([numbers // place % 10 for place in (1000, 100, 10, 1)], 1)
+    values = torch.as_tensor(numbers)
+    return torch.stack([values // place % 10 for place in (1000, 100, 10, 1)], 1)
 
 
 def codes(texts: Sequence[str], length: int | None = None) -> "torch.Tensor":
