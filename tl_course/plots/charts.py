@@ -1,7 +1,7 @@
 """Charts of accuracy: while learning, over seeds, and by labels."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,10 +16,9 @@ from tl_course.plots.lines import (
     log_axis,
     means_of,
     seed_points,
-    whole_numbers,
     written,
 )
-from tl_course.plots.style import COLOURS, Look, axes, colour_of
+from tl_course.plots.style import COLOURS, Look, axes, colour_of, figure_of
 
 if TYPE_CHECKING:
     import pandas
@@ -49,7 +48,9 @@ def learning_curves(
     """
     ax = ax or axes(8.0, 3.8, title)
     look = look or Look("#555555")
-    curves = {name: getattr(found, "val_accuracy", found) for name, found in histories.items()}
+    curves: dict[str, Any] = {
+        name: getattr(found, "val_accuracy", found) for name, found in histories.items()
+    }
     if chance is not None:  # it ends with the curves, so that their labels stay free of it
         last = max(map(len, curves.values()), default=1)
         guessing(ax, chance, first, first + every * max(last - 1, 0))
@@ -59,14 +60,14 @@ def learning_curves(
             continue  # training ended before the first epoch did
         epochs = first + every * np.arange(len(values))
         colour, dash = colour_of(name) or look.colour, (0, (4, 1)) if name in dashed else "-"
-        style = {"linewidth": 2.4, "solid_capstyle": "round", "marker": look.marker}
+        style: dict[str, Any] = {"linewidth": 2.4, "solid_capstyle": "round", "marker": look.marker}
         ax.plot(epochs, values, color=colour, linestyle=dash, **style)
         if np.isfinite(values[-1]):
             ends.append((epochs[-1], values[-1], f"{name}  {values[-1]:.2f}", colour))
     ax.set_ylim(0, 1.02)
     label_ends(ax, ends)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    whole_numbers(ax)
+    ax.locator_params("x", integer=True)
     return ax
 
 
@@ -93,7 +94,7 @@ def runs(
             ax.plot(*bar, color=COLOURS[strategy], linewidth=3)
     rows_axis(ax, [f"{task}\n{labels:,} labels" for task, labels in cells])
     ax.set(xlim=(0, 1), xlabel="balanced test accuracy (each point one seed, bar: mean)")
-    key(ax.get_figure(), {name: Look(COLOURS[name], "o") for name in strategies}, title)
+    key(figure_of(ax), {name: Look(COLOURS[name], "o") for name in strategies}, title)
     return ax
 
 

@@ -1,6 +1,7 @@
 """Effects with their intervals, drawn in one way."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -48,11 +49,10 @@ def forest(
             interval(ax, level, found, here, size, unit)
             if written:
                 end = (unit * max(found.high, found.effect), level)
-                font = {"color": here.colour, "weight": "bold", "bbox": PAPER}
-                beside(ax, written(found), end, 8, **font)
+                beside(ax, written(found), end, 8, color=here.colour, weight="bold", bbox=PAPER)
     rows_axis(ax, [*rows])
     for label, row in zip(ax.get_yticklabels(), rows.values(), strict=False):  # inner panels: none
-        label.set_weight("bold" if row is None else "normal")
+        label.set_fontweight("bold" if row is None else "normal")
     ax.margins(x=0.1)
     ax.set_xlabel(xlabel)
     return ax
@@ -71,7 +71,7 @@ def interval(
     low, effect, high = (unit * value for value in (found.low, found.effect, found.high))
     bar, point = ([low, high], [place, place]), ([effect], [place])
     way = -1 if upright else 1
-    wide = {"linewidth": 0.34 * size, "alpha": 0.6, "solid_capstyle": "round"}
+    wide: dict[str, Any] = {"linewidth": 0.34 * size, "alpha": 0.6, "solid_capstyle": "round"}
     ax.plot(*bar[::way], color=look.colour, **wide)
     ax.plot(*point[::way], **look.point(size))
 

@@ -1,6 +1,7 @@
 """Grids of panels, and the row on top that names colours and marks."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -64,10 +65,10 @@ def key(owner: Figure | Axes, looks: Mapping[str, Look], title: str = "", **plac
     """
     handles = [Line2D([], [], label=name, **look.sample()) for name, look in looks.items()]
     wide = sum(len(name) + 6 for name in looks) > 13 * owner.figure.bbox.width / DPI
-    options = {"loc": "outside upper left"} if isinstance(owner, Figure) else {}
+    options: dict[str, Any] = {"loc": "outside upper left"} if isinstance(owner, Figure) else {}
     options |= {"ncols": 3 if wide else len(looks), "columnspacing": 1.5, "handletextpad": 0.7}
     options |= {"title": title, "title_fontsize": 12, "alignment": "left", "frameon": False}
     options |= {"labelcolor": [look.colour for look in looks.values()], "prop": {"weight": "bold"}}
     legend = owner.legend(handles=handles, **options | place)
-    legend.get_title().set_weight("bold")
+    legend.get_title().set_fontweight("bold")
     return legend

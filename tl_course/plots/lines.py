@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import offset_copy
 
-from tl_course.plots.style import COLOURS
+from tl_course.plots.style import COLOURS, figure_of
 
 if TYPE_CHECKING:
     import pandas
@@ -57,9 +57,9 @@ def label_ends(
     ``last``: right of where, by default of the last end. The limits of the y axis are set before.
     """
     low, high = ax.get_ylim()
-    least = 0.3 * (high - low) / ax.get_figure().get_figheight()
+    least = 0.3 * (high - low) / figure_of(ax).get_figheight()
     last = max((x for x, *_ in ends), default=0) if last is None else last
-    beyond = offset_copy(ax.transData, ax.get_figure(), 10, units="points")
+    beyond = offset_copy(ax.transData, figure_of(ax), 10, units="points")
     heights = apart([y for _, y, *_ in ends], least, high)
     for height, (x, y, label, colour) in zip(heights, ends, strict=True):
         thin = {"arrowstyle": "-", "color": colour or "#555555", "linewidth": 0.8, "shrinkB": 4}
@@ -90,12 +90,12 @@ def apart(values: Sequence[float], least: float, most: float = np.inf) -> list[f
 
 
 def beside(
-    ax: Axes, text: str, place: tuple[float, float], right: float = 0, up: float = 0, **font
+    ax: Axes, text: str, place: tuple[float, float], right: float = 0, up: float = 0, **font: Any
 ) -> "Annotation":
     """Words ``right`` and ``up`` so many points from ``place``, which they do not cover."""
     side = "left" if right > 0 else "right" if right < 0 else "center"
-    font = {"ha": side, "va": "center", "annotation_clip": False} | font
-    return ax.annotate(text, place, (right, up), textcoords="offset points", **font)
+    options: dict[str, Any] = {"ha": side, "va": "center", "annotation_clip": False} | font
+    return ax.annotate(text, place, (right, up), textcoords="offset points", **options)
 
 
 def guessing(ax: Axes, chance: float, first: float, last: float) -> None:
@@ -113,11 +113,6 @@ def log_axis(
     ax.minorticks_off()
 
 
-def whole_numbers(ax: Axes) -> None:
-    """Ticks of the x axis at whole numbers only, as of epochs."""
-    ax.xaxis.get_major_locator().set_params(integer=True)
-
-
 def seed_points(
     ax: Axes,
     values: Sequence[float],
@@ -129,8 +124,8 @@ def seed_points(
 ) -> None:
     """Every seed's value as a small point around ``place``, so that none hides another."""
     levels = place + np.linspace(-spread, spread, len(values))
-    points = (levels, values) if upright else (values, levels)
-    ax.scatter(*points, s=size, color=colour, alpha=0.6, linewidth=0)
+    x, y = (levels, values) if upright else (values, levels)
+    ax.scatter(x, y, s=size, color=colour, alpha=0.6, linewidth=0)
 
 
 def written(name: str) -> str:

@@ -88,8 +88,8 @@ def gallery(
     ax = ax or _pixel_axes(shown, margin=12 + 8 * max(map(len, pictures)))
     ax.imshow(shown, interpolation="nearest")
     step, tall = size + 6, size + 6 + below
-    for row, name in enumerate(pictures if titles else ()):
-        for column, text in enumerate(titles[name][:columns]):
+    for row, texts in enumerate([titles[name] for name in pictures] if titles else ()):
+        for column, text in enumerate(texts[:columns]):
             place = (column * step + size / 2, row * tall + size + 2)
             ax.text(*place, text, ha="center", va="top", fontsize=8, parse_math=False)
     ax.set_yticks([row * tall + size / 2 for row in range(len(pictures))], [*pictures])

@@ -71,8 +71,8 @@ def write_cells(
 
 def frame_cell(ax: Axes, row: int, column: int, colour: str, width: float) -> None:
     """A line around a cell of a table."""
-    line = {"fill": False, "edgecolor": colour, "linewidth": width}
-    ax.add_patch(Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, **line))
+    corner = (column - 0.46, row - 0.44)
+    ax.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=colour, linewidth=width))
 
 
 def unframed(ax: Axes) -> Axes:

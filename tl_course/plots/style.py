@@ -1,7 +1,7 @@
 """What all charts share: size, colours with one meaning each, and how they are shown."""
 
 import io
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -55,7 +55,7 @@ def colour_of(label: str) -> str | None:
     return COLOURS[max(names, key=len)] if names else None
 
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
@@ -75,11 +75,11 @@ class Look(NamedTuple):
     marker: str = ""
     hollow: bool = False
 
-    def sample(self) -> dict:
+    def sample(self) -> dict[str, Any]:
         """What ``Line2D`` needs to show the look beside its name."""
         return self.point() if self.marker else {"color": self.colour, "linewidth": 3}
 
-    def point(self, size: float = 8) -> dict:
+    def point(self, size: float = 8) -> dict[str, Any]:
         """What ``Axes.plot`` needs to draw single points; ``size`` in points."""
         face = "white" if self.hollow else self.colour
         point = {"marker": self.marker, "markerfacecolor": face, "markersize": size}
@@ -107,7 +107,12 @@ def entitle(ax: Axes, title: str, **font) -> None:
     ax.set_title(title, parse_math=False, **font)
 
 
-def lined(ax: Axes, axis: str) -> None:
+def figure_of(ax: Axes) -> Figure:
+    """The whole figure that ``ax`` is a part of."""
+    return cast(Figure, ax.get_figure(root=True))
+
+
+def lined(ax: Axes, axis: Literal["x", "y"]) -> None:
     """Light lines behind what is drawn, at the numbers of ``axis``: "x" or "y"."""
     ax.grid(axis=axis, color="#E5E5E5")
     ax.set_axisbelow(True)
@@ -128,9 +133,15 @@ def small_png(figure: Figure) -> bytes:
     return _encoded(figure, "P", "PNG", optimize=True)
 
 
+def pixels(figure: Figure) -> Image.Image:
+    """What has been drawn of the figure."""
+    canvas = cast(FigureCanvasAgg, figure.canvas)
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
 def _encoded(figure: Figure, mode: str, kind: str, **options) -> bytes:
     figure.canvas.draw()
-    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    picture = pixels(figure)
     if mode == "P":  # a rare colour, such as that of the few most active units, keeps its place
         picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
@@ -142,7 +153,7 @@ def show(chart: Axes | Figure, alt: str) -> None:
     """Display a chart in the notebook, with ``alt`` for those who cannot see it."""
     from IPython.display import display
 
-    figure = chart if isinstance(chart, Figure) else chart.get_figure()
+    figure = chart if isinstance(chart, Figure) else figure_of(chart)
     picture = png(figure)
     if len(picture) > LARGE:  # full of photographs: a notebook has room for few such
         picture = small_png(figure)

@@ -11,7 +11,7 @@ from tl_course import evidence
 from tl_course.plots.charts import learning_curves
 from tl_course.plots.effects import by_sign, forest, rows_axis
 from tl_course.plots.grids import key, panels
-from tl_course.plots.lines import PAPER, beside, label_ends, seed_points, whole_numbers
+from tl_course.plots.lines import PAPER, beside, label_ends, seed_points
 from tl_course.plots.style import COLOURS, Look, axes, blank, entitle, styled
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def fit_curves(
         last = max([epochs, *(line.get_xdata()[-1] for line in ax.lines)])
         label_ends(ax, [(last, *rest) for _, *rest in ends])
         ax.set(xlabel="epoch", xlim=(1, max(last, 2)))
-        whole_numbers(ax)
+        ax.locator_params("x", integer=True)
     losses = _column(curves, "val_loss")
     if len(losses):
         best = int(np.argmin(losses))
