@@ -31,6 +31,7 @@ SETTINGS = {  # render cells that are out of view too, and ask nothing
     "apputils-extension/notification": {"fetchNews": "false"},
 }
 PATIENCE = 180  # seconds for an answer on a machine that does other things as well
+QUICK = "test_two_opinions"
 LONGEST = 1800  # seconds for all cells of a lesson there
 
 
@@ -39,6 +40,8 @@ def pytest_collection_modifyitems(items):
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.localhost)
+            if item.name != QUICK:  # each runs a whole lesson
+                item.add_marker(pytest.mark.slow)
             if MISSING:
                 item.add_marker(pytest.mark.skip(reason=f"not installed: {MISSING}"))
 
