@@ -62,11 +62,9 @@ def exchange() -> Experiment:
 
 def _curves(rows: "pandas.DataFrame") -> dict[str, tuple]:
     """By start: the counts, the mean accuracy at each, and one list of accuracies a seed."""
-    found = {}
+    runs, found = evidence.Runs(rows), {}
     for name in STARTS:
-        table = rows[rows.strategy == name].pivot(
-            index="seed", columns="labels", values="test_balanced"
-        )
+        table = runs.wide("labels", strategy=name).sort_index(axis=1)
         found[name] = (table.columns.to_numpy(), table.mean().to_numpy(), table.to_numpy())
     return found
 
