@@ -45,6 +45,10 @@ def test_show_carries_alt_text(monkeypatch):
     plots.show(plots.axes(), alt="An empty chart.")
     assert seen["text/plain"] == "An empty chart."
     assert seen["metadata"] == {"image/png": {"alt": "An empty chart."}}
+    noisy = plots.axes(4, 4)
+    noisy.imshow(np.random.default_rng(0).random((400, 400, 3)))
+    plots.show(noisy, alt="Noise.")
+    assert Image.open(io.BytesIO(seen["image/png"])).mode == "P"  # 256 colours: it was too large
 
 
 def test_a_colour_means_one_thing_and_a_label_begins_with_its_name(monkeypatch):
