@@ -1,6 +1,7 @@
 """Lesson 04's checks: what is frozen, how fast each stage learns, and the exam."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -221,6 +222,15 @@ def looking(look):
 )
 def test_the_exam_says_what_is_low_or_not_allowed(exam, learn, parts):
     wrong(exam(0.60 if learn is taught else 0.30)(learn), *parts)
+
+
+def test_the_exam_says_what_is_known_by_heart(exam, monkeypatch):
+    def scores(model, split):
+        return SimpleNamespace(accuracy=1.0 if len(split) == 100 else 0.4)
+
+    monkeypatch.setattr(checks, "_knows", lambda *given: False)
+    monkeypatch.setattr(train, "evaluate", scores)
+    wrong(exam(0.6)(untaught), "the bar is 60.0%. It has all of its 100 by heart")
 
 
 def test_the_exam_notices_who_knows_the_test(exam):

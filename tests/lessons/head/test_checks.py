@@ -64,6 +64,7 @@ def stacked():
         (lambda: last(nn.Linear(48, 5).requires_grad_(False)), ["the new head is frozen"]),
         (lambda: nn.Sequential(vgg().features, nn.Linear(128, 5)), ["has no preprocess"]),
         (lambda: vgg, ["this is function, not a network"]),
+        (lambda: last(nn.Unflatten(1, (7, 7)), nn.Linear(7, 5)), ["stops with RuntimeError"]),
     ],
 )
 def test_what_is_wrong_with_a_sewn_head(leaves, make, parts):
