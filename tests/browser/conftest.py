@@ -80,7 +80,7 @@ def lab(tmp_path_factory):
         server.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser():
     from playwright.sync_api import sync_playwright
 
@@ -113,7 +113,7 @@ def run(browser, lab):
     yield opened
     for page in pages:
         errors = page.locator(".jp-RenderedText[data-mime-type*=stderr]", has_text="Error")
-        found = errors.all_inner_texts()
+        found = [] if page.is_closed() else errors.all_inner_texts()
         page.close()
         for session in sessions(lab[0]):  # two lessons at once would share two cores
             gone = f"{lab[0]}/api/sessions/{session['id']}"

@@ -222,7 +222,7 @@ def seldom(seconds: float) -> Callable[[Callable], Callable]:
 def _side_by_side(controls: Iterable[ipywidgets.Widget]) -> ipywidgets.Widget:
     """Controls in a row, each slider with its number box."""
     row = [part for each in controls for part in (each, getattr(each, "number", None)) if part]
-    return row[0] if len(row) == 1 else ipywidgets.HBox(row, layout={"flex_flow": "row wrap"})
+    return row[0] if len(row) == 1 else ipywidgets.HBox(row)
 
 
 def _plain(text: str) -> str:

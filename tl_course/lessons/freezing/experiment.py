@@ -79,7 +79,7 @@ def slider() -> Experiment:
         return None
 
     return Experiment(
-        [{"target": targets, "labels": counts, "depth": depths}, {"train": button}],
+        [{"target": targets, "labels": counts}, {"depth": depths}, {"train": button}],
         draw,
         "Balanced test accuracy by depth of freezing, with the controls as lines across.",
         on={"target": retarget, "labels": offer, "depth": offer},

@@ -29,7 +29,7 @@ def two_opinions(task: "Task", models: Mapping[str, nn.Module], pictures: int = 
     first, *_ = guesses = [values.argmax(1) for values in opinions.values()]
     differ = sum((guess != first).int() for guess in guesses).bool().nonzero()[:, 0].tolist()
     offered = {"all pictures": [*range(len(labels))], "where they disagree": differ}
-    slider = Slider("picture", 0, len(labels) - 1, width="45%")
+    slider = Slider("picture", 0, len(labels) - 1, width="60%")
     only = choice("show", [*offered], disabled=not differ)
     names, figure = [html.escape(name) for name in task.classes], None
 
