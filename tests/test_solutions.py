@@ -39,6 +39,8 @@ def changed(node: ast.stmt, modules: set[str]) -> set[str]:
         alone = isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)
         if into or (alone and ast.unparse(n.value.func) not in ("print", "plots.show")):
             found |= names_in(n)[0]
+            if isinstance(node, ast.For):  # what it runs over may change by its parts
+                found |= names_in(node.iter)[0]
     return found - modules
 
 
