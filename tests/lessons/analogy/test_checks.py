@@ -102,7 +102,8 @@ def test_what_has_not_been_learnt_cannot_mislead(measured):
     reader = models.load("reader_spanish")
     wrong(checks.check_hurts(reader, ITALIAN.__getitem__), "reads 3% of its own language")
     wrong(checks.check_hurts(reader, lambda number: "uno"), "'uno' stands for")
-    wrong(checks.check_hurts(reader, "uno"), "words is str, not a function")
+    wrong(checks.check_hurts(reader, "uno"), "texts as str")
+    wrong(checks.check_hurts(reader, ITALIAN), "reads 3% of its own language")
 
 
 @pytest.fixture

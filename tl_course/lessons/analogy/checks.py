@@ -1,7 +1,7 @@
 """The checks of lesson 01: a language, a source that misleads, a cipher."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from tl_course import evidence, models, tasks, train
@@ -40,7 +40,7 @@ def check_language(words: Callable[[int], str]) -> str:
 
 
 @graded
-def check_hurts(source: models.NumberReader, words: Callable[[int], str]) -> str:
+def check_hurts(source: models.NumberReader, words: Callable[[int], str] | Sequence[str]) -> str:
     """Whether starting from ``source``, which reads ``words``, is worse than from nothing.
 
     Trains five times on 300 Italian numbers, each with the three learning rates of the stored
