@@ -159,6 +159,7 @@ def _packed(run: Callable[..., list[dict]]) -> Callable[..., list[dict]]:
 
 
 def _unpacked(packed: bytes, **cell) -> list[dict]:
+    # a pickle, but our own: it comes from ``_packed`` over the cluster, which runs any code anyway
     return pickle.loads(packed)(**cell)
 
 

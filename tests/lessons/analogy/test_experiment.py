@@ -36,8 +36,10 @@ def test_a_number_nobody_trained_on_is_read_by_both(taught):
     spanish, nothing = map(int, re.findall(r"<b>(\d+)%</b>", learnt))
     assert "neither has seen" in learnt and spanish > nothing + 20
     italian = tasks.load("numbers_italian")
+    seen = {row.tobytes() for row in italian.few(300, seed=0).train.inputs.numpy()}
+    assert not seen & {row.tobytes() for row in italian.test.inputs[:12].numpy()}
     words, right, pictures = number_words.spell("italian"), 0, set()
-    for digits in italian.test.labels[:5].tolist():
+    for digits in italian.test.labels[:12].tolist():
         number = int("".join(map(str, digits)))
         found = play(taught, line=words[number])
         assert found.startswith(f"“{words[number]}” is {number:,}, which neither has seen: ")
@@ -45,7 +47,7 @@ def test_a_number_nobody_trained_on_is_read_by_both(taught):
         right += f"pretrained: Spanish <b>{number}</b> ✓" in spanish
         assert "<b>" in nothing and "sure" in nothing and ("✓" in nothing or "✗" in nothing)
         pictures.add(bytes(taught.places["grid"].value))
-    assert right and len(pictures) == 5
+    assert right >= 8 and len(pictures) == 12
     number = int("".join(map(str, italian.few(300, seed=0).train.labels[0].tolist())))
     assert "and it was among the examples" in play(taught, line=words[number])
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from played import play, press
 
-from tl_course import tasks
+from tl_course import store, tasks
 from tl_course.lessons.overfitting import experiment, recipe
 
 
@@ -67,6 +67,18 @@ def test_earlier_runs_stay_in_view_and_epochs_have_a_limit(lab, monkeypatch):
     for labels in experiment.LABELS:
         play(lab, labels=labels)
         assert labels * lab.controls["epochs"].max <= experiment.MOST
+
+
+def test_trouble_is_told_and_the_button_comes_back(lab, monkeypatch):
+    def missing(name):
+        raise store.NotAvailable("leaves", "they are <gone>", "Look for them")
+
+    monkeypatch.setattr(tasks, "load", missing)
+    assert press(lab, "train") == "leaves: they are &lt;gone&gt;. Look for them."
+    assert not lab.controls["train"].disabled
+    monkeypatch.setattr(tasks, "load", lambda name: None)
+    assert "stopped with AttributeError" in press(lab, "train")
+    assert not lab.controls["train"].disabled
 
 
 def test_the_lab_begins_with_a_run_of_the_lesson(toy):

@@ -1,5 +1,7 @@
 """Lesson 00's experiment: two networks and what they disagree on."""
 
+import time
+
 import pytest
 import torch
 from played import play
@@ -28,6 +30,14 @@ def test_the_sentence_says_what_the_networks_answer(toy):
         f"Picture 7 shows <b>down</b>: fine-tuning says {tuned}; "
         f"from &lt;scratch&gt; says {scratch}."
     )
+
+
+def test_answers_come_at_once(toy):
+    opinions = experiment.two_opinions(toy, networks(toy))
+    began = time.process_time()  # of this process, whatever runs beside it
+    for place in range(1, 6):
+        play(opinions, place=place)
+    assert (time.process_time() - began) / 5 < 2
 
 
 def test_only_disagreements(toy):
