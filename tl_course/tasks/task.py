@@ -19,14 +19,17 @@ class Split:
     ``inputs``: for pictures uint8 (N, 3, H, W), RGB; for texts int32 (N, letters), code points,
     zeros behind; for sounds float32 (N, samples) in [-1, 1], one channel, 16,000 samples a second.
     ``labels``: int64 (N,), or (N, K) where each input has K answers, such as a number's digits.
+    ``classes``: the names of the labels 0, 1, …, those of its task; empty where nobody knows them.
     """
 
     inputs: "torch.Tensor"
     labels: "torch.Tensor"
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         import torch
 
+        object.__setattr__(self, "classes", tuple(self.classes or ()))
         tensors = {type(self.inputs), type(self.labels)} == {torch.Tensor}
         if not tensors or self.labels.dtype != torch.int64 or not _one_or_more(self.labels):
             raise store.BadInput(
@@ -53,11 +56,26 @@ class Split:
         return len(self.labels)
 
     def take(self, indices) -> "Split":
-        """The examples at ``indices`` (integers, any order)."""
+        """The examples at ``indices``: whole numbers in any order, those below 0 from the end.
+
+        Or one True or False an example. Raises ``BadInput`` for anything else.
+        """
         import torch
 
-        indices = torch.as_tensor(indices)
-        return Split(self.inputs[indices], self.labels[indices])
+        try:
+            places = np.asarray(indices)
+            places = np.arange(len(self))[places if places.size else slice(0)]
+        except (IndexError, TypeError, ValueError, RuntimeError):
+            places = np.empty(())
+        if places.ndim != 1:
+            raise store.BadInput(
+                f"take({str(indices)[:40]})",
+                f"it wants whole numbers from {-len(self)} to {len(self) - 1}, or one True or "
+                f"False for each of {len(self)} examples",
+                "Pass a list of them, such as range(10)",
+            )
+        chosen = torch.from_numpy(places)
+        return Split(self.inputs[chosen], self.labels[chosen], self.classes)
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,21 @@ class Task:
     licence: str
     source: str
     overlap: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        known = {split.classes for split in (self.train, self.val, self.test)} - {()}
+        if len(known) > 1:
+            first, second, *_ = sorted(known)
+            raise store.BadInput(
+                f"task {self.name!r}",
+                f"its splits number their classes differently: {first} and {second}",
+                "Read them with the same classes: tasks.folder(path, classes=task.classes)",
+            )
+        for part in ("train", "val", "test"):
+            split = getattr(self, part)
+            if split.classes != self.classes:
+                object.__setattr__(self, part, replace(split, classes=self.classes))
 
     def few(self, n: int, seed: int) -> "Task":
         """The same task with ``n`` training labels; classes keep their proportions.
@@ -117,10 +150,11 @@ class Task:
         if {texts.ndim for texts in inputs} == {2}:
             longest = max(texts.shape[1] for texts in inputs)
             inputs = [pad(texts, (0, longest - texts.shape[1])) for texts in inputs]
-        if len({(x.dtype, x.shape[1:]) for x in inputs}) + len({y.shape[1:] for y in labels}) > 2:
+        shapes = {(x.dtype, x.shape[1:], y.shape[1:]) for x, y in zip(inputs, labels, strict=True)}
+        if len(shapes) > 1 or old.classes not in ((), self.classes):
             raise store.BadInput(
                 f"examples to mix into {self.name!r}",
-                "their inputs or labels have another shape or type",
+                "their inputs or labels have another shape or type, or other classes",
                 "Pass a split of the same kind of task",
             )
         return replace(self, train=Split(torch.cat(inputs), torch.cat(labels)))
@@ -204,4 +238,5 @@ def published(
     ``file`` is the file's name there, by default ``name``.
     """
     entry = store.published()[file or name]
-    return Task(name, title, classes, *splits, entry.licence, entry.source, overlap)
+    train, val, test = splits
+    return Task(name, title, classes, train, val, test, entry.licence, entry.source, overlap)
