@@ -14,7 +14,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 
-import pooch
 import pytest
 import requests
 
@@ -49,6 +48,9 @@ ANSWERS = {
     "/moved": (302, b""),
     "/slow": (200, b"", SIZE),
     "/endless": (200, GOOD[: SIZE // 2], SIZE),
+    "/longer": (200, GOOD, SIZE + 1000),
+    "/mute-after-headers": (200, b"", SIZE),
+    "/mute-later": (200, GOOD[:5000], SIZE),
 }
 
 
@@ -57,8 +59,8 @@ class Server(BaseHTTPRequestHandler):
 
     def do_GET(self):  # noqa: N802
         self.server.asked.append(self.path)
-        if self.path == "/silent":
-            time.sleep(1)
+        if self.path == "/mute":
+            self.server.over.wait(60)
             return
         status, content, *length = ANSWERS[self.path]
         self.send_response(status)
@@ -67,8 +69,8 @@ class Server(BaseHTTPRequestHandler):
         self.end_headers()
         try:
             self.wfile.write(content)
-            if self.path == "/endless":
-                time.sleep(90)  # whoever interrupts this has time, on a busy machine too
+            if self.path in ("/endless", "/longer") or "mute" in self.path:
+                self.server.over.wait(90)  # whoever interrupts this has time, on a busy machine too
             for start in range(0, SIZE if self.path == "/slow" else 0, 2000):
                 self.wfile.write(GOOD[start : start + 2000])
                 time.sleep(0.02)
@@ -83,9 +85,10 @@ class Server(BaseHTTPRequestHandler):
 def server():
     """A running server on a free port of this machine."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
-        running.asked = []
+        running.asked, running.over = [], threading.Event()
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
+        running.over.set()
         running.shutdown()
 
 
@@ -128,11 +131,15 @@ def failing_transfer(monkeypatch):
     """Lets the downloader write a part of the file and then fail."""
 
     def fail(error):
-        def call(self, url, output_file, _):
-            Path(output_file).write_bytes(GOOD[:5000])
-            raise error
+        class Raw(BytesIO):
+            def read(self, size):
+                if self.tell():
+                    raise error
+                return super().read(size)
 
-        monkeypatch.setattr(pooch.HTTPDownloader, "__call__", call)
+        answer = requests.Response()
+        answer.status_code, answer.raw = 200, Raw(GOOD)
+        monkeypatch.setattr(requests, "get", lambda *_, **__: answer)
 
     return fail
 
@@ -185,12 +192,11 @@ def test_md5_checksums_are_compared_too(served, cache):
         ("other", store.CorruptFile, "its SHA-256 is .{12}…, not " + DIGEST[:12]),
         ("missing", store.NotAvailable, "127.0.0.1 answered 404 Not Found"),
         ("failing", store.NotAvailable, "127.0.0.1 answered 500"),
-        ("silent", store.NotAvailable, "127.0.0.1 did not answer in time"),
+        ("mute-later", store.NotAvailable, "127.0.0.1 did not answer in time"),
     ],
 )
 def test_bad_answers_are_told_and_leave_nothing(served, cache, monkeypatch, answer, kind, why):
-    if answer == "silent":
-        monkeypatch.setattr(fetching, "TIMEOUT", (10, 0.2))
+    monkeypatch.setattr(fetching, "STALL", 0.5)
     served(answer)
     with pytest.raises(kind, match=why) as caught:
         store.fetch("photos", progress=False)
@@ -206,9 +212,51 @@ def test_no_server(offered, cache):
         offered(f"http://127.0.0.1:{taken.getsockname()[1]}/good")
         with pytest.raises(store.NotAvailable, match="127.0.0.1 cannot be reached") as caught:
             store.fetch("photos", progress=False)
-    for part in ("tl-course prefetch photos", "photos.zip", "TL_COURSE_DATA"):
+    embedded = 'tasks.load("leaves")'
+    for part in (embedded, "tl-course prefetch photos", "photos.zip", "TL_COURSE_DATA"):
         assert part in caught.value.cure
     assert left_in(cache) == []
+
+
+@localhost
+@pytest.mark.parametrize("answer", ["mute", "mute-after-headers", "swallowed", "no name server"])
+def test_who_gets_no_answer_need_not_wait(served, offered, cache, monkeypatch, answer):
+    """Five seconds for all: many addresses, each with its own time, and the look-up of the name."""
+    look_up = socket.getaddrinfo
+    item = served(answer)
+    with socket.socket() as full, socket.socket() as first:
+        if answer == "swallowed":  # who does not fit into the queue gets no answer at all
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            first.connect(full.getsockname())
+            item = offered(f"http://127.0.0.1:{full.getsockname()[1]}/good")
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *given: 4 * look_up(*given))
+        elif answer == "no name server":
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *given: time.sleep(8))
+        began = time.monotonic()
+        with pytest.raises(store.NotAvailable, match="127.0.0.1 did not answer in time") as caught:
+            store.fetch("photos", progress=False)
+        assert time.monotonic() - began < 5
+    assert item.url in caught.value.cure and left_in(cache) == []
+
+
+@localhost
+def test_what_comes_after_the_announced_end_is_not_waited_for(served, cache):
+    """The catalogue's end, whatever the server announces and whenever it has done."""
+    served("longer")
+    began = time.monotonic()
+    assert store.fetch("photos", progress=False).read_bytes() == GOOD
+    assert time.monotonic() - began < 5
+
+
+@localhost
+def test_slow_is_not_mute(served, cache, monkeypatch):
+    """A download goes on as long as something comes, whatever it takes in all."""
+    monkeypatch.setattr(fetching, "STALL", 0.5)
+    served("slow")
+    began = time.monotonic()
+    assert store.fetch("photos", progress=False).read_bytes() == GOOD
+    assert time.monotonic() - began > 1
 
 
 @localhost
@@ -250,8 +298,8 @@ else:
 """
 
 
-def start_child(item):
-    command = [sys.executable, "-c", CHILD, item.url, item.digest]
+def start_child(item, code=CHILD):
+    command = [sys.executable, "-c", code, item.url, item.digest]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -267,6 +315,20 @@ def test_two_processes_at_once(served, cache):
         time.sleep(0.02)
     assert [child.communicate()[0].strip() for child in both] == [DIGEST, DIGEST]
     assert left_in(cache) == ["photos.zip"]
+
+
+UNPACKING = CHILD.replace('store.fetch("photos", progress=False)', 'store.unpack("photos")')
+
+
+@localhost
+@pytest.mark.slow
+def test_four_processes_on_a_cold_cache_leave_one_copy(served, cache):
+    item = served("slow")
+    code = UNPACKING.replace("store.sha256(path)", "path")
+    four = [start_child(item, code) for _ in range(4)]
+    (folder,) = {child.communicate()[0].strip() for child in four}
+    assert [*(cache / "unpacked").iterdir()] == [Path(folder)]
+    assert not [*cache.rglob("*.part")]
 
 
 @localhost
@@ -303,7 +365,7 @@ REQUEST = requests.Request("GET", "https://example.org/photos.zip").prepare()
         (OSError(errno.EACCES, "Denied"), store.StorageError, r"cannot be written \(Denied\)"),
         (RuntimeError("blocked"), store.NotAvailable, "no connection is possible here"),
         (requests.ConnectionError(request=REQUEST), store.NotAvailable, "example.org cannot be re"),
-        (requests.exceptions.SSLError(), store.NotAvailable, "no secure connection to the server"),
+        (requests.exceptions.SSLError(), store.NotAvailable, "no secure connection to 127.0.0.1"),
         (requests.exceptions.InvalidURL("bad"), store.NotAvailable, "could not be asked .bad"),
     ],
 )

@@ -175,6 +175,44 @@ def test_data_folder_must_be_a_folder(cache, monkeypatch, tmp_path):
         store.data_dir()
 
 
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        *(
+            (path, "it is no path")
+            for path in (None, 5, True, 1.5, b"x", ["x"], "", "a\0b", "\ud800")
+        ),
+        (np.array(["a", "b"]), "it is no path"),
+        ("x" * 300, "it cannot be a path here .File name too long"),
+        ("/".join(["x" * 200] * 30), "it cannot be a path here .File name too long"),
+        ("~nobody-of-this-name/x", "this machine knows no home folder of that name"),
+    ],
+)
+@pytest.mark.parametrize(
+    "take",
+    [
+        store.user_path,
+        store.sha256,
+        store.check_archive,
+        store.load_weights,
+        store.load_official,
+        store.read_metadata,
+        lambda path: store.write_atomically(path, b""),
+    ],
+)
+def test_what_is_no_path_is_refused(path, why, take):
+    with pytest.raises(store.BadInput, match=f"^path .{{,100}}: {why}"):
+        take(path)
+
+
+def test_paths_that_a_machine_can_have(tmp_path):
+    for path in ("a b.png", "ünï", "\udcff", np.str_("x"), tmp_path / "none" / "x", "y" * 255):
+        assert store.user_path(path) == Path(path)
+    target = tmp_path / ("x" * 255)  # the part beside it has another name
+    store.write_atomically(target, b"content")
+    assert [*tmp_path.iterdir()] == [target]
+
+
 def test_sha256(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"content")
@@ -285,12 +323,17 @@ def test_files_of_the_user_must_open(cache, tmp_path, monkeypatch):
     for content, why in (
         (whole[:3000], r"does not open as \.zip .*may be truncated"),
         (b"<!doctype html><title>Log in</title>", "it is an HTML page, not data .*“Log in”"),
-        (b"", "does not open"),
+        (b"", "it is empty"),
         (make_zip(tmp_path / "empty.zip").read_bytes(), "the archive is empty"),
+        (b"GIF89a", "does not open as"),
     ):
-        path.write_bytes(content)
-        with pytest.raises(store.CorruptFile, match=why):
-            store.fetch("satellite")
+        for name, file in (("satellite", path), ("resnet18", tmp_path / "resnet18-f37072fd.pth")):
+            file.write_bytes(content)
+            with pytest.raises(
+                store.CorruptFile, match=why.replace("zip .", f"{file.suffix[1:]} .")
+            ):
+                store.fetch(name)
+            assert store.locate(name) is None, "prefetch and doctor do not list it"
     path.write_bytes(whole)
     assert store.fetch("satellite") == path
     make_zip(tmp_path / "pneumoniamnist.npz", "a.txt")
@@ -686,17 +729,38 @@ def test_weights_come_as_float32_and_finite(tmp_path, dtype):
             store.load_weights(path)
 
 
-def test_official_weights_are_plain_tensors(tmp_path):
-    path = tmp_path / "net.pth"
-    torch.save({"w": torch.ones(2, dtype=torch.float16)}, path)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_official_weights_are_plain_tensors(tmp_path, zipped):
+    path, one = tmp_path / "net.pth", torch.ones(2, dtype=torch.float16)
+
+    def written(content: object) -> bytes:
+        torch.save(content, path, _use_new_zipfile_serialization=zipped)
+        return path.read_bytes()
+
+    whole = written({"w": one})
     assert store.load_official(path)["w"].dtype == torch.float32
-    whole = path.read_bytes()
-    torch.save(Malicious(tmp_path / "owned"), path)
-    for content in (path.read_bytes(), whole[:100], b""):
+    something = "it is damaged, or holds something other than plain tensors by name"
+    for content, why in (
+        (b"", "it is empty"),
+        (b"<html><title>Sign in</title>", "it is an HTML page, not data .*“Sign in”"),
+        (written(Malicious(tmp_path / "owned")), something),
+        *((written(content), something) for content in (5, "w", [one], one, {"w": 1}, {"w": {}})),
+        *((whole[:end], something) for end in (1, 2, 100, len(whole) // 2, len(whole) - 1)),
+        (whole.replace(b"FloatStorage", b"FlxxtStorage").replace(b"HalfSt", b"HxlfSt"), something),
+        (written({"good": one, "w": one * float("nan")}), "tensor 'w' holds values that are not"),
+        (written({"w": one / 0}), "tensor 'w' holds values that are not finite"),
+    ):
         path.write_bytes(content)
-        with pytest.raises(store.CorruptFile, match="it is no file of plain tensors"):
+        with pytest.raises(store.CorruptFile, match=why) as caught:
             store.load_official(path)
+        assert "weights_only" not in str(caught.value) and caught.value.__cause__ is None
     assert not (tmp_path / "owned").exists()
+    for missing, kind in (
+        (tmp_path / "none.pth", store.NotAvailable),
+        (tmp_path, store.StorageError),
+    ):
+        with pytest.raises(kind):
+            store.load_official(missing)
 
 
 # Real files

@@ -1,6 +1,7 @@
 """Where the lessons are, how they are copied for a learner, and how JupyterLab is opened."""
 
 import filecmp
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from tl_course import store
 
 FIRST = "00_start_here.ipynb"
 DEFAULT_COPY = "transfer-learning-course"
+NO_NEWS = "--LabApp.news_url=None"  # else JupyterLab asks whether to fetch some
 
 
 def shipped() -> Path:
@@ -56,11 +58,16 @@ def place(target: str | None) -> Path:
 
 
 def open_lab(folder: Path, options: list[str]) -> int:
-    """Start JupyterLab in ``folder`` with the first lesson open; waits until it ends.
+    """JupyterLab in ``folder`` with the first lesson open; gives its exit status.
 
-    Ctrl-C reaches JupyterLab too, which asks before it stops; this only goes on waiting.
+    It takes the place of this process, so that whatever ends this ends JupyterLab. Windows knows no
+    such thing: there this waits, and only goes on waiting at Ctrl-C, which reaches JupyterLab too.
     """
-    command = [sys.executable, "-m", "jupyterlab", *options, FIRST]
+    command = [sys.executable, "-m", "jupyterlab", NO_NEWS, *options, FIRST]
+    if os.name != "nt":
+        os.chdir(folder)
+        sys.stdout.flush()
+        os.execv(sys.executable, command)
     with subprocess.Popen(command, cwd=folder) as server:
         while True:
             try:

@@ -1,6 +1,7 @@
 """What every interactive experiment is, and the questions asked before one."""
 
 import html
+import logging
 import math
 import threading
 import time
@@ -16,6 +17,7 @@ from tl_course.practice import predictions
 
 PLACES = {bytes: ipywidgets.Image, str: ipywidgets.HTML}  # by what is shown there
 KEPT = 64  # drawings that need not be made again
+LOG = logging.getLogger(__name__)
 
 
 def choice(
@@ -61,7 +63,7 @@ class Experiment(ipywidgets.VBox):
 
     ``draw`` is called once whenever a control was changed, in inference mode, with the values of
     those that its parameters name. It gives what to show by the names of the places, which is kept
-    where ``cached``. A ``CourseError`` from it is shown in ``said``, and nothing else is.
+    where ``cached``. An error is told in ``said``, and nothing else is shown.
 
     ``on``: what a control does before that, by name. Such a function gets values in the same way
     and may change other controls; that of a control with a value is called once at the start, too.
@@ -70,10 +72,12 @@ class Experiment(ipywidgets.VBox):
     them is called ``stop``, it runs in a thread of its own and should end when ``stopping`` is set.
 
     What a function of ``on`` or ``run`` returns or raises is told as plain text below the controls.
-    A page without a kernel shows ``still``, by default the last picture, with ``alt``.
+    The traceback of an error that is not the course's own goes to the log; while the experiment is
+    made, such errors are raised. A page without a kernel shows ``still``, by default the last
+    picture, with ``alt``.
     """
 
-    still = b""
+    still, made = b"", False
 
     def __init__(
         self,
@@ -86,7 +90,8 @@ class Experiment(ipywidgets.VBox):
     ):
         self._draw = lru_cache(KEPT if cached else 0)(draw)
         self._on, self._run, self._alt = on or {}, run or {}, alt
-        self.controls, self.places = {}, {}
+        self.controls: dict[str, ipywidgets.Widget] = {}
+        self.places: dict[str, ipywidgets.Widget] = {}
         self.told, self.stopping, self.busy = ipywidgets.HTML(), False, True
         super().__init__(self._laid_out(rows))
         for name, control in self.controls.items():
@@ -96,13 +101,14 @@ class Experiment(ipywidgets.VBox):
                 self._act(self._on.get(name))
                 control.observe(partial(self._change, name), "value")
         self.refresh()
-        self.busy = False
+        self.busy, self.made = False, True
 
     def _laid_out(self, rows: Sequence[Mapping]) -> list[ipywidgets.Widget]:
         """One below the other; what is told stands below the last controls."""
         if not any(part in PLACES for row in rows for part in row.values()):
             rows = [*rows, {"picture": bytes, "said": str}]
-        children, last = [], 0
+        children: list[ipywidgets.Widget] = []
+        last = 0
         for row in rows:
             if any(part in PLACES for part in row.values()):
                 places = {name: PLACES[part]() for name, part in row.items()}
@@ -119,8 +125,10 @@ class Experiment(ipywidgets.VBox):
         try:
             with torch.inference_mode():
                 self.show(**self._draw(**self._values(self._draw)))
-        except store.CourseError as error:
-            self.show(**dict.fromkeys(self.places, "") | {"said": _plain(str(error))})
+        except BaseException as error:
+            told = self._failed(error)
+            self.show(**dict.fromkeys(self.places, ""))
+            self.places.get("said", self.told).value = told
 
     def show(self, **shown: bytes | str) -> None:
         """Show pictures and sentences by the names of their places; an empty picture hides."""
@@ -149,28 +157,20 @@ class Experiment(ipywidgets.VBox):
                 self._work(name, before)
 
     def _work(self, name: str, before: Mapping[ipywidgets.Widget, bool]) -> None:
-        try:
-            self._act(self._run[name])
-        except Exception as error:  # nobody else would hear of it in a thread
-            self.told.value = _plain(f"It stopped with {type(error).__name__}: {error}.")
-        finally:
-            for control, disabled in before.items():
-                control.disabled = disabled
-            self._draw.cache_clear()
-            try:
-                self.refresh()
-            finally:
-                self.busy = False
+        self._act(self._run[name])
+        for control, disabled in before.items():
+            control.disabled = disabled
+        self._draw.cache_clear()
+        self.refresh()
+        self.busy = False
 
     def _change(self, name: str, _=None) -> None:
         if self.busy:  # what changed this control is followed by a drawing anyway
             return
         self.busy = True
-        try:
-            self._act(self._on.get(name))
-            self.refresh()
-        finally:
-            self.busy = False
+        self._act(self._on.get(name))
+        self.refresh()
+        self.busy = False
 
     def _act(self, action: Callable[..., str | None] | None) -> None:
         if action is None:
@@ -178,15 +178,21 @@ class Experiment(ipywidgets.VBox):
         self.told.value = ""
         try:
             self.told.value = _plain(action(**self._values(action)) or "")
-        except store.CourseError as error:
-            self.told.value = _plain(str(error))
+        except BaseException as error:
+            self.told.value = self._failed(error)
+
+    def _failed(self, error: BaseException) -> str:
+        """What is told of an error: nobody else would hear of it, in a thread or from a control."""
+        if not (self.made or isinstance(error, store.CourseError)):
+            raise error  # for the cell that makes the experiment
+        return told_of(error)
 
     def _values(self, function: Callable) -> dict:
         """The values of the controls that a function's parameters name; of all, for ``**``."""
         parameters = signature(function).parameters
-        if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):
-            parameters = [name for name, part in self.controls.items() if hasattr(part, "value")]
-        return {name: self.controls[name].value for name in parameters}
+        every = any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
+        valued = (name for name, part in self.controls.items() if hasattr(part, "value"))
+        return {name: self.controls[name].value for name in (valued if every else parameters)}
 
     def _repr_mimebundle_(self, **options):
         bundle = super()._repr_mimebundle_(**options)
@@ -223,6 +229,16 @@ def _side_by_side(controls: Iterable[ipywidgets.Widget]) -> ipywidgets.Widget:
     """Controls in a row, each slider with its number box."""
     row = [part for each in controls for part in (each, getattr(each, "number", None)) if part]
     return row[0] if len(row) == 1 else ipywidgets.HBox(row)
+
+
+def told_of(error: BaseException) -> str:
+    """An error as one line of HTML. What is not the course's own keeps its traceback in the log."""
+    if isinstance(error, store.CourseError):
+        return _plain(str(error))
+    LOG.error("An experiment stopped", exc_info=error)
+    kind = type(error).__name__
+    said = f"{kind}: {error}" if str(error) else kind
+    return _plain(f"It stopped with {said}. For more, open View > Show Log Console.")
 
 
 def _plain(text: str) -> str:
@@ -277,8 +293,8 @@ def _asked(
             return
         try:
             predictions.commit(key, chosen)
-        except OSError as error:
-            answer.value = f"Not kept: {html.escape(error.strerror or str(error))}. Note it down."
+        except Exception as error:
+            answer.value = f"Not kept, so note it down. {told_of(error)}"
         else:
             answer.value = f"Kept: <b>{html.escape(chosen)}</b>. Now run the experiment."
 

@@ -18,7 +18,7 @@ from tl_course.store.errors import (
     number,
     whole,
 )
-from tl_course.store.fetching import fetch, locate
+from tl_course.store.fetching import fetch, locate, within
 from tl_course.store.places import cache_dir, data_dir, sha256, user_path, write_atomically
 from tl_course.store.shipped import (
     EMBEDDED,
@@ -60,6 +60,7 @@ __all__ = [
     "unpack",
     "user_path",
     "whole",
+    "within",
     "write_atomically",
     "write_embedded",
 ]

@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 
 from tl_course.store.errors import BadInput, CorruptFile, StorageError, UnsafeArchive
-from tl_course.store.fetching import fetch
+from tl_course.store.fetching import content_key, fetch
 from tl_course.store.places import (
     READ_ONLY,
     cache_dir,
@@ -55,7 +55,7 @@ def check_archive(path: str | Path) -> None:
     outside the archive's folder, links and devices, encrypted or repeated members, more than
     400,000 members, more than 4 GiB unpacked, or (above 100 MB) a compression ratio above 200.
     """
-    once(Path(path), _check_members)
+    once(user_path(path), _check_members)
 
 
 def unpack(name: str, into: str | Path | None = None) -> Path:
@@ -68,9 +68,7 @@ def unpack(name: str, into: str | Path | None = None) -> Path:
     something else.
     """
     path = fetch(name)
-    state = path.stat()
-    # Changes when the archive changes.
-    key = hashlib.sha256(f"{state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:12]
+    key = hashlib.sha256(content_key(name, path).encode()).hexdigest()[:12]
     if into is not None:
         folder = user_path(into).absolute()
         empty = folder.is_dir() and not any(folder.iterdir())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import zipfile
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import TypeVar
 
 from tl_course.store.catalogue import Published, published
-from tl_course.store.errors import CorruptFile, NotAvailable, choose
+from tl_course.store.errors import CorruptFile, CourseError, NotAvailable, StorageError, choose
 from tl_course.store.places import (
     cache_dir,
     data_dir,
@@ -18,9 +23,11 @@ from tl_course.store.places import (
     replacing,
 )
 
-# Seconds to wait for a connection, and for the next piece of a file.
-TIMEOUT = (10, 60)
+T = TypeVar("T")
+# Seconds to wait for a first sign of life, and for the next: a slow network has its pauses.
+PATIENCE, STALL = 4, 20
 PIECE = 1 << 16
+PICKLE = b"\x80"
 AGAIN = (
     "Run this again; if that does not help, get the file by hand from {} and set TL_COURSE_DATA "
     "to its folder"
@@ -28,7 +35,7 @@ AGAIN = (
 
 
 def locate(name: str) -> Path | None:
-    """Return where ``fetch`` finds a published file without a network, else None.
+    """Return where ``fetch`` finds a whole published file without a network, else None.
 
     Raises ``UnknownName`` for a name outside the catalogue and ``NotAvailable`` when
     TL_COURSE_DATA is set and is not a folder.
@@ -36,11 +43,14 @@ def locate(name: str) -> Path | None:
     item = _find(name)
     own = _own_file(item)
     cached = _cached(item)
-    if own is not None or item.digest is None or not _present(cached):
-        return own
     try:
+        if own is not None:
+            once(own, _check_format, item)
+            return own
+        if item.digest is None or not _present(cached):
+            return None
         once(cached, _check_content, item)
-    except CorruptFile:
+    except (CorruptFile, StorageError):
         return None
     return cached
 
@@ -82,6 +92,16 @@ def fetch(name: str, progress: bool = True) -> Path:
     return cached
 
 
+def content_key(name: str, path: Path) -> str:
+    """Return a text that changes when the content of what ``fetch`` gave does.
+
+    What was verified is the same, whenever and by whichever of several processes it was written.
+    """
+    item, state = _find(name), path.stat()
+    verified = item.digest if _own_file(item) is None else None
+    return verified or f"{state.st_size} {state.st_mtime_ns}"
+
+
 def _find(name: str) -> Published:
     catalogue = published()
     return catalogue[choose("data set", name, catalogue)]
@@ -109,9 +129,7 @@ def _own_file(item: Published) -> Path | None:
 
 
 def _check_format(path: Path, item: Published) -> None:
-    fault = html_fault(path)
-    if fault is None and path.suffix != ".pth":
-        fault = _archive_fault(path)
+    fault = html_fault(path) or _archive_fault(path)
     if fault is not None:
         cure = f"Replace it with {item.file} from {item.source}, or remove it"
         raise CorruptFile(f"{item.name} ({path})", fault, cure)
@@ -119,6 +137,12 @@ def _check_format(path: Path, item: Published) -> None:
 
 def _archive_fault(path: Path) -> str | None:
     """Say what keeps a file from opening as a zip archive or as numpy arrays; None if nothing."""
+    with reading(path), path.open("rb") as file:
+        start = file.read(6)
+    if not start:
+        return "it is empty"
+    if path.suffix == ".pth" and start[:1] == PICKLE:
+        return None  # as PyTorch wrote them of old; others are archives
     try:
         with reading(path), zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -126,7 +150,9 @@ def _archive_fault(path: Path) -> str | None:
                 return "the archive is empty"
             with archive.open(members[0]) as first:
                 start = first.read(6)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except CourseError:
+        raise
+    except Exception as error:  # what bytes may do to a reader has no end
         return f"it does not open as {path.suffix} ({error}); it may be truncated"
     if path.suffix == ".npz" and start != b"\x93NUMPY":
         return "it holds no numpy arrays"
@@ -141,6 +167,7 @@ def _check_content(path: Path, item: Published) -> None:
 
 def _content_fault(path: Path, item: Published) -> str | None:
     """Say how a file differs from the published one; None if it does not."""
+    assert item.digest is not None  # else nothing is cached, and nothing to check
     algorithm, expected = item.digest.split(":")
     found = file_digest(path, algorithm)
     if found == expected:
@@ -180,46 +207,68 @@ def _download(item: Published, target: Path, progress: bool) -> None:
 
 
 def _transfer(item: Published, part: Path, progress: bool) -> None:
-    import pooch
     import requests
+    import urllib3
     from tqdm.auto import tqdm
 
-    bar = tqdm(
-        # A bar without a total counts as no bar.
-        total=item.size_bytes or 1,
-        desc=item.file,
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        disable=not progress,
-    )
-    # Archives gain nothing from compression on the way.
-    headers = {"Accept-Encoding": "identity"}
+    # A bar without a total counts as no bar.
+    about = {"total": item.size_bytes or 1, "desc": item.file, "leave": False}
+    left = item.size_bytes or sys.maxsize
+
+    def begin() -> tuple[requests.Response, bytes]:
+        # Archives gain nothing from compression on the way.
+        headers = {"Accept-Encoding": "identity"}
+        answer = requests.get(str(item.url), stream=True, timeout=STALL, headers=headers)
+        answer.raise_for_status()
+        return answer, answer.raw.read(1)
+
     try:
-        with bar:
-            get = pooch.HTTPDownloader(bar, PIECE, timeout=TIMEOUT, headers=headers)
-            get(item.url, str(part), None)
-    except requests.exceptions.ChunkedEncodingError as error:
+        answer, piece = within(PATIENCE, begin)
+        bar = tqdm(unit="B", unit_scale=True, disable=not progress, **about)
+        with answer, bar, part.open("wb") as file:
+            while piece:
+                bar.update(file.write(piece))
+                left -= len(piece)
+                # What comes after the announced end is not waited for.
+                piece = answer.raw.read(min(PIECE, left)) if left else b""
+    except urllib3.exceptions.ProtocolError as error:
         cause = "the download is truncated: the connection broke off before all of it had come"
         raise CorruptFile(_label(item), cause, AGAIN.format(item.source)) from error
-    except requests.exceptions.RequestException as error:
-        raise _unreachable(item, _network_fault(error)) from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
+        raise _unreachable(item, _network_fault(item, error)) from error
     except RuntimeError as error:
         # Sandboxes that forbid sockets raise errors of their own.
         raise _unreachable(item, f"no connection is possible here ({error})") from error
 
 
-def _network_fault(error: Exception) -> str:
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """Return what ``work`` does; raise ``TimeoutError`` where it takes longer, and leave it alone.
+
+    A limit for a socket is one for each address and each piece, and none for looking up a name.
+    """
+    found: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(work())
+        except BaseException as error:
+            found.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return found.result(seconds)
+
+
+def _network_fault(item: Published, error: Exception) -> str:
     from urllib.parse import urlsplit
 
     import requests
 
     request = getattr(error, "request", None)
-    host = urlsplit(request.url).hostname if request is not None and request.url else "the server"
+    host = urlsplit(getattr(request, "url", None) or item.url).hostname
     response = getattr(error, "response", None)
     if response is not None:
         return f"{host} answered {response.status_code} {response.reason or ''}".strip()
-    if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error).lower():
+    if isinstance(error, TimeoutError) or "timed out" in str(error).lower():
         return f"{host} did not answer in time"
     if isinstance(error, requests.exceptions.SSLError):
         return f"no secure connection to {host} (a proxy or a wrong clock may be why)"
@@ -230,8 +279,10 @@ def _network_fault(error: Exception) -> str:
 
 def _unreachable(item: Published, cause: str) -> NotAvailable:
     size = f" ({megabytes(item.size_bytes)})" if item.size_bytes else ""
+    embedded = 'models.load("resnet10")' if item.file.endswith(".pth") else 'tasks.load("leaves")'
     cure = (
-        f"Run `tl-course prefetch {item.name}` where there is a network, or download {item.url}"
-        f"{size} elsewhere, save it as {item.file} and set TL_COURSE_DATA to its folder"
+        f"Go on with what is embedded, such as {embedded}. Or run `tl-course prefetch {item.name}` "
+        f"where there is a network, or download {item.url}{size} elsewhere, save it as {item.file} "
+        "and set TL_COURSE_DATA to its folder"
     )
     return NotAvailable(_label(item), cause, cure)

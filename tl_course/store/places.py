@@ -20,6 +20,7 @@ from tl_course.store.errors import BadInput, CourseError, NotAvailable, StorageE
 
 OTHER_CACHE = "Set TL_COURSE_CACHE to a folder that you may write to"
 READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
+IMPOSSIBLE = {errno.ENAMETOOLONG, errno.EINVAL}
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 # What another machine left unfinished is older than any running download or extraction.
@@ -29,15 +30,27 @@ PART = re.compile(r"\..+\.(?P<host>\w*)-(?P<process>\d+)-[0-9a-f]{8}\.part")
 
 
 def user_path(path: str | Path) -> Path:
-    """Return a path that a user typed, with ``~`` spelled out.
+    """Return a path that a user typed, with ``~`` spelled out; nothing needs to be there.
 
-    Raises ``BadInput`` for the home of a user whom this machine does not know.
+    Raises ``BadInput`` for what is no path at all, or none on this machine: a number or bytes, an
+    empty text, a name that is too long, the home of a user who is not known here.
     """
     try:
-        return Path(path).expanduser()
+        if path == "":
+            raise ValueError("it is empty")
+        found = Path(path).expanduser()
+        found.lstat()
     except RuntimeError:
-        cause = "this machine knows no home folder of that name"
-        raise BadInput(f"path {str(path)!r}", cause, "Spell the path out") from None
+        cause, cure = "this machine knows no home folder of that name", "Spell the path out"
+    except (TypeError, ValueError) as error:
+        cause, cure = f"it is no path ({error})", "Pass a text such as 'photos', or a pathlib.Path"
+    except OSError as error:
+        if error.errno not in IMPOSSIBLE:
+            return found
+        cause, cure = f"it cannot be a path here ({error.strerror})", "Name another"
+    else:
+        return found
+    raise BadInput(f"path {path!r:.100}", cause, cure)
 
 
 def cache_dir() -> Path:
@@ -77,7 +90,7 @@ def sha256(path: str | Path) -> str:
     The file is read piece by piece. Raises ``NotAvailable`` when there is no such file and
     ``StorageError`` when it cannot be read.
     """
-    return file_digest(Path(path), "sha256")
+    return file_digest(user_path(path), "sha256")
 
 
 def file_digest(path: Path, algorithm: str) -> str:
@@ -115,7 +128,8 @@ def replacing(
     calls the content ``thing``, when the folder cannot be written or the disk is full.
     """
     folder = target.parent
-    part = target.with_name(f".{target.name}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
+    # without the target's name: that may be as long as a name can be
+    part = folder / f".tl_course.{HOST}-{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
         if needed and free_bytes(folder) < needed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -138,12 +152,12 @@ def replacing(
         _remove(part)
 
 
-def write_atomically(target: Path, content: bytes) -> None:
+def write_atomically(target: str | Path, content: bytes) -> None:
     """Write a file so that readers see the old content or the new, never a part of it.
 
     Raises ``StorageError`` when the folder cannot be written or the disk is full.
     """
-    cure = "Check that the folder may be written to"
+    target, cure = user_path(target), "Check that the folder may be written to"
     with replacing(target, needed=len(content), cure=cure) as part:
         part.write_bytes(content)
 

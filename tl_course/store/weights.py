@@ -1,14 +1,17 @@
-"""Weights: read from safetensors files only, never from pickles."""
+"""Weights: read from files of plain tensors, never from what runs a program."""
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tl_course.store.errors import CorruptFile
-from tl_course.store.places import html_fault, reading
+from tl_course.store.errors import CorruptFile, CourseError
+from tl_course.store.places import html_fault, reading, user_path
+
+if TYPE_CHECKING:
+    import torch
 
 CURE = "Get the file again from where it came, or make it again with its recipe"
 
@@ -23,17 +26,13 @@ def load_weights(path: str | Path) -> dict:
     import safetensors.torch
     import torch
 
-    path = Path(path)
+    path = user_path(path)
     with _proper(path):
         # A copy: tensors that shared the file's bytes would change with it.
         tensors = safetensors.torch.load(path.read_bytes())
     for name, tensor in tensors.items():
-        if not tensor.is_floating_point():
-            continue
-        tensors[name] = tensor.to(torch.float32)
-        if not torch.isfinite(tensors[name]).all():
-            cause = f"the tensor {name!r} holds values that are not finite numbers"
-            raise CorruptFile(str(path), cause, CURE)
+        if tensor.is_floating_point():
+            tensors[name] = _finite(path, name, tensor.to(torch.float32))
     return tensors
 
 
@@ -41,7 +40,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     """Return the metadata of a safetensors file: text by name. Raises as ``load_weights`` does."""
     import safetensors
 
-    path = Path(path)
+    path = user_path(path)
     with _proper(path), safetensors.safe_open(path, "numpy") as file:
         return file.metadata() or {}
 
@@ -50,18 +49,30 @@ def load_official(path: str | Path) -> dict:
     """Return the tensors of a .pth file that its authors publish, by name, as float32.
 
     torchvision publishes its weights in no other format. PyTorch's restricted reader is used
-    (``weights_only``), which builds tensors and runs no program. Raises ``CorruptFile`` for a file
-    with anything else in it, and for a damaged one.
+    (``weights_only``), which builds tensors and runs no program. Raises ``NotAvailable`` when there
+    is no such file and ``CorruptFile`` for anything but a whole one with finite numbers.
     """
     import torch
 
+    path = user_path(path)
+    with reading(path), path.open("rb") as file:
+        empty = not file.read(1)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
-        return {name: tensor.float() for name, tensor in tensors.items()}
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
-        why = str(error).partition("\n")[0] or "it ends too early"
-        cause = f"it is no file of plain tensors ({why})"
+        return {name: _finite(path, name, tensor.float()) for name, tensor in tensors.items()}
+    except CourseError:
+        raise
+    except Exception:  # what bytes may do to a reader has no end; its own advice misleads
+        cause = "it is damaged, or holds something other than plain tensors by name"
+        cause = "it is empty" if empty else html_fault(path) or cause
         raise CorruptFile(str(path), cause, CURE) from None
+
+
+def _finite(path: Path, name: str, tensor: torch.Tensor) -> torch.Tensor:
+    if not tensor.isfinite().all():
+        cause = f"the tensor {name!r} holds values that are not finite numbers"
+        raise CorruptFile(str(path), cause, CURE)
+    return tensor
 
 
 @contextmanager
