@@ -148,6 +148,7 @@ def test_a_reader_is_trained_as_the_script_promises(tmp_path):
     assert recipe == "python data_scripts/pretrain_readers.py"
 
 
+@pytest.mark.slow
 def test_suspects_are_trained_and_written(tmp_path, monkeypatch, capsys):
     hasty = {
         name: (max(count // 25, 9), 1 if chosen else 2, chosen)
