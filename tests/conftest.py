@@ -33,9 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "solutions" in item.path.parts:
             item.add_marker("slow")
-    long = ("test_solutions.py", "browser/test_experiments.py")
-    place = {id(i): (i.path.suffix != ".ipynb", not i.path.as_posix().endswith(long)) for i in items}
-    items.sort(key=lambda item: place[id(item)])  # stable: else in their order
+    long = ("browser/test_experiments.py", "test_solutions.py", ".ipynb")  # the last comes first
+    items.sort(key=lambda item: [not item.path.as_posix().endswith(each) for each in long[::-1]])
 
 
 @pytest.fixture(scope="session")
