@@ -69,9 +69,9 @@ def test_a_head_of_several_layers_keeps_the_others(model):
         surgery.replace_head(model, 5)
 
 
-@pytest.mark.parametrize("classes", [1, -2, 2.0, "5", None, True])
+@pytest.mark.parametrize("classes", [1, -2, 2.0, "5", None, True, 10**12])
 def test_replace_head_refuses(model, classes):
-    with pytest.raises(store.BadInput, match=r"len\(task.classes\)"):
+    with pytest.raises(store.BadInput, match="it must be a whole number from 2 to 100000"):
         surgery.replace_head(model, classes)
 
 
@@ -241,14 +241,14 @@ def spoiled(model: nn.Module) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("names", [("layer2",), ("stem", "layer1", "head"), ()])
+@pytest.mark.parametrize("names", [("layer2",), ("stem", "layer1", "head")])
 def test_transplant_copies_a_stage_with_its_batchnorm_statistics(model, names):
     donor = spoiled(copy.deepcopy(model))
     given, before = state(donor), state(model)
     assert surgery.transplant(donor, model, *names) is model
     chosen = {name for name in before if name.split(".")[0] in names}
     assert moved(model, before) == chosen and moved(model, given) == before.keys() - chosen
-    assert sum("running" in name for name in chosen) == (6 if names else 0)
+    assert sum("running" in name for name in chosen) == 6
     spoiled(model)  # what was transplanted is a copy
     assert moved(donor, given) == set()
 
@@ -271,6 +271,7 @@ def test_transplants_between_readers(reader):
 @pytest.mark.parametrize(
     ("donor", "names", "message"),
     [
+        ("resnet10", (), "transplant without names"),
         ("resnet10", ("layer1", "layer9"), "no stage of this name"),
         ("resnet10", ("layer1", 3), "stage"),
         ("resnet10", ("layer1", "head"), "'head' of the donor.*other shapes"),

@@ -101,7 +101,7 @@ def test_a_loss_that_explodes_ends_training_and_is_not_scored(model, toy):
     with torch.no_grad():
         model.head.weight.fill_(float("nan"))
     with pytest.raises(store.BadInput, match="not finite numbers"):
-        train.evaluate(model, toy.test)
+        train.evaluate(model, Split(toy.test.inputs, toy.test.labels))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_loss_that_explodes_ends_training_and_is_not_scored(model, toy):
         (lambda m, t: train.fit(m, t, batch="32"), "batch='32'"),
         (lambda m, t: train.fit(m, t, seed=None), "seed=None"),
         (lambda m, t: train.fit(m, t, weight_decay=-1), "weight_decay=-1"),
-        (lambda m, t: train.fit(m, t, keep="first"), 'Pass "best" or "last"'),
+        (lambda m, t: train.fit(m, t, keep="first"), "Choose from best, last"),
         (lambda m, t: train.fit(m, t, device="gpu"), "Leave device out"),
         (lambda m, t: train.fit(m, t, dtype=torch.float64), "Leave dtype out"),
         (lambda m, t: train.fit(m, t, lr="1e-3"), "not a positive number"),
@@ -128,7 +128,7 @@ def test_a_loss_that_explodes_ends_training_and_is_not_scored(model, toy):
     ],
 )
 def test_mistakes_that_people_make(model, toy, call, message):
-    with pytest.raises(store.BadInput, match=message):
+    with pytest.raises(store.CourseError, match=message):
         call(model, toy)
 
 

@@ -10,16 +10,17 @@ from collections.abc import Iterable, Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``tl-course``; returns the exit status. The course's own errors are one line."""
-    parser = _parser()
-    options, options.rest = parser.parse_known_args(arguments)
-    if options.rest and options.command != "lab":
-        parser.error(f"unrecognized arguments: {' '.join(options.rest)}")
-    from tl_course import store
-
     for stream in (sys.stdout, sys.stderr):
         # a Windows console may lack a character such as an arrow
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    options.rest = rest
+    if options.rest and options.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(options.rest)}")
+    from tl_course import store
+
     try:
         status = options.run(options)
         sys.stdout.flush()
@@ -27,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who reads, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except store.CourseError as error:
-        print(f"tl-course: {error}", file=sys.stderr)
+    except (store.CourseError, OSError) as error:
+        print(f"tl-course: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ntl-course: stopped; nothing half-written was left behind", file=sys.stderr)
@@ -109,7 +110,7 @@ def _prefetch(options: argparse.Namespace) -> int:
     published = store.published()
     table = models.catalogue()
     sizes = {name: entry.download * 1e6 for name, entry in table.items() if entry.repository}
-    sizes |= {name: entry.size_bytes for name, entry in published.items()}
+    sizes |= {name: entry.size_bytes or 0 for name, entry in published.items()}
     names = [store.choose("file", name, [*published, *sizes]) for name in options.names]
     # networks that no lesson needs are large: only for those who name them
     names = names or [name for name in sizes if options.list or name not in table]
@@ -149,15 +150,16 @@ def _predict(options: argparse.Namespace) -> int:
     from tl_course import models, store, train
 
     model = models.open(options.model)
-    if not isinstance(model.preprocess, models.Preprocess):
-        thing = f"the model {options.model!r}"
-        raise store.BadInput(thing, "it reads no pictures", "Pass one that does")
+    if not isinstance(model.preprocess, models.Preprocess) or models.answers(model) > 1:
+        cause = "it reads no pictures, or finds several things in one"
+        raise store.BadInput(f"the model {options.model!r}", cause, "Pass one that does")
     rows = []
     for name in options.pictures:
         try:
-            picture = _picture(name, model.preprocess.size)
+            picture = _picture(name, model.preprocess.read_size)
         except (store.BadInput, OSError) as error:
-            cause = getattr(error, "cause", None) or error.strerror or str(error)
+            told = error.cause if isinstance(error, store.CourseError) else error.strerror
+            cause = told or str(error)
             rows.append({"picture": name, "error": cause})
             print(f"{name}: {cause}", file=sys.stderr)
             continue

@@ -1,5 +1,6 @@
 """Operations on a trained network, by stage name: new heads, freezing, learning rates."""
 
+import copy
 from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -14,20 +15,17 @@ from tl_course.models import classifier, outputs, set_classifier, stages
 if TYPE_CHECKING:
     import pandas
 
+MOST_CLASSES, MOST_RANK = 100_000, 1000  # more takes gigabytes
+
 
 def replace_head(model: nn.Module, classes: int) -> nn.Module:
     """Swap the last linear layer for a new, random one with one output a class.
 
     Changes ``model`` and returns it; the other weights stay. ``model.classes`` becomes empty,
     because the old names no longer hold. A detector's classes include that of no object. Raises
-    ``BadInput`` for fewer than two classes.
+    ``BadInput`` for a number of classes that is not whole, below two or above 100,000.
     """
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-        raise store.BadInput(
-            f"replace_head(model, {classes!r})",
-            "a classifier needs a whole number of classes, two or more",
-            "Pass len(task.classes)",
-        )
+    classes = store.whole("classes", classes, least=2, most=MOST_CLASSES)
     old = classifier(model)
     count = classes * old.out_features // outputs(model)  # a reader's layer gives all its digits
     new = nn.Linear(old.in_features, count, bias=old.bias is not None)
@@ -39,10 +37,15 @@ def replace_head(model: nn.Module, classes: int) -> nn.Module:
 def transplant(donor: nn.Module, model: nn.Module, *names: str) -> nn.Module:
     """Copy the stages ``names`` of ``donor`` into ``model``: weights and BatchNorm statistics.
 
-    Changes ``model`` and returns it. Raises ``UnknownName`` for a stage that either lacks, and
-    ``BadInput`` where the tensors differ in shape; then nothing is changed.
+    The names of the outputs come with the head. Changes ``model`` and returns it. Raises
+    ``UnknownName`` for a stage that either lacks, and ``BadInput`` without names and where the
+    tensors differ in shape; then nothing is changed.
     """
     given, taken = stages(donor), stages(model)
+    if not names:
+        raise store.BadInput(
+            "transplant without names", "it copies only what is named", f"Name some of {[*taken]}"
+        )
     for name in names:
         pair = given[store.choose("stage", name, given)], taken[store.choose("stage", name, taken)]
         ours, theirs = ({k: v.shape for k, v in part.state_dict().items()} for part in pair)
@@ -54,6 +57,8 @@ def transplant(donor: nn.Module, model: nn.Module, *names: str) -> nn.Module:
             )
     for name in names:
         taken[name].load_state_dict(given[name].state_dict())
+    if [*taken][-1] in names:
+        model.classes = tuple(getattr(donor, "classes", None) or ())
     return model
 
 
@@ -65,6 +70,8 @@ def shrink(model: nn.Module, fresh: nn.Module, keep: float) -> nn.Module:
     share outside [0, 1] or networks of different shapes.
     """
     keep = store.number("keep", keep, least=0, most=1)
+    for network in (model, fresh):
+        stages(network)  # raises for what is no network
     ours, theirs = dict(model.named_parameters()), dict(fresh.named_parameters())
     if {n: p.shape for n, p in ours.items()} != {n: p.shape for n, p in theirs.items()}:
         raise store.BadInput(
@@ -72,7 +79,7 @@ def shrink(model: nn.Module, fresh: nn.Module, keep: float) -> nn.Module:
         )
     with torch.no_grad():
         for name, weight in ours.items():
-            weight.mul_(keep).add_(theirs[name].to(weight), alpha=1 - keep)
+            weight.lerp_(theirs[name].to(weight), 1 - keep)
     return model
 
 
@@ -118,8 +125,8 @@ def train_mode(model: nn.Module) -> nn.Module:
     A BatchNorm layer in training mode moves its running statistics even when its weights have
     ``requires_grad=False``; a frozen stage would drift.
     """
-    model.train()
     parts = stages(model)
+    model.train()
     for name in frozen(model):
         parts[name].eval()
     for part in model.modules():
@@ -138,24 +145,26 @@ def param_groups(model: nn.Module, lr: float | Mapping[str, float]) -> list[dict
     """
     parts = stages(model)
     rates = dict(lr) if isinstance(lr, Mapping) else {[*parts][-1]: lr}
-    for name, rate in rates.items():
+    for name, given in rates.items():
         store.choose("stage", name, parts)
-        if not isinstance(rate, Real) or not 0 < rate < float("inf"):
+        proper = isinstance(given, Real) and not isinstance(given, bool)
+        if not proper or not 0 < given < 1e300:
             raise store.BadInput(
-                f"learning rate {rate!r} for {name!r}", "it is not a positive number", "Try 1e-3"
+                f"learning rate {given!r} for {name!r}", "it is not a positive number", "Try 1e-3"
             )
     groups, rate = [], None
     for name in reversed(parts):
         rate = rates.get(name, rate)
         weights = [p for p in parts[name].parameters() if p.requires_grad]
-        if weights and rate is None:
+        if not weights:
+            continue
+        if rate is None:
             raise store.BadInput(
-                f"learning rates for {', '.join(rates)}",
+                f"learning rates for {', '.join(rates) or 'nothing'}",
                 f"the stage {name!r} is trainable and has no rate",
                 f"Add a rate for {[*parts][-1]!r}, or freeze {name!r}",
             )
-        if weights:
-            groups.append({"params": weights, "lr": rate, "stage": name})
+        groups.append({"params": weights, "lr": float(rate), "stage": name})
     if not groups:
         raise store.BadInput(
             f"{type(model).__name__}", "every stage is frozen", "Unfreeze the head at least"
@@ -185,10 +194,12 @@ def add_lora(model: nn.Module, rank: int = 4) -> nn.Module:
     LoRA (Hu et al. 2021, arXiv:2106.09685) without its scale, which the learning rate takes over.
     Vectors, such as biases, stay frozen, and so do matrices that the network computes from other
     weights; ``unfreeze`` would train the old weights too. Changes ``model`` and returns it;
-    ``merge_lora`` ends it. Raises ``BadInput`` for a rank that is not a whole number from 1, and
-    for a model that has it already.
+    ``merge_lora`` ends it. Raises ``BadInput`` for a rank that is not a whole number from 1 to
+    1,000, and for a model that has it already.
     """
-    rank = store.whole("rank", rank)
+    rank = store.whole("rank", rank, most=MOST_RANK)
+    if not isinstance(model, nn.Module):
+        raise store.BadInput(f"a {type(model).__name__}", "it is no network", "Pass one")
     if any(isinstance(part, LowRank) for part in model.modules()):
         raise store.BadInput(
             f"this {type(model).__name__}", "it has LoRA weights already", "Load it again"
@@ -200,7 +211,26 @@ def add_lora(model: nn.Module, rank: int = 4) -> nn.Module:
         for name, weight in [*part.named_parameters(recurse=False)]:
             if weight.ndim > 1:
                 parametrize.register_parametrization(part, name, LowRank(weight, rank))
+                type(part).__deepcopy__ = _copied
     return model
+
+
+def _copied(part: nn.Module, memo: dict) -> nn.Module:
+    """A deep copy with a class of its own.
+
+    torch keeps a computed weight in a class made for one module. A copy that shared it would
+    take the weight away from the original once it is merged.
+    """
+    kind = type(part)
+    twin = nn.Module.__new__(type(kind.__name__, kind.__bases__, {**vars(kind)}))
+    memo[id(part)] = twin
+    notes = {**vars(part)}
+    if isinstance(part, nn.RNNBase):  # it keeps the weights of its last run, which is no copy's
+        notes |= {"_flat_weights": [], "_flat_weight_refs": []}
+    vars(twin).update(copy.deepcopy(notes, memo))
+    if isinstance(twin, nn.RNNBase):
+        twin._init_flat_weights()
+    return twin
 
 
 def merge_lora(model: nn.Module) -> nn.Module:

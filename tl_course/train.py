@@ -4,9 +4,11 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from numbers import Real
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -14,15 +16,13 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from tl_course import features, models, store, surgery
-
-if TYPE_CHECKING:
-    from tl_course.tasks import Split, Task
+from tl_course.tasks import Split, Task
 
 
 @dataclass(frozen=True)
 class Scores:
     """How a model does on one split. ``accuracy`` is in [0, 1]; ``loss`` is the mean cross-entropy
-    of an answer in nats; ``answers`` and ``labels`` are int64 (N,).
+    of an answer in nats; ``answers`` and ``labels`` are int64 (N,), as the model's outputs count.
 
     Where an input has K answers they are (N, K), and only an input whose K answers are all right
     counts as right (exact match).
@@ -66,8 +66,8 @@ class Scores:
 class History:
     """What happened in ``fit``, one entry an epoch. Accuracies are in [0, 1], losses in nats.
 
-    ``best_epoch`` counts from 1; its weights are those the model holds now (0: none finished).
-    With ``fit(keep="last")`` it is the last one.
+    ``best_epoch`` counts from 1; its weights are those the model holds now. 0 is the start: none
+    finished, or none was as good. With ``fit(keep="last")`` it is the last one.
     ``cached`` names the frozen stages that ran once instead of every epoch.
     ``stopped`` says why training ended early, or is empty.
     """
@@ -85,8 +85,9 @@ class History:
 
     def __repr__(self) -> str:
         best = f"best val accuracy {max(self.val_accuracy):.3f}" if self.val_accuracy else "empty"
+        kept = f" at epoch {self.best_epoch}" if self.best_epoch else ", the start is kept"
         early = f", {self.stopped}" if self.stopped else ""
-        return f"History({len(self.val_accuracy)} epochs, {best} at epoch {self.best_epoch}{early})"
+        return f"History({len(self.val_accuracy)} epochs, {best}{kept}{early})"
 
 
 class Epoch(NamedTuple):
@@ -133,7 +134,7 @@ def pick_dtype(device: torch.device, model: nn.Module | None = None) -> torch.dt
 
 def fit(
     model: nn.Module,
-    task: "Task",
+    task: Task,
     epochs: int = 10,
     lr: float | Mapping[str, float] = 1e-3,
     batch: int = 32,
@@ -150,7 +151,8 @@ def fit(
 ) -> History:
     """Train what is not frozen on ``task.train``; keep the epoch that is best on ``task.val``.
 
-    ``keep="last"`` keeps the last epoch instead, however good or bad it is.
+    A model that has the task's classes already is kept as it is where no epoch is as accurate;
+    with a new head there is nothing to keep. ``keep="last"`` keeps the last epoch, however bad.
     AdamW, learning rate falling to zero along a cosine. ``lr`` is one rate or one for each stage
     name. ``augment`` maps uint8 pictures (N, 3, H, W) to the same. What ``penalty(model)`` gives,
     a tensor of one number, is added to the loss of every step. ``watch(number, epoch)`` is
@@ -162,80 +164,133 @@ def fit(
     ended). A loss that is not finite ends it too, with a warning. Changes ``model`` in place and
     leaves it in eval mode on ``device``; its ``classes`` are then the task's. Raises ``BadInput``
     for what cannot be trained, and gives a ``models.PreprocessingWarning`` for inputs that do
-    not suit the model's preprocessing.
+    not suit the model's preprocessing. An error before the end of the first epoch leaves the
+    model as it was.
     """
     epochs, batch = store.whole("epochs", epochs), store.whole("batch", batch)
-    seed = int(store.number("seed", seed, least=0))
+    seed = store.whole("seed", seed, least=0, most=2**64 - 1)
     weight_decay = store.number("weight_decay", weight_decay, least=0)
     _check(model, task)
-    if keep not in ("best", "last"):
-        raise store.BadInput(
-            f"keep={keep!r}", "fit keeps the best epoch or the last", 'Pass "best" or "last"'
-        )
-    device = _device(device)
-    dtype = dtype or pick_dtype(device, model)
+    _check_functions(augment=augment, penalty=penalty, watch=watch)
+    keep = store.choose("way to keep", keep, ("best", "last"))
+    place = _device(device)
+    dtype = pick_dtype(place, model) if dtype is None else dtype
     if dtype not in (torch.float32, torch.bfloat16, torch.float16):
         raise store.BadInput(
             f"dtype={dtype!r}", "training runs in float32, bfloat16 or float16", "Leave dtype out"
         )
-    models.warn_of_disagreement(model, task.train.inputs, task.classes)
-    model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(surgery.param_groups(model, lr), weight_decay=weight_decay)
+    batch = min(batch, len(task.train))
     steps = epochs * math.ceil(len(task.train) / batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    vars(model).pop("saved", None)  # what it learns now is no longer what models.save kept
+    models.warn_of_disagreement(model, task.train.inputs, task.classes)
+    autocast = torch.autocast(place.type, dtype, enabled=dtype != torch.float32)
+    order = torch.Generator().manual_seed(seed)
     began = time.perf_counter()
-    autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
-    prefix = features.split_prefix(model, task.train.inputs) if cache and augment is None else None
-    with autocast:
-        inputs, val_inputs = (
-            (prefix.apply(split.inputs) if prefix else split.inputs).to(device)
-            for split in (task.train, task.val)
-        )
-    labels, order = task.train.labels.to(device), torch.Generator().manual_seed(seed)
-
-    def forward(inputs: torch.Tensor) -> torch.Tensor:
+    with _keeping(model, task) as kept:
+        model.to(place, memory_format=torch.channels_last)
+        caching = cache and augment is None
+        prefix = features.split_prefix(model, task.train.inputs) if caching else None
         with autocast:
-            logits = prefix.above(inputs) if prefix else model(model.preprocess(inputs))
-        return logits.float()
+            inputs, val_inputs = (
+                (prefix.apply(split.inputs) if prefix else split.inputs).to(place)
+                for split in (task.train, task.val)
+            )
+        labels = task.train.labels.to(place)
 
-    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for chosen in torch.randperm(len(labels), generator=order).split(batch):
-            yield inputs[chosen] if augment is None else augment(inputs[chosen]), labels[chosen]
+        def forward(inputs: torch.Tensor) -> torch.Tensor:
+            with autocast:
+                logits = prefix.above(inputs) if prefix else model(model.preprocess(inputs))
+            return logits.float()
 
-    def one_epoch() -> Epoch:
-        learned = _learn(model, forward, batches(), optimizer, schedule, penalty)
-        val = score(features.run(model.eval(), forward, val_inputs, batch=250), task.val.labels)
-        return Epoch(*learned, val.loss, val.accuracy)
+        def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            for chosen in torch.randperm(len(labels), generator=order).split(batch):
+                yield inputs[chosen] if augment is None else augment(inputs[chosen]), labels[chosen]
 
-    rows, best_epoch, stopped = _train(model, task, one_epoch, epochs, watch, keep, progress)
-    columns = tuple(zip(*rows, strict=True)) or ((), (), (), ())
+        def validate() -> Scores:
+            logits = features.run(model.eval(), forward, val_inputs, batch=250)
+            return score(logits, task.val.labels)
+
+        def one_epoch() -> Epoch:
+            learned = _learn(model, forward, batches(), optimizer, schedule, penalty)
+            val = validate()
+            return Epoch(*learned, val.loss, val.accuracy)
+
+        rows, stopped = _train(model, kept, one_epoch, validate, epochs, watch, keep, progress)
+    columns = {name: tuple(getattr(row, name) for row in rows) for name in Epoch._fields}
     return History(
-        *columns,
+        **columns,
         seconds=time.perf_counter() - began,
-        best_epoch=best_epoch,
-        device=str(device),
+        best_epoch=kept.epoch,
+        device=str(place),
         dtype=str(dtype).removeprefix("torch."),
         cached=prefix.names if prefix else (),
         stopped=stopped,
     )
 
 
+@dataclass
+class _Kept:
+    """The weights that a model holds in the end: those of ``epoch``, of which 0 is the start."""
+
+    weights: dict[str, torch.Tensor]
+    known: bool  # whether the start's outputs mean the task's classes already
+    epoch: int = 0
+    key: tuple[float, ...] = (-math.inf,)
+
+    def take(self, model: nn.Module, epoch: int, key: tuple[float, ...]) -> None:
+        if key > self.key:
+            self.epoch, self.key = epoch, key
+            for name, value in model.state_dict().items():
+                self.weights[name].copy_(value)
+
+
+@contextmanager
+def _keeping(model: nn.Module, task: Task) -> Iterator[_Kept]:
+    """Give what ``model`` holds afterwards; it is all as it was where an error comes first."""
+    classes = tuple(task.classes)
+    known = tuple(getattr(model, "classes", classes) or ()) == classes
+    kept = _Kept({name: value.clone() for name, value in model.state_dict().items()}, known)
+    home, ready = next(model.parameters()).device, model.preprocess
+    notes = [(part, {**vars(part)}) for part in model.modules()]
+    vars(model).pop("saved", None)  # what it learns now is no longer what models.save kept
+    model.classes = classes
+    models.note_files(model, task.train.inputs)
+    ended = False
+    try:
+        yield kept
+        ended = True
+    finally:
+        model.load_state_dict(kept.weights)
+        if not kept.epoch:
+            for part, before in notes:
+                vars(part).clear()
+                vars(part).update(before)
+            model.preprocess = ready
+        if kept.epoch or ended:
+            model.eval()
+        else:
+            model.to(home)
+
+
 def _train(
     model: nn.Module,
-    task: "Task",
+    kept: _Kept,
     one_epoch: Callable[[], Epoch],
+    validate: Callable[[], Scores],
     epochs: int,
     watch: Watch | None,
     keep: str,
     progress: bool | str,
-) -> tuple[list[Epoch], int, str]:
-    """What each epoch gave, the one whose weights the model holds now, and why it ended early."""
-    rows, stopped = [], ""
-    best_key, best_epoch, best_state = None, 0, _weights(model)  # where the first fails: the start
+) -> tuple[list[Epoch], str]:
+    """What each epoch gave, and why training ended early."""
+    rows: list[Epoch] = []
+    stopped = ""
     title = progress if isinstance(progress, str) else "training"
     bar = tqdm(range(1, epochs + 1), title, unit="epoch", disable=not progress)
     try:
+        if kept.known and keep == "best":
+            kept.key = (validate().accuracy,)  # below that of any epoch as accurate
         for number in bar:
             epoch = one_epoch()
             if not math.isfinite(epoch.train_loss + epoch.val_loss):
@@ -243,9 +298,8 @@ def _train(
                 warnings.warn(f"{stopped}; try a lower learning rate", stacklevel=3)
                 break
             rows.append(epoch)
-            key = (epoch.val_accuracy, -epoch.val_loss) if keep == "best" else (number,)
-            if best_key is None or key > best_key:
-                best_key, best_epoch, best_state = key, number, _weights(model)
+            best = (epoch.val_accuracy, -epoch.val_loss)
+            kept.take(model, number, best if keep == "best" else (number,))
             if watch is not None:
                 watch(number, epoch)
             bar.set_postfix(train=f"{epoch.train_accuracy:.2f}", val=f"{epoch.val_accuracy:.2f}")
@@ -253,11 +307,7 @@ def _train(
         stopped = f"interrupted in epoch {len(rows) + 1}"
     finally:
         bar.close()
-        model.load_state_dict(best_state)
-        model.eval()
-        if best_epoch:
-            model.classes = tuple(task.classes)
-    return rows, best_epoch, stopped
+    return rows, stopped
 
 
 def _learn(
@@ -275,7 +325,7 @@ def _learn(
         logits = forward(inputs)
         loss = _loss(logits, labels)
         if penalty is not None:
-            loss = loss + penalty(model)
+            loss = loss + _one_number(penalty(model))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -307,12 +357,28 @@ def l2_sp(model: nn.Module, strength: float) -> Penalty:
     return penalty
 
 
-def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items()}
+def _one_number(found: object) -> torch.Tensor | float:
+    if isinstance(found, torch.Tensor) and found.numel() == 1 and not found.is_complex():
+        return found.squeeze()
+    if isinstance(found, Real):
+        return float(found)
+    raise store.BadInput(
+        f"a penalty that gives a {type(found).__name__} of {tuple(getattr(found, 'shape', ()))}",
+        "what is added to the loss is one number",
+        "Add up what it computes, as train.l2_sp does",
+    )
 
 
-def _check(model: nn.Module, task: "Task") -> None:
-    if not (hasattr(task, "train") and hasattr(task, "val")):
+def _check_functions(**given: object) -> None:
+    for name, function in given.items():
+        if function is not None and not callable(function):
+            raise store.BadInput(
+                f"{name}={function!r:.60}", "it is no function", "Pass its name without brackets"
+            )
+
+
+def _check(model: nn.Module, task: Task) -> None:
+    if not isinstance(task, Task):
         raise store.BadInput(
             f"a {type(task).__name__} as task", "fit needs a whole task", "Pass the Task itself"
         )
@@ -325,10 +391,12 @@ def _check(model: nn.Module, task: "Task") -> None:
         )
     for split in (task.train, task.val):
         _check_split(model, split)
+        _check_range(split, outputs, "the model's head has")
 
 
-def _check_split(model: nn.Module, split: "Split") -> None:
-    if not (hasattr(split, "inputs") and hasattr(split, "labels")):
+def _check_split(model: nn.Module, split: Split) -> None:
+    given = models.answers(model)
+    if not isinstance(split, Split):
         raise store.BadInput(
             f"a {type(split).__name__} as split",
             "it has no inputs and labels",
@@ -336,20 +404,33 @@ def _check_split(model: nn.Module, split: "Split") -> None:
         )
     if not len(split):
         raise store.BadInput("a split", "it holds no examples", "Pass one that does")
-    outputs = models.outputs(model)
-    if split.labels[0].numel() != models.answers(model):
+    if split.labels[0].numel() != given:
         raise store.BadInput(
             f"a split with {split.labels[0].numel()} answers an input",
-            f"this {type(model).__name__} gives {models.answers(model)}",
+            f"this {type(model).__name__} gives {given}",
             "Pass a split made for this model",
         )
+
+
+def _check_range(split: Split, count: int, owner: str) -> None:
     low, high = int(split.labels.min()), int(split.labels.max())
-    if low < 0 or high >= outputs:
+    if low < 0 or high >= count:
         raise store.BadInput(
             f"a split with labels from {low} to {high}",
-            f"the model's head has {outputs} outputs, for labels from 0 to {outputs - 1}",
+            f"{owner} {count} outputs, for labels from 0 to {count - 1}",
             "Call surgery.replace_head with the number of classes, and train",
         )
+
+
+def _matched(model: nn.Module, split: Split) -> torch.Tensor:
+    """The labels of ``split`` as the outputs of ``model`` count, by name where both have names."""
+    ours, theirs = models.class_names(model), split.classes
+    if not ours or not theirs or ours == theirs:
+        _check_range(split, models.outputs(model), "the model's head has")
+        return split.labels
+    _check_range(split, len(theirs), "its classes would be")
+    used, labels = split.labels.unique(return_inverse=True)
+    return torch.tensor(models.places(ours, [theirs[label] for label in used]))[labels]
 
 
 def _device(wanted: torch.device | str | None) -> torch.device:
@@ -357,11 +438,10 @@ def _device(wanted: torch.device | str | None) -> torch.device:
         return pick_device()
     try:
         device = torch.device(wanted)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError):
-        raise store.BadInput(
-            f"device {wanted!r}", "this machine has none of that name", "Leave device out"
-        ) from None
+        torch.ones(1, device=device).item()  # as "meta" cannot
+    except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError):
+        cause = "this machine computes on none of that name"
+        raise store.BadInput(f"device {wanted!r}", cause, "Leave device out") from None
     return device
 
 
@@ -388,15 +468,17 @@ def score(logits: torch.Tensor, labels: torch.Tensor) -> Scores:
     )
 
 
-def evaluate(model: nn.Module, split: "Split") -> Scores:
+def evaluate(model: nn.Module, split: Split) -> Scores:
     """How ``model`` does on ``split``, in eval mode; the model is left as it was.
 
-    Raises ``BadInput`` when the split is empty or has more classes than the head has outputs, and
-    where ``predict`` does; warns of inputs that do not suit the model, as ``fit`` does.
+    Where model and split both know their classes, labels and outputs are matched by name. Raises
+    ``BadInput`` for classes that the model does not have, an empty split or more labels than
+    outputs, and where ``predict`` does; warns of inputs that do not suit the model, as ``fit``.
     """
     _check_split(model, split)
+    labels = _matched(model, split)
     models.warn_of_disagreement(model, split.inputs)
-    return score(_logits(model, split.inputs), split.labels)
+    return score(_logits(model, split.inputs), labels)
 
 
 def predict(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:

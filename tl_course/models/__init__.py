@@ -4,17 +4,24 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from tl_course import store
 from tl_course.models import hub, vision
 from tl_course.models.adapted import Adapted
 from tl_course.models.catalogue import SOURCES, SUSPECTS, VISION, catalogue
+from tl_course.models.names import accepted, class_names, places
 from tl_course.models.pooling import Pool
-from tl_course.models.preprocess import Preprocess, PreprocessingWarning, warn_of_disagreement
+from tl_course.models.preprocess import (
+    Preprocess,
+    PreprocessingWarning,
+    note_files,
+    warn_of_disagreement,
+)
 from tl_course.models.reader import ALPHABET, Letters, NumberReader
 from tl_course.models.resnet10 import ResNet10
-from tl_course.models.saved import Saved, check_saved, describe, open, save
+from tl_course.models.saved import KEY, Saved, check_saved, describe, misfits, open, save
 from tl_course.models.stages import (
     answers,
     classifier,
@@ -38,13 +45,16 @@ __all__ = [
     "answers",
     "catalogue",
     "check_saved",
+    "class_names",
     "classifier",
     "describe",
     "head_name",
     "load",
     "names",
+    "note_files",
     "open",
     "outputs",
+    "places",
     "save",
     "set_classifier",
     "stages",
@@ -80,6 +90,16 @@ def load(
             "classes are the names of the outputs, not a number of them",
             "Pass task.classes, or leave it out and call surgery.replace_head",
         )
+    if not isinstance(pretrained, bool | np.bool_):
+        raise store.BadInput(
+            f"load({name!r}, pretrained={pretrained!r:.60})",
+            "it is neither True nor False",
+            "Pass a file of weights as weights=",
+        )
+    if not all(isinstance(each, str) and each.strip() for each in classes or ()):
+        cause = "not every class has a name"
+        raise store.BadInput(f"load({name!r}, classes=…)", cause, "Pass task.classes")
+    weights = None if weights is None else store.user_path(weights)
     if weights and not pretrained:
         raise store.BadInput(
             f"load({name!r}, pretrained=False, weights=…)",
@@ -102,17 +122,32 @@ def _own(
             "Leave classes out",
         )
     path = weights or store.embedded(name) if pretrained else None
-    state = store.load_weights(path) if pretrained else None
+    state = store.load_weights(path) if path else {}
+    known = _named(path) if path else ()
     if reader:
-        model, preprocess, classes = NumberReader(), Letters(), classes or "0123456789"
+        known = known or (*"0123456789",)
+        model, preprocess = NumberReader(), Letters()
     else:
-        if pretrained and not classes:
-            classes = json.loads(store.read_metadata(path).get("classes", "[]"))
-        model, preprocess = ResNet10(len(classes or ()) or 200), Preprocess(64)
-    if pretrained:
+        model, preprocess = ResNet10(len(classes or known) or 200), Preprocess(64)
+    if path:
         _fill(model, state, path)
-    model.preprocess, model.classes = preprocess, tuple(classes or ())
+    model.preprocess = preprocess
+    model.classes = accepted(name, known, classes)
     return model
+
+
+def _named(path: Path) -> tuple[str, ...]:
+    """What the outputs of a network of the course mean, where its file says so."""
+    about = store.read_metadata(path)
+    if KEY in about:
+        cause = "models.save wrote it, with its preprocessing and the names of its classes"
+        raise store.BadInput(f"weights={str(path)!r}", cause, "Call models.open with this path")
+    try:
+        names = json.loads(about.get("classes", "[]"))
+    except (ValueError, RecursionError):  # another program's
+        return ()
+    listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if listed else ()
 
 
 def _torchvision(
@@ -123,18 +158,20 @@ def _torchvision(
     if pretrained:
         path = weights or store.fetch(name)
         _fill(model, (store.load_weights if weights else store.load_official)(path), path)
-        classes = classes or vision.categories(name)
     model.preprocess = Preprocess(vision.SIZE if full else vision.SMALL)
-    model.classes = tuple(classes or ())
+    model.classes = accepted(name, vision.categories(name) if pretrained else (), classes)
     return model
 
 
 def _fill(model: nn.Module, state: dict, path: Path) -> None:
     try:
         model.load_state_dict(state)
-    except RuntimeError as error:
+    except RuntimeError:
+        wanted, given = (
+            {n: v.shape for n, v in each.items()} for each in (model.state_dict(), state)
+        )
         raise store.CorruptFile(
             str(path),
-            f"its tensors do not fit {type(model).__name__} ({str(error).splitlines()[1].strip()})",
+            f"its tensors do not fit {type(model).__name__}: {misfits(wanted, given)}",
             "Use weights made for this architecture and number of classes",
         ) from None

@@ -12,7 +12,7 @@ class Adapted(nn.Module):
     ``network`` is the library's own object, as ``from_pretrained`` gives it; it can be saved and
     called by itself, and shares its weights with the stages. ``cut`` takes it and gives the
     stages by name, ``head_name`` is the place of the last linear layer in it. ``answers``: how
-    many an input gets.
+    many an input gets. ``name``: what ``models.load`` calls it.
     """
 
     def __init__(
@@ -21,12 +21,14 @@ class Adapted(nn.Module):
         cut: Callable[[nn.Module], dict[str, nn.Module]],
         head_name: str,
         answers: int = 1,
+        name: str = "",
     ):
         super().__init__()
         self._hidden = (network,)  # in a tuple, so that no weight is listed or saved twice
         self._cut = cut
         self.head_name = head_name
         self.answers = answers
+        self.name = name
         self.parts = nn.ModuleDict(cut(network))
 
     @property

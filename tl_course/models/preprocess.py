@@ -1,7 +1,8 @@
 """The preprocessing a model was trained with; it travels with the model."""
 
+import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tl_course import store
+from tl_course.models.names import class_names, moved
 from tl_course.models.reader import UNKNOWN, Letters
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -18,6 +20,15 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 # vanish), and the share of letters that a reader does not know.
 STRETCHED, ENLARGED, SHRUNK, UNREADABLE = 1.2, 3.0, 4.0, 0.25
 SAMPLE = 256  # inputs that are looked at
+LARGEST = 4096  # pixels a side
+# what happens to every picture from its file to the network, whatever the numbers
+ALWAYS = {
+    "kind": "pictures",
+    "file": "upright, on white, the middle square, bicubic to the read_size",
+    "channels": "RGB",
+    "resize": "to a square, whatever the ratio of the sides",
+    "filter": "bilinear, antialias",
+}
 _warned: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
 
 
@@ -29,15 +40,45 @@ class Preprocess(nn.Module):
     """Pictures to what the network expects: scale to [0, 1], resize, normalise.
 
     In: uint8, or float in [0, 1], of shape (N, 3, H, W); one grey channel is repeated.
-    Out: float32 (N, 3, ``size``, ``size``), channels last in memory, which is faster. Raises
-    ``BadInput`` for other shapes and ranges.
+    Out: float32 (N, 3, ``size``, ``size``), channels last in memory, which is faster.
+    ``read_size``: the side at which a picture is read from its file before, by
+    ``tasks.read_picture``; ``fit`` notes that of its task. Raises ``BadInput`` for other shapes
+    and ranges.
     """
 
-    def __init__(self, size: int, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self,
+        size: int,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        read_size: int | None = None,
+    ):
         super().__init__()
-        self.size = size
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.size = store.whole("size", size, most=LARGEST)
+        self.read_size = self.size
+        if read_size is not None:
+            self.read_size = store.whole("read_size", read_size, most=LARGEST)
+        for name, given, least in (("mean", mean, -1e6), ("std", std, 1e-9)):
+            three = torch.tensor(_three(name, given, least)).view(1, 3, 1, 1)
+            self.register_buffer(name, three, persistent=False)
+
+    def described(self) -> dict[str, object]:
+        """What is done, as JSON can hold it; numbers with no more digits than float32 has."""
+        mean, std = (
+            [float(str(value)) for value in values.detach().cpu().float().flatten().numpy()]
+            for values in (self.mean, self.std)
+        )
+        Preprocess(self.size, mean, std, self.read_size)  # raises for what was changed to nonsense
+        sizes = {"read_size": int(self.read_size), "size": int(self.size)}
+        return {**ALWAYS, **sizes, "mean": mean, "std": std}
+
+    @classmethod
+    def restored(cls, spec: Mapping) -> "Preprocess":
+        """What ``described`` says."""
+        return cls(spec["size"], spec["mean"], spec["std"], spec["read_size"])
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         if not isinstance(images, torch.Tensor):
@@ -85,29 +126,33 @@ class Preprocess(nn.Module):
         return (pictures.clamp(0, 1) * 255).round().to(torch.uint8).contiguous()
 
 
+def _three(name: str, values: object, least: float) -> list[float]:
+    values = values.tolist() if hasattr(values, "tolist") else values
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 3:
+        cause = "it must be three numbers, for red, green and blue"
+        raise store.BadInput(f"{name}={values!r:.60}", cause, "Leave it out for those of ImageNet")
+    return [store.number(name, value, least, 1e6) for value in values]
+
+
 def warn_of_disagreement(
     model: nn.Module, inputs: torch.Tensor, classes: Sequence[str] = ()
 ) -> None:
     """Give one ``PreprocessingWarning`` where ``inputs``, raw as in ``Split``, do not suit a model.
 
     That is where pictures would be stretched, enlarged three times or shrunk four times, or hold
-    no value above 1 of 255; where a reader does not know a quarter of the letters; and where
-    ``classes``, a task's, are the model's in another order. Each once a model. What the inputs
+    no value above 1 of 255; where a reader does not know a quarter of the letters; and where one
+    of ``classes``, a task's, is another output of the model. Each once a model. What the inputs
     do not tell, such as blue before red, stays unnoticed.
     """
-    reasons, look = [], ()
+    reasons: list[str] = []
+    look: tuple[str, ...] = ()
     if type(model.preprocess) is Preprocess:
         if reasons := _of_pictures(model.preprocess.size, inputs):
             look = ("Look at what the network sees: model.preprocess.seen(task.test.inputs[:8])",)
     elif type(model.preprocess) is Letters and (reasons := _of_texts(model.preprocess, inputs)):
         look = ("Look for letters that are not in models.ALPHABET",)
-    ours = tuple(getattr(model, "classes", None) or ())
-    if ours != tuple(classes) and len(ours) == len(classes) and {*ours} == {*classes}:
-        place = next(i for i, name in enumerate(ours) if name != classes[i])
-        reasons.append(
-            f"output {place} of the model is {ours[place]!r}, label {place} of the task "
-            f"{classes[place]!r}: the same classes in another order"
-        )
+    if fault := moved(class_names(model), classes):
+        reasons.append(fault)
         look = (*look, "Compare model.classes with task.classes")
     told = _warned.setdefault(model, set())
     if not told.issuperset(reasons):
@@ -115,6 +160,15 @@ def warn_of_disagreement(
         message = f"this {type(model).__name__} and its inputs disagree: {'; '.join(reasons)}"
         # 3: the line that called fit or evaluate
         warnings.warn(". ".join((message, *look)) + ".", PreprocessingWarning, stacklevel=3)
+
+
+def note_files(model: nn.Module, inputs: torch.Tensor) -> None:
+    """Let the model's preprocessing know at what side the pictures ``inputs`` were read."""
+    ready = model.preprocess
+    square = inputs.ndim == 4 and inputs.shape[2] == inputs.shape[3]
+    if type(ready) is Preprocess and square and ready.read_size != inputs.shape[2]:
+        model.preprocess = copy.deepcopy(ready)  # another model may use the old one
+        model.preprocess.read_size = inputs.shape[2]
 
 
 def _of_pictures(size: int, pictures: torch.Tensor) -> list[str]:

@@ -1,5 +1,7 @@
 """The number reader: from the letters of a number in words to its four digits."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -24,6 +26,17 @@ class Letters(nn.Module):
         table[[ord(letter) for letter in ALPHABET]] = torch.arange(len(ALPHABET)) + UNKNOWN + 1
         table[0] = PAD
         self.register_buffer("table", table, persistent=False)
+
+    def described(self) -> dict[str, object]:
+        """What is done, as JSON can hold it. Raises ``BadInput`` for a table that was changed."""
+        if not torch.equal(self.table.cpu(), Letters().table):
+            raise store.BadInput("these Letters", "their table was changed", "Make new ones")
+        return {"kind": "letters", "alphabet": ALPHABET}
+
+    @classmethod
+    def restored(cls, spec: Mapping) -> "Letters":
+        """What ``described`` says."""
+        return cls()
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
         points = code_points(points, "a reader", 'Make them with number_words.codes(["trentadue"])')

@@ -16,16 +16,17 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from tl_course import __version__, store
-from tl_course.models import vision
+from tl_course.models import hub, vision
 from tl_course.models.adapted import Adapted
-from tl_course.models.preprocess import Preprocess
-from tl_course.models.reader import ALPHABET, DIGITS, Letters, NumberReader
+from tl_course.models.catalogue import catalogue
+from tl_course.models.preprocess import ALWAYS, Preprocess
+from tl_course.models.reader import DIGITS, Letters, NumberReader
 from tl_course.models.resnet10 import ResNet10
 from tl_course.models.stages import classifier, outputs, stages
 
 SUFFIX = ".safetensors"
 KEY = "tl_course"  # the metadata's entry that holds the JSON
-FORMAT = 2
+FORMAT = 3
 WEIGHTS, ABOUT = "model.safetensors", "model.json"  # the two files of format 1, in a folder
 FIELDS = {
     "format": int,
@@ -37,14 +38,6 @@ FIELDS = {
     "versions": dict,
     "check": str,
 }
-# what a ``Preprocess`` does to every picture, whatever its numbers
-ALWAYS = {
-    "kind": "pictures",
-    "channels": "RGB",
-    "resize": "to a square, whatever the ratio of the sides",
-    "filter": "bilinear, antialias",
-}
-LARGEST = 4096  # pixels a side
 AGAIN = "Save the model again with models.save, or get the file again from where it came"
 UPDATE = "Update the course and PyTorch: `pip install --upgrade tl-course torch torchvision`"
 
@@ -84,7 +77,8 @@ def save(model: nn.Module, path: str | Path) -> Path:
     """Write ``model`` to a file for ``open``; without the ending ``.safetensors`` it gets it.
 
     The metadata's entry ``tl_course`` is a JSON with the network's name, the classes, the
-    preprocessing, the versions and checksums of the weights and of the rest. A model saved there
+    preprocessing from file to tensor (a tokeniser too), the versions and checksums of the weights
+    and of the rest; of a network of transformers its configuration too. A model saved there
     before is replaced; the file is written whole or not at all. Returns its path. Raises
     ``BadInput`` for a model that could not be opened again and for a file that holds something
     else, ``StorageError`` where it cannot be written.
@@ -94,6 +88,7 @@ def save(model: nn.Module, path: str | Path) -> Path:
     path = _named(store.user_path(path))
     network, small, classes, preprocessing = _described(model)
     state = _state(model)
+    config = {"config": hub.configuration(model)} if isinstance(model, Adapted) else {}
     about = {
         "format": FORMAT,
         "network": network,
@@ -107,6 +102,7 @@ def save(model: nn.Module, path: str | Path) -> Path:
             "torchvision": torchvision.__version__,
             "python": platform.python_version(),
         },
+        **config,
     }
     about["check"] = _digest(about)
     _check_place(path)
@@ -124,21 +120,20 @@ def open(path: str | Path) -> nn.Module:
     ``CorruptFile`` for what was damaged or changed.
     """
     path, about, state = _read(store.user_path(path))
-    build = _NETWORKS.get((about["network"], about["small"]))
-    if build is None:
-        size = "small " if about["small"] else ""
-        cause = f"it is a {size}network called {short(about['network'])}, which is not known here"
-        raise store.NotAvailable(str(path), cause, UPDATE)
-    preprocess = _restored(about["preprocessing"], path)
+    build, kinds = _builder(path, about)
+    preprocess = _restored(about["preprocessing"], path, kinds)
     with torch.device("meta"):  # takes no memory, no time and no random numbers
         model = build(len(about["classes"]))
     wanted, given = (
         {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
         for tensors in (model.state_dict(), state)
     )
-    if odd := sorted(n for n in {*wanted, *given} if wanted.get(n) != given.get(n)):
+    if wanted != given:
         cause = f"its tensors do not fit {about['network']} with {len(about['classes'])} classes"
-        raise store.CorruptFile(str(path), f"{cause}; the first is {short(odd[0])}", AGAIN)
+        raise store.CorruptFile(str(path), f"{cause}: {misfits(wanted, given)}", AGAIN)
+    if isinstance(model, Adapted):  # it computes some of its constants while it is built
+        with torch.random.fork_rng([]):
+            model = build(len(about["classes"]))
     model.load_state_dict(state, assign=True)
     model.preprocess = preprocess
     model.classes = tuple(about["classes"])
@@ -178,52 +173,29 @@ def check_saved(model: nn.Module) -> None:
 
 
 def describe(preprocess: nn.Module) -> dict[str, object]:
-    """What ``preprocess`` does, as JSON can hold it. Raises ``BadInput`` where that is not known.
-
-    Mean and standard deviation are written with as few digits as give the same float32.
-    """
-    fault = "only models.Preprocess and models.Letters can be written down"
-    if type(preprocess) is Letters:
-        if torch.equal(preprocess.table.cpu(), Letters().table):
-            return {"kind": "letters", "alphabet": ALPHABET}
-        fault = "its table of letters was changed"
-    elif type(preprocess) is Preprocess:
-        size = preprocess.size
-        mean, std = (
-            [float(str(value)) for value in values.detach().cpu().float().flatten().numpy()]
-            for values in (preprocess.mean, preprocess.std)
+    """What ``preprocess`` does, as JSON can hold it; ``BadInput`` where that is not known."""
+    described = vars(type(preprocess)).get("described")  # of this class, not one it inherits from
+    if described is None:
+        raise store.BadInput(
+            f"the preprocess {type(preprocess).__name__}",
+            "only the course's own, such as models.Preprocess, can be written down",
+            "Set model.preprocess = models.Preprocess(size, mean, std) as it was in training",
         )
-        if type(size) is not int or not 1 <= size <= LARGEST:
-            fault = f"size {short(size)} is no whole number from 1 to {LARGEST}"
-        elif len(mean) != 3 or len(std) != 3 or not all(abs(v) < 1e6 for v in mean + std):
-            fault = f"mean {short(mean)} and std {short(std)} are not three finite numbers each"
-        elif min(std) <= 0:
-            fault = f"std {short(std)} is not above zero"
-        else:
-            return {**ALWAYS, "size": size, "mean": mean, "std": std}
-    raise store.BadInput(
-        f"the preprocess {type(preprocess).__name__}",
-        fault,
-        "Set model.preprocess = models.Preprocess(size, mean, std) as it was in training",
-    )
+    return described(preprocess)
+
+
+def misfits(wanted: Mapping[str, object], given: Mapping[str, object]) -> str:
+    """How many tensors of a file are those of a network, and which are not, in words."""
+    odd = sorted(name for name in {*wanted, *given} if wanted.get(name) != given.get(name))
+    fits = len(wanted.keys() - {*odd})
+    more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+    return f"{fits} of {len(wanted)} do, but not {', '.join(map(short, odd[:3]))}{more}"
 
 
 def _described(model: nn.Module) -> tuple[str, bool, list[str], dict[str, object]]:
     """The name and size of the network, its classes, and what its preprocessing does."""
     kind = f"this {type(model).__name__}"
-    if isinstance(model, Adapted):
-        raise store.BadInput(
-            kind,
-            "it is a network of transformers, which has a way of its own to be saved",
-            "Call model.network.save_pretrained(folder), and models.load(name, weights=folder)",
-        )
     stages(model)  # raises for a family that is not known
-    if any(parametrize.is_parametrized(part) for part in model.modules()):
-        raise store.BadInput(
-            kind,
-            "some of its weights are computed from others, as with LoRA",
-            "Call surgery.merge_lora(model) first",
-        )
     preprocessing = describe(model.preprocess)
     network, small = _recognised(model)
     classes = getattr(model, "classes", None)
@@ -253,12 +225,22 @@ def _recognised(model: nn.Module) -> tuple[str, bool]:
         count, ours = outputs(model), _parts(model)
     except store.BadInput:  # a head that does not end in a linear layer
         count, ours = 0, {}
-    for key, build in _NETWORKS.items() if count else ():
+    known = _NETWORKS
+    if isinstance(model, Adapted):
+        config = hub.configuration(model)
+        known = {(model.name, False): lambda _: hub.rebuilt(model.name, config)}
+    for key, build in known.items() if count else ():
         with torch.device("meta"):
             built = build(count)
         if type(built) is type(model) and _parts(built) == ours:
             return key
-    names = ", ".join(dict.fromkeys(name for name, _ in _NETWORKS))
+    if any(parametrize.is_parametrized(part) for part in model.modules()):
+        raise store.BadInput(
+            f"this {type(model).__name__}",
+            "some of its weights are computed from others, as with LoRA",
+            "Call surgery.merge_lora(model) first",
+        )
+    names = ", ".join(dict.fromkeys(name for name, _ in known))
     raise store.BadInput(
         f"this {type(model).__name__}",
         f"its parts are not those of a network that models.open can build: {names}",
@@ -269,7 +251,7 @@ def _recognised(model: nn.Module) -> tuple[str, bool]:
 def _parts(model: nn.Module) -> dict[str, object]:
     """Each part's type and settings, and each tensor's shape."""
     parts = {
-        name: (type(part), part.extra_repr())
+        name: (parametrize.type_before_parametrizations(part), part.extra_repr())
         for name, part in model.named_modules()
         if name.partition(".")[0] != "preprocess"
     }
@@ -307,7 +289,7 @@ def _sha256(state: Mapping[str, torch.Tensor]) -> str:
 
 
 def _named(path: Path) -> Path:
-    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+    return path.with_name(path.name + SUFFIX) if path.name and path.suffix != SUFFIX else path
 
 
 def _check_place(path: Path) -> None:
@@ -335,7 +317,7 @@ def _read(path: Path) -> tuple[Path, dict, dict[str, torch.Tensor]]:
             cause = f"it is a folder, and lacks {ABOUT} or {WEIGHTS}"
             cure = "Pass a file that models.save wrote"
             raise store.NotAvailable(f"the model {str(path.parent)!r}", cause, cure)
-        text = about.read_bytes()
+        text: str | bytes = about.read_bytes()
     else:
         text = store.read_metadata(path).get(KEY, "")
     try:
@@ -354,6 +336,10 @@ def _read(path: Path) -> tuple[Path, dict, dict[str, torch.Tensor]]:
         cause = f"it was saved with torch {theirs:.20}, and {ours} may compute something else"
         raise store.NotAvailable(str(path), cause, UPDATE)
     state = store.load_weights(path)
+    if number < 3 and about["preprocessing"].get("kind") == "pictures":
+        # files were read at the size of the network
+        read = {"file": ALWAYS["file"], "read_size": about["preprocessing"].get("size")}
+        about["preprocessing"] = read | about["preprocessing"]
     found = store.sha256(path) if number == 1 else _sha256(state)
     if found != about["sha256"]:
         cause = f"its weights have SHA-256 {found[:12]}…, not {about['sha256']:.12}… as saved"
@@ -365,9 +351,9 @@ def _fault(about: object) -> str | None:
     """What keeps the fields from being those that ``save`` wrote."""
     if not isinstance(about, dict):
         return "it does not describe a model"
-    if odd := sorted(FIELDS.keys() ^ about.keys()):
+    if odd := sorted(FIELDS.keys() ^ (about.keys() - {"config"})):
         return f"the field {short(odd[0])} is {'missing' if odd[0] in FIELDS else 'not known'}"
-    for name, kind in FIELDS.items():
+    for name, kind in (*FIELDS.items(), *({"config": dict} if "config" in about else {}).items()):
         if type(about[name]) is not kind:
             return f"the field {name!r} is {short(about[name])}, not {kind.__name__}"
     if about["format"] < 1:
@@ -381,26 +367,37 @@ def _fault(about: object) -> str | None:
     return _classes_fault(about["classes"])
 
 
-def _restored(spec: dict, path: Path) -> nn.Module:
+def _builder(path: Path, about: dict) -> tuple[Callable[[int], nn.Module], Mapping[str, type]]:
+    """What builds the network for a number of classes, and its kinds of preprocessing."""
+    name, small = about["network"], about["small"]
+    if (name, small) in _NETWORKS:
+        return _NETWORKS[name, small], {"pictures": Preprocess, "letters": Letters}
+    entry = catalogue().get(name)
+    if entry is None or entry.repository is None or small:
+        cause = f"it is a {'small ' if small else ''}network called {short(name)}"
+        raise store.NotAvailable(str(path), f"{cause}, which is not known here", UPDATE)
+    if "config" not in about:
+        raise store.CorruptFile(str(path), "it lacks the configuration of its network", AGAIN)
+    return lambda _: hub.rebuilt(name, about["config"]), hub.module(name).KINDS
+
+
+def _restored(spec: dict, path: Path, kinds: Mapping[str, type]) -> nn.Module:
     """The preprocessing that ``describe`` wrote down; refused where any of it cannot be done."""
 
     def cannot(cause: str) -> store.NotAvailable:
         return store.NotAvailable(f"the preprocessing in {path}", cause, UPDATE)
 
-    if spec.get("kind") not in ("pictures", "letters"):
-        raise cannot(f"it is for {short(spec.get('kind'))}; known are pictures and letters")
+    kind = spec.get("kind")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise cannot(f"it is for {short(kind)}; this network takes {' or '.join(kinds)}")
     try:
-        if spec["kind"] == "letters":
-            built = Letters()
-        else:
-            mean, std = ([store.number(n, v) for v in spec[n]] for n in ("mean", "std"))
-            built = Preprocess(store.whole("size", spec["size"]), mean, std)
+        built = kinds[kind].restored(spec)
         known = describe(built)
         lacking = known.keys() - spec.keys()
     except KeyError as error:
-        lacking = error.args
-    except (store.BadInput, TypeError, RuntimeError) as error:
-        cause = f"its preprocessing is wrong ({error})"
+        lacking = {*error.args}
+    except Exception as error:  # what a changed JSON may do to a tokeniser has no end
+        cause = f"its preprocessing is wrong ({str(error)[:200]})"
         raise store.CorruptFile(str(path), cause, AGAIN) from error
     if lacking:
         raise store.CorruptFile(str(path), f"its preprocessing lacks {min(lacking)!r}", AGAIN)

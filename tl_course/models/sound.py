@@ -1,6 +1,6 @@
 """The sound networks: the encoder of Whisper, and Wav2Vec2."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -12,6 +12,8 @@ from tl_course.models.hub import SMALL, Family, read
 from tl_course.models.pooling import Mean, numbered
 
 RATE = 16_000  # samples a second
+# of Whisper's spectrograms
+SETTINGS = ("feature_size", "sampling_rate", "hop_length", "chunk_length", "n_fft", "dither")
 SHORTEST = 400  # samples: 25 ms, what the first features of both families are made from
 
 
@@ -49,6 +51,17 @@ class Spectrograms(nn.Module):
             ready = self.extract(rows, sampling_rate=RATE, return_tensors="pt").input_features
         return ready.to(sounds.device)
 
+    def described(self) -> dict[str, object]:
+        """What is done, as JSON can hold it."""
+        return {"kind": "spectrograms", **{name: getattr(self.extract, name) for name in SETTINGS}}
+
+    @classmethod
+    def restored(cls, spec: Mapping) -> "Spectrograms":
+        """What ``described`` says."""
+        from transformers import WhisperFeatureExtractor
+
+        return cls(WhisperFeatureExtractor(**{name: spec[name] for name in SETTINGS}))
+
 
 class Waves(nn.Module):
     """Sounds to Wav2Vec2's input: each with a mean of 0 and a variance of 1.
@@ -60,6 +73,15 @@ class Waves(nn.Module):
         sounds = _checked(sounds)
         spread, mean = torch.var_mean(sounds, 1, correction=0, keepdim=True)
         return (sounds - mean) / (spread + 1e-7).sqrt()
+
+    def described(self) -> dict[str, object]:
+        """What is done, as JSON can hold it."""
+        return {"kind": "waves", "rate": RATE}
+
+    @classmethod
+    def restored(cls, spec: Mapping) -> "Waves":
+        """What ``described`` says."""
+        return cls()
 
 
 def _spectrograms(network: nn.Module, folder: Path | None) -> Spectrograms:
@@ -177,6 +199,7 @@ _NEW = ("projector.", "classifier.")
 # what the library leaves out at random while it trains would keep frozen stages from repeating
 _STEADY = {"apply_spec_augment": False}
 _NO_MASKS = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0}
+KINDS = {"spectrograms": Spectrograms, "waves": Waves}
 FAMILIES = {
     "whisper": Family(
         "WhisperForAudioClassification",

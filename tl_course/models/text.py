@@ -2,7 +2,8 @@
 
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -41,32 +42,36 @@ class Tokens(nn.Module):
             row[: len(ids)] = torch.tensor(ids)
         return tokens.to(points.device)
 
+    def described(self) -> dict[str, object]:
+        """What is done, as JSON can hold it."""
+        text, empty = getattr(self.tokenise, "text", None), getattr(self.tokenise, "empty", None)
+        return {"kind": "tokens", "longest": LONGEST, "tokeniser": text, "empty": empty}
+
+    @classmethod
+    def restored(cls, spec: Mapping) -> "Tokens":
+        """What ``described`` says; without a tokeniser that of the small networks."""
+        if spec["tokeniser"] is None:
+            return cls(Hashed())
+        return cls(Official(spec["tokeniser"], store.whole("empty", spec["empty"], least=0)))
+
 
 class Official:
-    """The tokeniser that belongs to a checkpoint."""
+    """The tokeniser of a checkpoint: ``text`` is its JSON, as the library tokenizers writes it.
 
-    def __init__(self, folder: Path, words: int):
-        from transformers import AutoTokenizer
+    ``empty`` is the token for a text in which it finds none.
+    """
 
-        self.tokeniser = read(AutoTokenizer, "tokeniser", folder)
-        # without its files the library makes one that knows no word, and says nothing
-        if not any((folder / file).is_file() for file in VOCABULARIES):
-            raise store.NotAvailable(
-                f"the tokeniser in {folder}",
-                f"there is no {VOCABULARIES[0]}",
-                "Put the file of the same model there, as its publisher offers it",
-            )
-        if len(self.tokeniser) > words:
-            raise store.CorruptFile(
-                f"the tokeniser in {folder}",
-                f"it has {len(self.tokeniser):,} tokens, and the network {words:,}",
-                "Put the tokeniser and the weights of one model there",
-            )
+    def __init__(self, text: str, empty: int):
+        from tokenizers import Tokenizer
+
+        self.text, self.empty = text, empty
+        self.tokeniser = Tokenizer.from_str(text)
+        self.tokeniser.no_padding()
+        self.tokeniser.enable_truncation(LONGEST)
 
     def __call__(self, texts: list[str]) -> list[list[int]]:
-        rows = self.tokeniser(texts, truncation=True, max_length=LONGEST)["input_ids"]
-        # GPT-2 marks no beginning: nothing written would be no token at all
-        return [row or [self.tokeniser.eos_token_id or 0] for row in rows]
+        rows = [found.ids for found in self.tokeniser.encode_batch(texts)]
+        return [row or [self.empty] for row in rows]
 
 
 class Hashed:
@@ -83,7 +88,28 @@ class Hashed:
 
 
 def _tokens(network: nn.Module, folder: Path | None) -> Tokens:
-    return Tokens(Official(folder, network.config.vocab_size) if folder else Hashed())
+    return Tokens(_official(folder, network.config.vocab_size) if folder else Hashed())
+
+
+def _official(folder: Path, words: int) -> Official:
+    from transformers import AutoTokenizer
+
+    found = read(AutoTokenizer, "tokeniser", folder)
+    # without its files the library makes one that knows no word, and says nothing
+    if not any((folder / file).is_file() for file in VOCABULARIES):
+        raise store.NotAvailable(
+            f"the tokeniser in {folder}",
+            f"there is no {VOCABULARIES[0]}",
+            "Put the file of the same model there; models.save keeps both in one file",
+        )
+    if len(found) > words:
+        raise store.CorruptFile(
+            f"the tokeniser in {folder}",
+            f"it has {len(found):,} tokens, and the network {words:,}",
+            "Put the tokeniser and the weights of one model there",
+        )
+    # GPT-2 marks no beginning: nothing written would be no token at all
+    return Official(found.backend_tokenizer.to_str(), found.eos_token_id or 0)
 
 
 class Embeddings(nn.Module):
@@ -107,10 +133,18 @@ class Block(nn.Module):
         self.layer = layer
         self.after = nn.Identity()
         self._mask, self._config = mask, config
+        # what the library asks for besides, for texts that are written on: by another name in
+        # every few releases
+        others = [*signature(mask).parameters.values()][3:]
+        self._unused = {
+            each.name: None
+            for each in others
+            if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
+        }
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         there = written(vectors)
-        mask = self._mask(self._config, vectors, there, None)
+        mask = self._mask(self._config, vectors, there, **self._unused)
         found = self.after(self.layer(vectors, attention_mask=mask))
         return found.masked_fill(~there[..., None], 0)
 
@@ -210,6 +244,7 @@ _ROBERTA = {**_BERT, "pad_token_id": 1, "type_vocab_size": 1}
 _T5 = {"vocab_size": WORDS, "d_model": 48, "d_kv": 12, "d_ff": 96, "num_layers": 3, "num_heads": 4}
 _NEW = ("classifier.",)
 _BARE = {"add_pooling_layer": False}
+KINDS = {"tokens": Tokens}
 FAMILIES = {
     "bert": Family("BertForSequenceClassification", _BERT, _bert, _tokens, new=_NEW),
     "minilm": Family("BertModel", _BERT, _minilm, _tokens, options=_BARE, own_head=True),
