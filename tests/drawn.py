@@ -3,6 +3,19 @@
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
+# names as folders and people have them, which are no mathematics and may be no text at all
+ODD = (
+    "$a$ of $\\frac{$",
+    "$",
+    "\\$ a_b^c\\",
+    "x" * 5000,
+    "🍃 leaf",
+    "\udcff",
+    "a\0\tb\n",
+    "梨",
+    "",
+)
+
 
 def colour(artist) -> str:
     return to_hex(artist.get_color()).upper()
@@ -20,11 +33,12 @@ def xs(ax, markers: str = "osv^DXdx+") -> list[float]:
 
 def texts(owner) -> list[str]:
     """Words on axes, or of tick labels."""
-    return [text.get_text() for text in getattr(owner, "texts", owner) if text.get_text()]
+    found = [text.get_text() for text in getattr(owner, "texts", owner)]
+    return [text.replace(r"\$", "$") for text in found if text]
 
 
 def titles(figure) -> list[str]:
-    return [ax.get_title(loc="left") for ax in figure.axes]
+    return [ax.get_title(loc="left").replace(r"\$", "$") for ax in figure.axes]
 
 
 def key(owner) -> list[str]:

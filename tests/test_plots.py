@@ -7,14 +7,16 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from drawn import assert_apart, colour, key, marks, texts, titles, xs
+from drawn import ODD, assert_apart, colour, key, marks, texts, titles, xs
+from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from PIL import Image
 
 from tl_course import evidence, features, plots, store
 from tl_course.evidence import Interval
 from tl_course.plots.lines import apart
-from tl_course.plots.style import colour_of
+from tl_course.plots.style import colour_of, legible
 
 LONGER = "nothing, four times as long"
 KEYS = {"spanish_reversed": "made on purpose", "nothing": "nothing", LONGER: "nothing"}
@@ -25,6 +27,34 @@ def of(*names: str) -> list[str]:
 
 
 # the style
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.filterwarnings("ignore:Glyph|constrained_layout")
+def test_names_are_drawn_as_they_are_in_every_chart(name):
+    one, tiles = Interval(0.2, 0.1, 0.3, 5), torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    labels, look = torch.tensor([0, 1]), {name: plots.Look("#123456")}
+    for chart in (
+        plots.learning_curves({name: [0.1, 0.2], "b": [0.1]}, None, name, name, name),
+        plots.differences({name: one, "heading": None}, name, name, name),
+        plots.forest({"a": {name: one}}, written=lambda _: name, title=name),
+        plots.heat_map(pandas.DataFrame([[0.5]], [name], [name]), title=name),
+        plots.by_stage({name: seeds(0.3, 0.4, 0.5).set_axis([name, "b", "c"], axis=1)}, name),
+        plots.contact_sheet(tiles, labels, [name, "b"]),
+        plots.gallery({name: tiles}, {name: [name, "b"]}),
+        plots.photographs([{name: tiles[0], "b": tiles[1]}], title=name),
+        plots.panels([name], 3, 3, title=name, looks=look, xlabel=name, ylabel=name)[0],
+    ):
+        figure = chart if isinstance(chart, Figure) else chart.get_figure()
+        assert plots.png(figure).startswith(b"\x89PNG")
+    assert legible(legible(name)) == legible(name) and len(legible(name)) < 70
+
+
+def test_numbers_at_a_logarithmic_axis_stay_mathematics():
+    ax = plots.axes()
+    ax.set(xscale="log", xlim=(1e-4, 1))
+    plots.png(ax.get_figure())
+    assert any(is_math_text(text) for text in texts(ax.get_xticklabels()))
 
 
 def test_nothing_opens_a_window_and_ax_is_respected():

@@ -18,7 +18,7 @@ from tl_course.plots.lines import (
     seed_points,
     written,
 )
-from tl_course.plots.style import COLOURS, Look, axes, colour_of, figure_of
+from tl_course.plots.style import COLOURS, Look, axes, colour_of, figure_of, legible
 
 if TYPE_CHECKING:
     import pandas
@@ -66,7 +66,7 @@ def learning_curves(
             ends.append((epochs[-1], values[-1], f"{name}  {values[-1]:.2f}", colour))
     ax.set_ylim(0, 1.02)
     label_ends(ax, ends)
-    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set(xlabel=legible(xlabel, 200), ylabel=legible(ylabel, 200))
     ax.locator_params("x", integer=True)
     return ax
 

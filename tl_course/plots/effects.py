@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from tl_course.evidence import Interval
 from tl_course.plots.lines import PAPER, beside
-from tl_course.plots.style import COLOURS, Look, axes, lined
+from tl_course.plots.style import COLOURS, Look, axes, legible, lined
 
 SIGNS = {  # an interval above zero, below it, around it
     1: Look(COLOURS["pretrained"], "o"),
@@ -54,7 +54,7 @@ def forest(
     for label, row in zip(ax.get_yticklabels(), rows.values(), strict=False):  # inner panels: none
         label.set_fontweight("bold" if row is None else "normal")
     ax.margins(x=0.1)
-    ax.set_xlabel(xlabel)
+    ax.set_xlabel(legible(xlabel, 200))
     return ax
 
 
@@ -78,7 +78,7 @@ def interval(
 
 def rows_axis(ax: Axes, names: Sequence[str]) -> None:
     """A y axis with a row for each name, from top to bottom."""
-    ax.set_yticks(range(len(names)), names, parse_math=False)
+    ax.set_yticks(range(len(names)), map(legible, names))
     ax.set_ylim(len(names) - 0.45, -0.6)
     ax.tick_params(axis="y", length=0)
     lined(ax, "x")

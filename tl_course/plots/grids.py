@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from tl_course.plots.style import DPI, Look, blank, entitle, styled
+from tl_course.plots.style import DPI, Look, blank, entitle, legible, styled
 
 
 @styled
@@ -51,10 +51,10 @@ def panels(
     if looks:
         key(figure, looks, title)
     elif title:
-        figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
+        figure.suptitle(legible(title, 200), x=0.01, ha="left", weight="bold", fontsize=12)
     for name, text in ((figure.supxlabel, xlabel), (figure.supylabel, ylabel)):
         if text:
-            name(text, fontsize=10.5)
+            name(legible(text, 200), fontsize=10.5)
     return figure, [ax for ax, text in zip(spots, titles, strict=True) if text is not None]
 
 
@@ -63,11 +63,16 @@ def key(owner: Figure | Axes, looks: Mapping[str, Look], title: str = "", **plac
 
     ``place``: other options of the legend, such as its place within axes.
     """
-    handles = [Line2D([], [], label=name, **look.sample()) for name, look in looks.items()]
+    handles = [Line2D([], [], label=legible(n), **look.sample()) for n, look in looks.items()]
     wide = sum(len(name) + 6 for name in looks) > 13 * owner.figure.bbox.width / DPI
     options: dict[str, Any] = {"loc": "outside upper left"} if isinstance(owner, Figure) else {}
     options |= {"ncols": 3 if wide else len(looks), "columnspacing": 1.5, "handletextpad": 0.7}
-    options |= {"title": title, "title_fontsize": 12, "alignment": "left", "frameon": False}
+    options |= {
+        "title": legible(title, 200),
+        "title_fontsize": 12,
+        "alignment": "left",
+        "frameon": False,
+    }
     options |= {"labelcolor": [look.colour for look in looks.values()], "prop": {"weight": "bold"}}
     legend = owner.legend(handles=handles, **options | place)
     legend.get_title().set_fontweight("bold")

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import offset_copy
 
-from tl_course.plots.style import COLOURS, figure_of
+from tl_course.plots.style import COLOURS, figure_of, legible
 
 if TYPE_CHECKING:
     import pandas
@@ -65,7 +65,7 @@ def label_ends(
         thin = {"arrowstyle": "-", "color": colour or "#555555", "linewidth": 0.8, "shrinkB": 4}
         leader = {**thin, "shrinkA": 0, "relpos": (0, 0.5)} if (x, y) != (last, height) else None
         ax.annotate(
-            label,
+            legible(label),
             (x, y),
             (last, height),
             textcoords=beyond,
@@ -95,7 +95,7 @@ def beside(
     """Words ``right`` and ``up`` so many points from ``place``, which they do not cover."""
     side = "left" if right > 0 else "right" if right < 0 else "center"
     options: dict[str, Any] = {"ha": side, "va": "center", "annotation_clip": False} | font
-    return ax.annotate(text, place, (right, up), textcoords="offset points", **options)
+    return ax.annotate(legible(text), place, (right, up), textcoords="offset points", **options)
 
 
 def guessing(ax: Axes, chance: float, first: float, last: float) -> None:

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from tl_course import store
 from tl_course.plots.grids import panels
 from tl_course.plots.stages import unframed
-from tl_course.plots.style import DPI, axes, blank
+from tl_course.plots.style import DPI, axes, blank, legible
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,7 @@ def contact_sheet(
     ax = ax or axes(width + 1.0, height + 0.15)
     ax.imshow(shown, interpolation="lanczos")
     places = [row * (size + gap) + size / 2 for row in range(len(classes))]
-    ax.set_yticks(places, classes, parse_math=False)
+    ax.set_yticks(places, map(legible, classes))
     return bare(ax)
 
 
@@ -85,14 +85,15 @@ def gallery(
     columns = min(columns, max(len(row) for row in pictures.values()))
     rows = [_enlarged(row[:columns], zoom, below) for row in pictures.values()]
     shown = sheet(rows, columns, 6)
-    ax = ax or _pixel_axes(shown, margin=12 + 8 * max(map(len, pictures)))
+    names = [*map(legible, pictures)]
+    ax = ax or _pixel_axes(shown, margin=12 + 8 * max(map(len, names)))
     ax.imshow(shown, interpolation="nearest")
     step, tall = size + 6, size + 6 + below
     for row, texts in enumerate([titles[name] for name in pictures] if titles else ()):
         for column, text in enumerate(texts[:columns]):
             place = (column * step + size / 2, row * tall + size + 2)
-            ax.text(*place, text, ha="center", va="top", fontsize=8, parse_math=False)
-    ax.set_yticks([row * tall + size / 2 for row in range(len(pictures))], [*pictures])
+            ax.text(*place, legible(text), ha="center", va="top", fontsize=8)
+    ax.set_yticks([row * tall + size / 2 for row in range(len(pictures))], names)
     return bare(ax)
 
 

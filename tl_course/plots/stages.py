@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from tl_course.plots.lines import band, guessing, label_ends, means_of
-from tl_course.plots.style import COLOURS, axes, colour_of
+from tl_course.plots.style import COLOURS, axes, colour_of, legible
 
 if TYPE_CHECKING:
     import pandas
@@ -46,8 +46,8 @@ def heat_map(
     for row, column in marked:
         if not np.isnan(values.loc[row, column]):
             frame_cell(ax, rows.index(row), columns.index(column), COLOURS["from scratch"], 3)
-    ax.set_xticks(range(len(columns)), columns)
-    ax.set_yticks(range(len(rows)), rows)
+    ax.set_xticks(range(len(columns)), map(legible, columns))
+    ax.set_yticks(range(len(rows)), map(legible, rows))
     return unframed(ax)
 
 
@@ -112,6 +112,6 @@ def by_stage(
     elif low < 0:
         ax.axhline(0, color="black", linewidth=1)
     label_ends(ax, ends)
-    ax.set_xticks(range(len(stages)), stages)
-    ax.set_ylabel(ylabel)
+    ax.set_xticks(range(len(stages)), map(legible, stages))
+    ax.set_ylabel(legible(ylabel, 200))
     return ax

@@ -1,6 +1,7 @@
 """What all charts share: size, colours with one meaning each, and how they are shown."""
 
 import io
+import re
 from typing import Any, Literal, NamedTuple, cast
 
 import matplotlib as mpl
@@ -93,18 +94,28 @@ def blank(width: float, height: float) -> Figure:
     return figure
 
 
+def legible(text: object, most: int = 60) -> str:
+    """A text from data as matplotlib is to draw it: literally, and cut after ``most`` characters.
+
+    Without mathematics between dollars, and "?" for what is no character. Twice is once.
+    """
+    text = str(text)
+    text = text if len(text) <= most else f"{text[:most]}…"
+    return re.sub(r"(?<!\\)\$", r"\\$", text.encode("utf-8", "replace").decode())
+
+
 @styled
 def axes(width: float = 8.0, height: float = 4.0, title: str = "") -> Axes:
     """Empty axes in the course's style on a new figure; sizes in inches. No window opens."""
     ax = blank(width, height).add_subplot()
-    ax.set_title(title, parse_math=False)
+    ax.set_title(legible(title, 200))
     return ax
 
 
 @styled
 def entitle(ax: Axes, title: str, **font) -> None:
     """Set the title of ``ax`` in the course's style."""
-    ax.set_title(title, parse_math=False, **font)
+    ax.set_title(legible(title, 200), **font)
 
 
 def figure_of(ax: Axes) -> Figure:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from drawn import colour, key, marks, texts, titles, xs
+from drawn import ODD, colour, key, marks, texts, titles, xs
 
-from tl_course import evidence, models
+from tl_course import evidence, models, plots
 from tl_course.evidence import Interval
 from tl_course.lessons.preprocessing import charts
 from tl_course.lessons.preprocessing.charts import PARTS, WAYS, Tile
@@ -40,6 +40,18 @@ def test_confusions_have_every_number():
     (ax,) = charts.confusions({"one": (labels, answers)}, ("a", "b")).axes
     assert texts(ax) == ["1", "1", "1"] and texts(ax.get_yticklabels()) == ["a", "b"]
     assert ax.images[0].get_array().tolist() == [[0.5, 0.5], [0, 0.5]]  # of the fullest row
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.filterwarnings("ignore:Glyph|constrained_layout")
+def test_classes_may_be_called_anything(name):
+    labels, picture = torch.tensor([0, 1]), torch.zeros(3, 4, 4, dtype=torch.uint8)
+    plots.png(charts.confusions({name: (labels, labels)}, (name, "b")))
+    plots.png(charts.fed_gallery({name: Tile(picture, name, 0.9, name)}, name))
+    desk = charts.FeedingDesk(picture[None], (name, "b"), charts.counts(picture[None] / 255))
+    shares = charts.counts(picture[None] / 255)
+    found = charts.Symptoms(picture[None], shares, 0, 1, torch.eye(2), labels, 0)
+    assert desk.png(found, 0).startswith(b"\x89PNG")
 
 
 def test_the_gallery_ticks_what_is_right():

@@ -1,5 +1,6 @@
+import pytest
 import torch
-from drawn import titles
+from drawn import ODD, titles
 from matplotlib.colors import to_hex
 
 from tl_course import plots
@@ -21,3 +22,10 @@ def test_answers_show_every_probability_and_reuse_a_figure():
     first = plots.png(figure)
     assert charts.answers(picture, opinions, ["a", "$b_{"], 1, figure) is figure
     assert plots.png(figure) == first
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.filterwarnings("ignore:Glyph|constrained_layout")
+def test_classes_may_be_called_anything(name):
+    picture, values = torch.zeros(3, 64, 64, dtype=torch.uint8), torch.tensor([0.7, 0.3])
+    plots.png(charts.answers(picture, {name: values, "b": values}, [name, "b"], truth=0))

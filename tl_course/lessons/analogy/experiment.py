@@ -48,19 +48,19 @@ def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
     def learn(source: str, examples: int) -> None:
         nonlocal readers, seen
         few = italian.few(examples, seed=0)
-        seen = {"".join(chr(code) for code in row if code) for row in few.train.inputs.tolist()}
+        words = {"".join(chr(code) for code in row if code) for row in few.train.inputs.tolist()}
         # a handful is repeated, and 50 are enough for a curve: looking takes time too
         again = few.train.take([*range(examples)] * max(1, 128 // examples))
         few = replace(few, train=again, val=few.val.take(range(50)))
-        readers = {f"pretrained: {_title(source)}": _reader(source), "from scratch": _reader(None)}
-        curves = {name: [] for name in readers}
+        pupils = {f"pretrained: {_title(source)}": _reader(source), "from scratch": _reader(None)}
+        curves = {name: [] for name in pupils}
 
         def draw() -> None:
             ax = plots.learning_curves(curves, xlabel="epoch", ax=plots.axes(8.0, 2.3))
             experiment.show(curve=plots.png(ax.get_figure()))
 
         growing, scores = seldom(REDRAW)(draw), []
-        for (name, model), lr in zip(readers.items(), RATES, strict=True):
+        for (name, model), lr in zip(pupils.items(), RATES, strict=True):
             train.fit(
                 model,
                 few,
@@ -71,6 +71,7 @@ def teach_italian(source: str = "spanish", labels: int = 30) -> Experiment:
             )
             scores.append(f"<b>{train.evaluate(model, check).accuracy:.0%}</b> ({name})")
         draw()
+        readers, seen = pupils, words  # all or nothing: a training may stop
         text = f"Of 500 Italian numbers neither has seen, read right: {'; '.join(scores)}."
         # text that is refused must not keep the old networks' picture
         experiment.show(learnt=text, grid=show(START)[0])

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from tl_course import store
 from tl_course.plots.pictures import photograph
-from tl_course.plots.style import COLOURS, axes, entitle
+from tl_course.plots.style import COLOURS, axes, entitle, legible
 
 if TYPE_CHECKING:
     import pandas
@@ -140,7 +140,7 @@ def _outline(ax: Axes, place: int, count: int, top: int) -> None:
 def _example(ax: Axes, example: "torch.Tensor | str", inches: float, size: float) -> None:
     """What goes in, in the first place, no larger than a box."""
     if isinstance(example, str):
-        lines = textwrap.fill(example, max(6, int(inches * 9)))
+        lines = textwrap.fill(legible(example, 200), max(6, int(inches * 9)))
         ax.text(0.5, MIDDLE, lines, ha="center", va="center", size=size, style="italic")
         return
     side = min(SIDE, 0.88 * inches)

@@ -129,8 +129,9 @@ class _Lab:
     def _learn(self, **chosen) -> None:
         setting, seen = _Setting(**chosen), []
         self.experiment.show(said=f"Training: {setting} …")
-        if self._now is not None:
-            self._earlier.append(self._runs[self._now].history)
+        last = self._runs.get(self._now)
+        if last and last.history not in self._earlier:  # it is where a training has stopped
+            self._earlier.append(last.history)
 
         @seldom(REDRAW)
         def growing(number: int) -> None:

@@ -16,7 +16,7 @@ from tl_course.plots.lines import PAPER
 from tl_course.plots.pictures import photograph
 from tl_course.plots.stages import cells
 from tl_course.plots.still import Still
-from tl_course.plots.style import COLOURS, Look, axes, blank, entitle, styled
+from tl_course.plots.style import COLOURS, Look, axes, blank, entitle, legible, styled
 
 if TYPE_CHECKING:
     import pandas
@@ -112,9 +112,9 @@ def confusions(
 
 def _square(ax: Axes, classes: Sequence[str]) -> None:
     """Axes of a confusion matrix."""
-    places = range(len(classes))
-    ax.set_xticks(places, classes, rotation=40, ha="right", rotation_mode="anchor", fontsize=9)
-    ax.set_yticks(places, classes, fontsize=9)
+    places, names = range(len(classes)), [legible(name, 24) for name in classes]
+    ax.set_xticks(places, names, rotation=40, ha="right", rotation_mode="anchor", fontsize=9)
+    ax.set_yticks(places, names, fontsize=9)
     ax.tick_params(length=0)
     ax.set(xlim=(-0.5, len(classes) - 0.5), ylim=(len(classes) - 0.5, -0.5), aspect="equal")
 
@@ -148,7 +148,7 @@ def fed_gallery(tiles: Mapping[str, Tile], title: str = "", columns: int = 5) ->
     for ax, tile in zip(spots, tiles.values(), strict=True):
         photograph(ax, tile.seen, "nearest")
         right = tile.answer == tile.label
-        text = f"{'✓' if right else '✗'} {tile.answer} {tile.confidence:.2f}"
+        text = f"{'✓' if right else '✗'} {legible(tile.answer, 24)} {tile.confidence:.2f}"
         ax.set_xlabel(text, color=RIGHT if right else WRONG, weight="bold", labelpad=3)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set(visible=True, color="#BBBBBB", linewidth=0.6)  # one may be all white

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tl_course.plots.effects import rows_axis
 from tl_course.plots.grids import panels
 from tl_course.plots.pictures import photograph
-from tl_course.plots.style import COLOURS
+from tl_course.plots.style import COLOURS, legible
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,8 @@ def answers(
     ``picture``: uint8 (3, H, W). ``probabilities``: strategy to (classes,), summing to one.
     ``figure`` is cleared and drawn on again, which is faster than a new one.
     """
-    titles = [f"truth: {classes[truth]}", *(textwrap.fill(name, 18) for name in probabilities)]
+    titles = [textwrap.fill(legible(name), 18) for name in (classes[truth], *probabilities)]
+    titles[0] = f"truth: {titles[0]}"
     inks = ["black", *(COLOURS.get(name, "#555555") for name in probabilities)]
     widths = [1.1, *[1] * len(probabilities)]
     figure, (first, *spots) = panels(
