@@ -136,7 +136,8 @@ class Runs:
         """
         both = [self._values(**cell) for cell in _both(first, second, where)]
         seeds = sorted({*both[0], *both[1]})
-        return paired(*([one.get(seed, np.nan) for seed in seeds] for one in both), confidence)
+        left, right = ([one.get(seed, np.nan) for seed in seeds] for one in both)
+        return paired(left, right, confidence)
 
     def mean(self, first, second, cells: Iterable[Mapping]) -> Interval:
         """The mean over ``cells`` of what ``compare`` compares, paired by seed."""

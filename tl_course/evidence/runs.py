@@ -61,6 +61,7 @@ def tested_best(
         rows.append({"lr": rate, **row})
         if best is None or row["val_accuracy"] > best["val_accuracy"]:
             best, kept = rows[-1], model
+    assert best is not None and kept is not None  # at least one rate was tried
     best.update(tested(kept, task))
     return rows, best, kept
 
@@ -84,7 +85,7 @@ def tune(
 
     if not len(rates):
         raise store.BadInput("tune(rates=[])", "there is no rate to try", "Pass [1e-3, 3e-3]")
-    made = []
+    made: list[nn.Module] = []
 
     def learn(rate: float) -> "tuple[nn.Module, dict]":
         torch.manual_seed(int(seed))

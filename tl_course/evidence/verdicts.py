@@ -25,7 +25,8 @@ class Verdict:
 
     @property
     def interval(self) -> Interval:
-        """Effect and bounds together."""
+        """Effect and bounds together, once there are any."""
+        assert self.effect is not None and self.low is not None and self.high is not None
         return Interval(self.effect, self.low, self.high, self.seeds)
 
 

@@ -90,8 +90,8 @@ def preferred_pictures(
     chain = up_to(model, stage)
     size, device = _picture_size(model), next(model.parameters()).device
     width = _channels(chain, model, stage, size)
-    for channel in [*channels] or [None]:
-        store.whole("channel", channel, least=0, most=width - 1)
+    for wanted in channels if len(channels) else (None,):
+        store.whole("channel", wanted, least=0, most=width - 1)
     with evaluating(model), torch.inference_mode(False), torch.enable_grad():
         own = torch.arange(len(channels)), torch.tensor([*channels])
         scale, palette = _frequencies(size).to(device), _palette().to(device)

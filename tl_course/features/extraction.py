@@ -4,6 +4,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -14,6 +15,7 @@ from tl_course.models import classifier, stages
 from tl_course.models.pooling import MeanWritten
 
 REMEMBERED_BYTES = 200_000_000  # of features that ``extract`` need not compute again
+_Found = TypeVar("_Found", torch.Tensor, dict[str, torch.Tensor])
 _remembered: OrderedDict[bytes, torch.Tensor] = OrderedDict()
 
 
@@ -95,10 +97,10 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def run(
     model: nn.Module,
-    function: Callable[[torch.Tensor], torch.Tensor | dict[str, torch.Tensor]],
+    function: Callable[[torch.Tensor], _Found],
     inputs: torch.Tensor,
     batch: int = 256,
-) -> torch.Tensor | dict[str, torch.Tensor]:
+) -> _Found:
     """``function`` over ``inputs`` in batches, without gradients, with the model in eval mode.
 
     Returns what it gives for all of them as float32 on the CPU, by name where it gives a dict.

@@ -67,14 +67,14 @@ def probe(features: torch.Tensor, split: "Split", val: torch.Tensor, val_split: 
         raise store.BadInput(
             "a linear probe", "all its training labels are of one class", "Pass two classes or more"
         )
-    best = None
-    for strength in (1e-3, 1e-2, 1e-1, 1.0, 10.0):
+
+    def fitted(strength: float) -> Probe:
         pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
         pipeline.fit(features.numpy(), split.labels.numpy())
         accuracy = float(pipeline.score(val.numpy(), val_split.labels.numpy()))
-        if best is None or accuracy > best.accuracy:
-            best = Probe(pipeline, accuracy, strength)
-    return best
+        return Probe(pipeline, accuracy, strength)
+
+    return max(map(fitted, (1e-3, 1e-2, 1e-1, 1.0, 10.0)), key=lambda found: found.accuracy)
 
 
 def probe_task(model: nn.Module, task: "Task", stage: str | None = None) -> dict:

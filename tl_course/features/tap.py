@@ -25,7 +25,7 @@ class Tap:
             store.choose("stage", name, parts)
         self._model = model
         self._taps = {name: self._place(parts, name) for name in names or parts}
-        self._hooks = []
+        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
         self._kept: dict[str, torch.Tensor] = {}
 
     def _place(self, parts: dict[str, nn.Module], name: str) -> tuple[str, nn.Module]:

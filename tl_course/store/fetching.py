@@ -264,7 +264,7 @@ def _network_fault(item: Published, error: Exception) -> str:
     import requests
 
     request = getattr(error, "request", None)
-    host = urlsplit(getattr(request, "url", None) or item.url).hostname
+    host = urlsplit(getattr(request, "url", None) or item.url or "").hostname
     response = getattr(error, "response", None)
     if response is not None:
         return f"{host} answered {response.status_code} {response.reason or ''}".strip()

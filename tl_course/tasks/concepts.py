@@ -156,7 +156,7 @@ def pictures(kind: str, labels: Sequence[int], seed: int, first: int = 0) -> Arr
     draw = {"edges": _edge, "corners": _contour}.get(kind, _thing)
     classes = CLASSES[kind]
     return generated.each(
-        lambda rng, label, size: draw(rng, classes, label), labels, seed, SIZE, first
+        lambda rng, label, size: draw(rng, classes, label), np.asarray(labels), seed, SIZE, first
     )
 
 

@@ -34,7 +34,7 @@ def read_picture(data: bytes, size: int) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(data))
+            picture: Image.Image = Image.open(io.BytesIO(data))
         if picture.width * picture.height > LARGEST:
             raise _refused(f"{picture.width} × {picture.height} pixels are too many", "Shrink it")
         picture.draft("RGB", (2 * size, 2 * size))  # lets JPEG decode at a fraction of its size
@@ -176,7 +176,7 @@ def _complete(root: Path, read: dict[str, Split], seed: int) -> tuple[Split, Spl
             f"it has {' and '.join(sorted(read))} but no train",
             "Add a folder named train, or pass a folder with one folder for each class",
         )
-    train, val, test = (read.get(name) for name in ("train", "val", "test"))
+    train, val, test = read["train"], read.get("val"), read.get("test")
     if test is None:
         val, test = None, val
     if test is None:
@@ -197,7 +197,8 @@ class _Reader:
     def read(self, root: Path) -> Split:
         import torch
 
-        pictures, labels = [], []
+        pictures: list[np.ndarray] = []
+        labels: list[int] = []
         for label, name in enumerate(self.classes):
             pictures += self._pictures(root / name)
             labels += [label] * (len(pictures) - len(labels))

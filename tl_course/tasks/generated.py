@@ -46,7 +46,10 @@ def make(
         labels = np.arange(size, dtype=np.int64) % len(classes)
         pictures = _cached(draw, recipe, name, labels, SEED + index, side)
         splits.append(Split(torch.from_numpy(pictures), torch.from_numpy(labels)))
-    return Task(name, title, classes, *splits, "MIT (drawn by this course)", module, overlap)
+    train, val, test = splits
+    return Task(
+        name, title, classes, train, val, test, "MIT (drawn by this course)", module, overlap
+    )
 
 
 def each(

@@ -614,10 +614,10 @@ def _compose(rng: Rng, leaf: _Leaf, ground: Array, light: Light) -> Array:
     from scipy import ndimage
 
     distance = rng.uniform(0.01, 0.12)
-    right, down = (int(-distance * part * leaf.side / 2) for part in light)
+    right, below = (int(-distance * part * leaf.side / 2) for part in light)
     soft = max(1, int(distance * leaf.side / 6))
     shadow = ndimage.uniform_filter(leaf.mask, 2 * soft + 1, mode="nearest")
-    shadow = ndimage.shift(shadow, (down, right), order=0, mode="nearest")
+    shadow = ndimage.shift(shadow, (below, right), order=0, mode="nearest")
     ground *= 1 - rng.uniform(0.3, 0.75) * shadow
     across, down = _slopes(leaf.height)
     ambient = rng.uniform(0.35, 0.65)

@@ -171,12 +171,14 @@ def make(name: str, words: Sequence[str] | Callable[[int], str]) -> Task:
             )
     everything = Split(inputs, digits(range(NUMBERS)))
     order = np.random.default_rng(0).permutation(NUMBERS)
-    parts = np.split(order, np.cumsum(SIZES)[:-1])
+    train, val, test = map(everything.take, np.split(order, np.cumsum(SIZES)[:-1]))
     return Task(
         name,
         f"Numbers in {name.removeprefix('numbers_').replace('_', ' ').title()}",
         tuple("0123456789"),
-        *map(everything.take, parts),
+        train,
+        val,
+        test,
         licence="facts of language; written by num2words (LGPL) where it is a real one",
         source="num2words",
         overlap="none: numbers kept for validation and test are the same in every language",

@@ -30,7 +30,7 @@ def _sound(rng: np.random.Generator, kind: str) -> np.ndarray:
         tone = np.convolve(rng.normal(size=SAMPLES), np.hanning(rng.integers(4, 12)), "same")
     else:
         phase = 2 * np.pi * np.cumsum(pitch * 2 ** shape[kind]) / RATE
-        tone = sum(rng.uniform(0.2, 1) / k * np.sin(k * phase) for k in (1, 2, 3))
+        tone = sum((rng.uniform(0.2, 1) / k * np.sin(k * phase) for k in (1, 2, 3)), 0 * time)
     ends = np.clip(np.minimum(time, 1 - time) / rng.uniform(0.02, 0.2), 0, 1)
     noise = rng.uniform(0.01, 0.1) * rng.normal(size=SAMPLES)
     sound = rng.uniform(0.3, 0.9) * tone / np.abs(tone).max() * ends + noise
@@ -45,11 +45,14 @@ def load() -> Task:
     for seed, size in enumerate(SIZES):
         labels = np.arange(size) % len(CLASSES)
         splits.append(Split(torch.from_numpy(sounds(labels, seed)), torch.from_numpy(labels)))
+    train, val, test = splits
     return Task(
         "sounds",
         "What the pitch does",
         CLASSES,
-        *splits,
+        train,
+        val,
+        test,
         licence="MIT (made by this course)",
         source=__name__,
         overlap="none: speech networks have heard people, not tones",

@@ -18,17 +18,19 @@ ADVANCE = 4.8125  # pixels from letter to letter
 def load() -> Task:
     """The task ``text_letters`` with each sentence ``drawn``: the same splits, the same order."""
     task = docstrings.load("text_letters")
-    parts = {}
-    for name in ("train", "val", "test"):
-        split = getattr(task, name)
-        pages = [drawn("".join(map(chr, row)).rstrip("\0")) for row in split.inputs]
-        parts[name] = Split.grey(pages, split.labels)
+
+    def pages(split: Split) -> Split:
+        texts = ("".join(map(chr, row)).rstrip("\0") for row in split.inputs)
+        return Split.grey([*map(drawn, texts)], split.labels)
+
     return replace(
         task,
         name="text_pictures",
         title="Topics of documentation, as pictures of text",
         overlap="slight: some everyday photographs show writing, no class is text",
-        **parts,
+        train=pages(task.train),
+        val=pages(task.val),
+        test=pages(task.test),
     )
 
 
