@@ -66,7 +66,7 @@ def learning_curves(
             ends.append((epochs[-1], values[-1], f"{name}  {values[-1]:.2f}", colour))
     ax.set_ylim(0, 1.02)
     label_ends(ax, ends)
-    ax.set(xlabel=legible(xlabel, 200), ylabel=legible(ylabel, 200))
+    ax.set(xlabel=legible(xlabel, 400), ylabel=legible(ylabel, 400))
     ax.locator_params("x", integer=True)
     return ax
 

@@ -54,7 +54,7 @@ def forest(
     for label, row in zip(ax.get_yticklabels(), rows.values(), strict=False):  # inner panels: none
         label.set_fontweight("bold" if row is None else "normal")
     ax.margins(x=0.1)
-    ax.set_xlabel(legible(xlabel, 200))
+    ax.set_xlabel(legible(xlabel, 400))
     return ax
 
 

@@ -51,10 +51,10 @@ def panels(
     if looks:
         key(figure, looks, title)
     elif title:
-        figure.suptitle(legible(title, 200), x=0.01, ha="left", weight="bold", fontsize=12)
+        figure.suptitle(legible(title, 400), x=0.01, ha="left", weight="bold", fontsize=12)
     for name, text in ((figure.supxlabel, xlabel), (figure.supylabel, ylabel)):
         if text:
-            name(legible(text, 200), fontsize=10.5)
+            name(legible(text, 400), fontsize=10.5)
     return figure, [ax for ax, text in zip(spots, titles, strict=True) if text is not None]
 
 
@@ -68,7 +68,7 @@ def key(owner: Figure | Axes, looks: Mapping[str, Look], title: str = "", **plac
     options: dict[str, Any] = {"loc": "outside upper left"} if isinstance(owner, Figure) else {}
     options |= {"ncols": 3 if wide else len(looks), "columnspacing": 1.5, "handletextpad": 0.7}
     options |= {
-        "title": legible(title, 200),
+        "title": legible(title, 400),
         "title_fontsize": 12,
         "alignment": "left",
         "frameon": False,

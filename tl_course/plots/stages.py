@@ -113,5 +113,5 @@ def by_stage(
         ax.axhline(0, color="black", linewidth=1)
     label_ends(ax, ends)
     ax.set_xticks(range(len(stages)), map(legible, stages))
-    ax.set_ylabel(legible(ylabel, 200))
+    ax.set_ylabel(legible(ylabel, 400))
     return ax

@@ -108,14 +108,14 @@ def legible(text: object, most: int = 60) -> str:
 def axes(width: float = 8.0, height: float = 4.0, title: str = "") -> Axes:
     """Empty axes in the course's style on a new figure; sizes in inches. No window opens."""
     ax = blank(width, height).add_subplot()
-    ax.set_title(legible(title, 200))
+    ax.set_title(legible(title, 400))
     return ax
 
 
 @styled
 def entitle(ax: Axes, title: str, **font) -> None:
     """Set the title of ``ax`` in the course's style."""
-    ax.set_title(legible(title, 200), **font)
+    ax.set_title(legible(title, 400), **font)
 
 
 def figure_of(ax: Axes) -> Figure:
