@@ -12,8 +12,9 @@ from tl_course.models.stages import outputs
 def class_names(model: nn.Module) -> tuple[str, ...]:
     """``model.classes``, the names of its outputs; empty where there is not one for each."""
     names = getattr(model, "classes", None)
-    listed = isinstance(names, Sequence) and not isinstance(names, str)
-    return tuple(names) if listed and len(names) == outputs(model) else ()
+    if not isinstance(names, Sequence) or isinstance(names, str) or len(names) != outputs(model):
+        return ()
+    return tuple(names)
 
 
 def places(ours: Sequence[str], theirs: Sequence[str]) -> list[int]:

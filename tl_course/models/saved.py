@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from reprlib import repr as short
+from typing import Any
 
 import torch
 import torchvision
@@ -336,7 +337,7 @@ def _read(path: Path) -> tuple[Path, dict, dict[str, torch.Tensor]]:
         cause = f"it was saved with torch {theirs:.20}, and {ours} may compute something else"
         raise store.NotAvailable(str(path), cause, UPDATE)
     state = store.load_weights(path)
-    if number < 3 and about["preprocessing"].get("kind") == "pictures":
+    if about["format"] < 3 and about["preprocessing"].get("kind") == "pictures":
         # files were read at the size of the network
         read = {"file": ALWAYS["file"], "read_size": about["preprocessing"].get("size")}
         about["preprocessing"] = read | about["preprocessing"]
@@ -381,7 +382,7 @@ def _builder(path: Path, about: dict) -> tuple[Callable[[int], nn.Module], Mappi
     return lambda _: hub.rebuilt(name, about["config"]), hub.module(name).KINDS
 
 
-def _restored(spec: dict, path: Path, kinds: Mapping[str, type]) -> nn.Module:
+def _restored(spec: dict, path: Path, kinds: Mapping[str, Any]) -> nn.Module:
     """The preprocessing that ``describe`` wrote down; refused where any of it cannot be done."""
 
     def cannot(cause: str) -> store.NotAvailable:
