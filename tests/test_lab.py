@@ -1,7 +1,13 @@
 import contextlib
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 
+import psutil
 import pytest
 
 from tl_course import cli, lab, store
@@ -24,13 +30,21 @@ def test_lessons_are_copied_and_work_is_never_overwritten(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("taken", "it is a file"), ("~nobody-of-this-name/course", "no home folder of that name")],
+    [
+        ("taken", "it is a file"),
+        ("~nobody-of-this-name/course", "no home folder of that name"),
+        ("x" * 300, "File name too long"),
+        ("x/" * 2040 + "y", "File name too long"),  # there is no room for the lessons in it
+        ("", "it is empty"),
+        ("taken/inside", "cannot be written (Not a directory"),
+    ],
 )
 def test_a_place_that_cannot_be(tmp_path, monkeypatch, capsys, name, why):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").write_text("x")
     assert cli.main(["lab", "--dir", name, "--copy-only"]) == 1
-    assert why in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert why in told and told.startswith("tl-course: ") and told.count("\n") == 1
 
 
 def test_a_checkout_opens_its_own_lessons():
@@ -49,7 +63,46 @@ def test_an_installed_wheel_copies_into_the_working_folder(tmp_path, monkeypatch
     assert (tmp_path / lab.DEFAULT_COPY / lab.FIRST).is_file()
 
 
-def test_jupyterlab_is_started_on_the_first_lesson(monkeypatch):
+COMMAND = [sys.executable, "-m", "jupyterlab", lab.NO_NEWS, "--no-browser", lab.FIRST]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows waits instead")
+def test_jupyterlab_takes_the_place_of_the_command(monkeypatch):
+    seen = []
+    monkeypatch.setattr(os, "chdir", seen.append)
+    monkeypatch.setattr(os, "execv", lambda *given: seen.extend(given))
+    monkeypatch.setattr(subprocess, "Popen", None)
+    with contextlib.suppress(TypeError):  # nothing comes after it
+        cli.main(["lab", "--no-browser"])
+    assert seen == [lab.shipped(), sys.executable, COMMAND]
+
+
+@pytest.mark.slow
+@pytest.mark.localhost
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("sent", ["SIGTERM", "SIGHUP", "SIGKILL"])
+def test_whatever_ends_the_command_ends_jupyterlab(tmp_path, sent):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.token="]
+    command = [sys.executable, "-m", "tl_course.cli", "lab", "--dir", str(tmp_path), *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
+        address = f"http://127.0.0.1:{port}/lab/tree/{lab.FIRST}"
+        for _ in range(240):
+            with contextlib.suppress(OSError):
+                page = urllib.request.urlopen(address, timeout=5).read().decode()
+                break
+            time.sleep(0.5)
+        family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(True)]
+        started.send_signal(getattr(signal, sent))
+        assert not psutil.wait_procs(family, timeout=60)[1]
+    assert '"news": {"disabled": true}' in page, "it does not ask whether to fetch news"
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+
+
+def test_windows_waits_for_jupyterlab(monkeypatch):
     seen = {"waited": 0}
 
     class Server(contextlib.nullcontext):
@@ -64,9 +117,9 @@ def test_jupyterlab_is_started_on_the_first_lesson(monkeypatch):
             return 0
 
     monkeypatch.setattr(subprocess, "Popen", Server)
-    assert cli.main(["lab", "--no-browser"]) == 0
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", lab.FIRST]
-    assert seen == {"waited": 3, "command": command, "cwd": lab.shipped()}
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert lab.open_lab(lab.shipped(), ["--no-browser"]) == 0
+    assert seen == {"waited": 3, "command": COMMAND, "cwd": lab.shipped()}
 
 
 def test_a_copy_inside_the_lessons_does_not_copy_itself(tmp_path, monkeypatch):

@@ -64,7 +64,7 @@ def open_lab(folder: Path, options: list[str]) -> int:
     such thing: there this waits, and only goes on waiting at Ctrl-C, which reaches JupyterLab too.
     """
     command = [sys.executable, "-m", "jupyterlab", NO_NEWS, *options, FIRST]
-    if os.name != "nt":
+    if sys.platform != "win32":
         os.chdir(folder)
         sys.stdout.flush()
         os.execv(sys.executable, command)
