@@ -155,7 +155,7 @@ def test_numbers_outside_their_limits_are_refused(check, value, limits, message)
 
 
 def test_importing_the_store_is_fast_and_light():
-    heavy = {"torch", "numpy", "pooch", "requests", "tqdm", "filelock", "psutil"}
+    heavy = {"torch", "numpy", "requests", "tqdm", "filelock", "psutil"}
     assert run(f"import sys, tl_course.store; print({heavy} & set(sys.modules))") == "set()\n"
 
 
