@@ -39,6 +39,12 @@ def fit_head(model: nn.Module, task: tasks.Task, epochs: int, seed: int) -> trai
     return evidence.fit_or_stop(model, task, epochs, lr=HEAD_RATE, seed=seed)
 
 
+def go_on(model: nn.Module, task: tasks.Task, epochs: int, **settings) -> train.History:
+    """Train what is not frozen; the weights before, which the policy has left, do not count."""
+    model.classes = ()
+    return evidence.fit_or_stop(model, task, epochs, **settings)
+
+
 def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Module, dict]:
     """A model trained by ``policy``, and its row: validation, and the epochs' worth it took."""
     epochs, batch = evidence.pace(len(task.train))
@@ -54,7 +60,7 @@ def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Modul
         for stage, cost in TOP.items():
             surgery.unfreeze(model, stage)
             share = max(1, round((epochs - 1) / len(TOP) / cost))
-            history = evidence.fit_or_stop(model, task, share, **settings)
+            history = go_on(model, task, share, **settings)
             spent += share * cost + (1 - cost) / 3
             if max(history.val_accuracy) >= best[0]:
                 best = (max(history.val_accuracy), copy.deepcopy(model.state_dict()))
@@ -63,7 +69,7 @@ def learn(task: tasks.Task, policy: str, lr: float, seed: int) -> tuple[nn.Modul
     if policy != "features only":
         rest = epochs if policy == "fine-tune at once" else epochs - 1
         surgery.unfreeze(model)
-        history = evidence.fit_or_stop(model, task, rest, **settings)
+        history = go_on(model, task, rest, **settings)
         spent += rest
     return model, {"val_accuracy": max(history.val_accuracy), "epochs": round(spent, 2)}
 
