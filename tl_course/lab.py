@@ -63,6 +63,7 @@ def open_lab(folder: Path, options: list[str]) -> int:
     It takes the place of this process, so that whatever ends this ends JupyterLab. Windows knows no
     such thing: there this waits, and only goes on waiting at Ctrl-C, which reaches JupyterLab too.
     """
+    os.environ.setdefault("PYTHONSTARTUP", str(Path(__file__).parent / "practice" / "startup.py"))
     command = [sys.executable, "-m", "jupyterlab", NO_NEWS, *options, FIRST]
     if sys.platform != "win32":
         os.chdir(folder)

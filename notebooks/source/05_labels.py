@@ -250,12 +250,12 @@ print("validation accuracy after three epochs, difference:", verdict.interval)
 
 # %%
 for task in shown:
-    tuned, alone = (
+    helped, alone = (
         runs.cell(task=task, labels=200, strategy=s) for s in ("fine-tuning", "from scratch")
     )
     longer = evidence.Runs(epochs).cell(task=task, labels=200, strategy="from scratch")
     print(f"{task:14} longer from scratch brings {evidence.paired(longer, alone)}")
-    print(f"{'':14} fine-tuning stays ahead by {evidence.paired(tuned, longer)}")
+    print(f"{'':14} fine-tuning stays ahead by {evidence.paired(helped, longer)}")
 
 # %% [markdown]
 # Where the first line lies above zero, the curves above make from scratch look worse than it is;
@@ -426,8 +426,8 @@ rows = {}
 for heading, cells in ROWS.items():
     rows[heading] = None  # a heading in the chart
     for task, n in cells.items():
-        found = runs.compare("fine-tuning", "from scratch", task=task, labels=n)
-        rows[f"{TARGETS[task]}, {n:,}"] = found
+        gain = runs.compare("fine-tuning", "from scratch", task=task, labels=n)
+        rows[f"{TARGETS[task]}, {n:,}"] = gain
     if not cells:
         rows["mean of six targets, 50"] = runs.pooled("fine-tuning", "from scratch", labels=50)
 sides = {"gain": "helps", "loss": "hurts"}

@@ -403,8 +403,8 @@ plots.show(chart, alt="Mean gap: " + ", ".join(f"{name} {gaps[name]:.2f}" for na
 # %%
 table = tables("test_balanced")
 chart = plots.by_stage(table, "balanced test accuracy", title="The test, 50 labels")
-means = small.groupby("strategy").test_balanced.mean()
-plots.show(chart, alt="Mean in the test: " + ", ".join(f"{n} {means[n]:.2f}" for n in DEPTHS))
+tests = small.groupby("strategy").test_balanced.mean()
+plots.show(chart, alt="Mean in the test: " + ", ".join(f"{n} {tests[n]:.2f}" for n in DEPTHS))
 
 # %% [markdown]
 # The same with 25, 50 and 100 labels, as means over the tasks:
@@ -413,8 +413,8 @@ plots.show(chart, alt="Mean in the test: " + ", ".join(f"{n} {means[n]:.2f}" for
 tiny = frozen[frozen.labels.isin((25, 50, 100)) & frozen.strategy.isin(DEPTHS)]
 tiny = tiny.assign(gap=tiny.train_accuracy - tiny.test_accuracy)
 for column in ("gap", "test_balanced"):
-    means = tiny.pivot_table(column, "labels", "strategy")[[*DEPTHS]]
-    print(f"{column}\n{means.round(2).to_string()}\n")
+    wide = tiny.pivot_table(column, "labels", "strategy")[[*DEPTHS]]
+    print(f"{column}\n{wide.round(2).to_string()}\n")
 
 # %% [markdown]
 # A smaller gap is not yet protection; a better test is.

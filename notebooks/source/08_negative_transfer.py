@@ -230,12 +230,11 @@ print(f"guessing     {1 / len(text.classes):.2f}")
 # Count the guilty in both kinds of training, in the ordinary and in the stricter trial.
 
 # %%
-accused = accused.assign(guilty=accused.high < 0, innocent=accused.low > 0)
-firm = strict.loc[accused.index]
-accused = accused.assign(firmly_guilty=firm.high < 0)
+judged = accused.assign(guilty=accused.high < 0, innocent=accused.low > 0)
+judged = judged.assign(firmly_guilty=strict.loc[judged.index].high < 0)
 columns = ["guilty", "firmly_guilty", "innocent"]
-print(accused.groupby("strategy")[columns].sum())
-print("cases in each:", accused.groupby("strategy").size().to_dict())
+print(judged.groupby("strategy")[columns].sum())
+print("cases in each:", judged.groupby("strategy").size().to_dict())
 
 # %%
 chart = negative_transfer.two_ways(gains, title="The same cases, fine-tuned and frozen")

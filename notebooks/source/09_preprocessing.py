@@ -409,18 +409,21 @@ for key in ("network", "classes", "preprocessing"):
 opened = models.open(path)
 before, after = (train.predict(model, pictures[:50]) for model in (doctor, opened))
 print("same answers:", torch.allclose(before, after, atol=1e-3))
+path.unlink()  # so that your folder is as it was
 
 # %% [markdown]
 # Somebody edits the file: 0.5 and 0.5. The JSON also keeps its own *checksum*, a short code
 # computed from the rest, which no longer fits. So this is noticed:
 
 # %%
+path = models.save(doctor, "leaf_doctor_edited")
 about["preprocessing"] |= {"mean": [0.5] * 3, "std": [0.5] * 3}
 save_file(store.load_weights(path), path, {"tl_course": json.dumps(about)})
 try:
     models.open(path)
 except store.CourseError as error:
     print(error)
+path.unlink()
 
 # %% [markdown]
 # And if somebody exchanges the preprocessing of an opened model, it refuses to predict:
@@ -442,7 +445,6 @@ with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     train.evaluate(models.load("leaf_doctor"), tasks.Split(thumbnails, labels[:50]))
 print(told[0].message)
-path.unlink()  # its JSON is spoiled
 
 # %% [markdown]
 # What no file can know is whether your pictures were BGR, cropped or compressed before they

@@ -1,19 +1,17 @@
 """Predictions kept for later, checks of the exercises, and experiments to play with."""
 
-from tl_course.practice.experiment import Experiment, Slider, predict, predict_ranking
-from tl_course.practice.grading import NotYet, graded
-from tl_course.practice.predictions import commit, compare, compare_ranking, ranking, recall
+import lazy_loader
 
-__all__ = [
-    "Experiment",
-    "NotYet",
-    "Slider",
-    "commit",
-    "compare",
-    "compare_ranking",
-    "graded",
-    "predict",
-    "predict_ranking",
-    "ranking",
-    "recall",
-]
+from tl_course.practice.order import watch
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["experiment", "grading", "order", "predictions"],
+    submod_attrs={
+        "experiment": ["Experiment", "Slider", "predict", "predict_ranking"],
+        "grading": ["NotYet", "graded"],
+        "predictions": ["commit", "compare", "compare_ranking", "ranking", "recall"],
+    },
+)
+
+watch()

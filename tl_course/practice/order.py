@@ -1,0 +1,49 @@
+"""Cells that run out of order: a name that is missing comes with the cell that makes it."""
+
+import json
+import os
+import re
+import symtable
+import sys
+from pathlib import Path
+
+
+def watch() -> None:
+    """Let ``NameError`` say which cell of this notebook makes the name, if any does."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell and not shell.custom_exceptions:
+        shell.set_custom_exc((NameError,), _explained)
+
+
+def _explained(shell, kind, error, trace, tb_offset=None) -> None:
+    place = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
+    if found := maker(error.name, Path(place)):
+        error.add_note(found)
+    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+
+def maker(name: str, notebook: Path) -> str:
+    """The first cell that makes ``name``, in a sentence; empty where none does."""
+    heading = notebook.stem
+    try:
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+            text = "".join(cell["source"])
+            if cell["cell_type"] == "markdown":
+                heading = [heading, *re.findall(r"^#+ +(.+)", text, re.M)][-1]
+            elif cell["cell_type"] == "code" and name in made(text):
+                return (
+                    f"The cell under “{heading}” that begins with “{text.splitlines()[0]}” makes "
+                    f"{name}. Run it first, or all above: Run > Run All Above Selected Cell."
+                )
+    except (OSError, ValueError, LookupError, TypeError):
+        pass  # no notebook that can be read: then the error stands for itself
+    return ""
+
+
+def made(code: str) -> set[str]:
+    """The names that a cell makes; none where it is not Python alone."""
+    try:
+        names = symtable.symtable(code, "", "exec").get_symbols()
+    except SyntaxError:
+        return set()
+    return {name.get_name() for name in names if name.is_assigned() or name.is_imported()}
