@@ -3,12 +3,12 @@
 import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from inspect import signature
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
-from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
+from transformers.masking_utils import causal_mask_function, create_bidirectional_mask
 
 from tl_course import store
 from tl_course.models.hub import SMALL, Family, read
@@ -133,18 +133,10 @@ class Block(nn.Module):
         self.layer = layer
         self.after = nn.Identity()
         self._mask, self._config = mask, config
-        # what the library asks for besides, for texts that are written on: by another name in
-        # every few releases
-        others = [*signature(mask).parameters.values()][3:]
-        self._unused = {
-            each.name: None
-            for each in others
-            if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
-        }
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         there = written(vectors)
-        mask = self._mask(self._config, vectors, there, **self._unused)
+        mask = self._mask(self._config, vectors, there)
         found = self.after(self.layer(vectors, attention_mask=mask))
         return found.masked_fill(~there[..., None], 0)
 
@@ -194,7 +186,9 @@ class Places(nn.Module):
 
 def _gpt2(network: nn.Module) -> dict[str, nn.Module]:
     body = network.transformer
-    blocks = _blocks(body.h, network.config, create_causal_mask)
+    # the library's own for such blocks wants a cache too, by another name every few releases
+    onward = partial(create_bidirectional_mask, and_mask_function=causal_mask_function)
+    blocks = _blocks(body.h, network.config, onward)
     blocks[[*blocks][-1]].after = body.ln_f
     return {
         "embeddings": Embeddings(Places(body), 0),
