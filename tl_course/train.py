@@ -99,6 +99,7 @@ class Epoch(NamedTuple):
     val_accuracy: float
 
 
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 Change = Callable[[torch.Tensor], torch.Tensor]
 Penalty = Callable[[nn.Module], torch.Tensor]
 Watch = Callable[[int, Epoch], None]
@@ -171,13 +172,15 @@ def fit(
     seed = store.whole("seed", seed, least=0, most=2**64 - 1)
     weight_decay = store.number("weight_decay", weight_decay, least=0)
     _check(model, task)
-    _check_functions(augment=augment, penalty=penalty, watch=watch)
+    _check_kinds(bool, cache=cache)
+    _check_kinds(bool | str, progress=progress)
+    _check_kinds(Callable | None, augment=augment, penalty=penalty, watch=watch)
     keep = store.choose("way to keep", keep, ("best", "last"))
     place = _device(device)
     dtype = pick_dtype(place, model) if dtype is None else dtype
-    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+    if not isinstance(dtype, torch.dtype) or dtype not in DTYPES:
         raise store.BadInput(
-            f"dtype={dtype!r}", "training runs in float32, bfloat16 or float16", "Leave dtype out"
+            f"dtype={dtype!r:.60}", "training runs in float32, bfloat16 or float16", "Leave it out"
         )
     optimizer = torch.optim.AdamW(surgery.param_groups(model, lr), weight_decay=weight_decay)
     batch = min(batch, len(task.train))
@@ -343,6 +346,7 @@ def l2_sp(model: nn.Module, strength: float) -> Penalty:
     moment (L2-SP, Li et al. 2018, arXiv:1802.01483); a head that is replaced later is left out.
     Raises ``BadInput`` for a strength below 0.
     """
+    surgery.stages(model)  # raises for what is no network
     strength = store.number("strength", strength, least=0)
     start = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
 
@@ -369,11 +373,11 @@ def _one_number(found: object) -> torch.Tensor | float:
     )
 
 
-def _check_functions(**given: object) -> None:
-    for name, function in given.items():
-        if function is not None and not callable(function):
+def _check_kinds(kind: object, **given: object) -> None:
+    for name, value in given.items():
+        if not isinstance(value, kind):
             raise store.BadInput(
-                f"{name}={function!r:.60}", "it is no function", "Pass its name without brackets"
+                f"{name}={value!r:.60}", "it is of another kind than fit takes", "Leave it out"
             )
 
 

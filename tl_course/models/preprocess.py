@@ -46,6 +46,8 @@ class Preprocess(nn.Module):
     and ranges.
     """
 
+    size: int
+    read_size: int
     mean: torch.Tensor
     std: torch.Tensor
 
@@ -57,13 +59,16 @@ class Preprocess(nn.Module):
         read_size: int | None = None,
     ):
         super().__init__()
-        self.size = store.whole("size", size, most=LARGEST)
-        self.read_size = self.size
-        if read_size is not None:
-            self.read_size = store.whole("read_size", read_size, most=LARGEST)
+        self.size = size
+        self.read_size = self.size if read_size is None else read_size
         for name, given, least in (("mean", mean, -1e6), ("std", std, 1e-9)):
             three = torch.tensor(_three(name, given, least)).view(1, 3, 1, 1)
             self.register_buffer(name, three, persistent=False)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in ("size", "read_size"):
+            value = store.whole(name, value, most=LARGEST)
+        super().__setattr__(name, value)
 
     def described(self) -> dict[str, object]:
         """What is done, as JSON can hold it; numbers with no more digits than float32 has."""
@@ -72,7 +77,7 @@ class Preprocess(nn.Module):
             for values in (self.mean, self.std)
         )
         Preprocess(self.size, mean, std, self.read_size)  # raises for what was changed to nonsense
-        sizes = {"read_size": int(self.read_size), "size": int(self.size)}
+        sizes = {"read_size": self.read_size, "size": self.size}
         return {**ALWAYS, **sizes, "mean": mean, "std": std}
 
     @classmethod

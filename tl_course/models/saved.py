@@ -150,7 +150,7 @@ def check_saved(model: nn.Module) -> None:
     Raises ``BadInput`` when its ``preprocess`` is another one, or ``classes`` are, while it has
     the head they belong to.
     """
-    saved = vars(model).get("saved")
+    saved = getattr(model, "saved", None)
     if saved is None:
         return
     classes = tuple(getattr(model, "classes", None) or ())

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
@@ -74,7 +75,7 @@ def choose(kind: str, name: str, known: Iterable[str]) -> str:
     if close:
         cause += f"; did you mean {by_folded[close[0]]!r}?"
     cure = f"Choose from {', '.join(names)}" if names else f"No {kind} is known here"
-    raise UnknownName(f"{kind} {name!r}", cause, cure)
+    raise UnknownName(f"{kind} {name!r:.60}", cause, cure)
 
 
 def whole(name: str, value: object, least: int = 1, most: int | None = None) -> int:
@@ -98,14 +99,15 @@ def number(
 def _within(
     name: str, value: Any, kind: type, words: str, least: float | None, most: float | None
 ) -> Any:
-    low, high = -math.inf if least is None else least, math.inf if most is None else most
+    widest = sys.float_info.max if kind is Real else math.inf
+    low, high = -widest if least is None else least, widest if most is None else most
     proper = isinstance(value, kind) and not isinstance(value, bool)
-    if proper and low <= value <= high and abs(value) != math.inf:
+    if proper and low <= value <= high:
         return value
     bounds = (("from", least), ("up to" if least is None else "to", most))
     limits = "".join(f" {word} {bound}" for word, bound in bounds if bound is not None)
     example = next((bound for bound in (least, most) if bound is not None), 1)
-    raise BadInput(f"{name}={value!r}", f"it must be {words}{limits}", f"Try {name}={example}")
+    raise BadInput(f"{name}={value!r:.60}", f"it must be {words}{limits}", f"Try {name}={example}")
 
 
 def _sentence(text: str) -> str:
