@@ -13,14 +13,6 @@ def fresh():
     return models.load("resnet10", pretrained=False, classes=["a", "b", "c"])
 
 
-def test_repeat_wants_five_seeds():
-    frame = evidence.repeat(lambda seed: {"accuracy": seed / 10})
-    assert frame.seed.tolist() == [0, 1, 2, 3, 4] and frame.accuracy[4] == 0.4
-    for seeds in (range(4), [0, 1, 2, 3, 3]):
-        with pytest.raises(store.BadInput, match="Use five"):
-            evidence.repeat(lambda seed: {}, seeds)
-
-
 def test_tune_tests_only_what_validation_chose(toy):
     built = []
     rows = evidence.tune(

@@ -1,6 +1,6 @@
-"""Repeated runs: every seed alike, the learning rate chosen on validation, one look at the test."""
+"""Single runs: the learning rate chosen on validation, one look at the test."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tl_course import store
@@ -12,21 +12,6 @@ if TYPE_CHECKING:  # `tl-course claims` reads stored runs and should not wait fo
 
     from tl_course.tasks import Task
     from tl_course.train import History
-
-
-def repeat(run: Callable[[int], Mapping], seeds: Iterable[int] = range(5)) -> "pandas.DataFrame":
-    """One row a seed: the column ``seed`` and whatever ``run(seed)`` returns.
-
-    Raises ``BadInput`` for fewer than five seeds: the course states nothing from fewer.
-    """
-    import pandas
-
-    seeds = list(seeds)
-    if len(set(seeds)) < max(5, len(seeds)):
-        raise store.BadInput(
-            f"{len(set(seeds))} seeds", "an interval needs five or more, each once", "Use five"
-        )
-    return pandas.DataFrame([{"seed": seed, **run(seed)} for seed in seeds])
 
 
 def fit_or_stop(model: "nn.Module", task: "Task", epochs: int, **options) -> "History":
