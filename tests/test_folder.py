@@ -1,18 +1,21 @@
 """A learner's own pictures, in every state that people keep them in."""
 
 import io
+import os
+import struct
 import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+import torch
+from PIL import EpsImagePlugin, Image
 
 from tl_course import store, tasks
 
 
 def picture(seed: int, mode="RGB") -> Image.Image:
-    pixels = np.random.default_rng(seed).integers(0, 255, (70, 90, 3), dtype=np.uint8)
-    return Image.fromarray(pixels).convert(mode)
+    pixels = np.random.default_rng(seed).integers(0, 255, (7, 9, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((90, 70), Image.Resampling.BICUBIC).convert(mode)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **more) -> bytes:
@@ -42,7 +45,7 @@ def test_class_folders_become_a_task(root):
     assert task.classes == ("Äpfel", "梨")
     assert (len(task.train), len(task.val), len(task.test)) == (12, 4, 4)
     assert task.train.inputs.shape == (12, 3, 64, 64)
-    assert task.source == str(root)
+    assert task.source == str(root) and task.train.classes == task.classes
 
 
 def test_bad_files_are_left_out_and_told(root):
@@ -61,7 +64,7 @@ def test_bad_files_are_left_out_and_told(root):
         task = tasks.folder(root)
     text = str(caught[0].message)
     assert text.startswith("5 files left out")
-    for name in ("broken.jpg", "empty.png", "notes.txt", "cut.png", "same file as"):
+    for name in ("broken.jpg", "it is empty", "notes.txt", "cut.png", "same file as"):
         assert name in text
     assert ".DS_Store" not in text and "Thumbs.db" not in text
     assert len(task.train) + len(task.val) + len(task.test) == 20
@@ -123,7 +126,7 @@ def test_not_a_folder_or_too_few_classes(tmp_path):
 def test_class_with_nothing_readable_says_why(root):
     (root / "zero").mkdir()
     text = refused(root)
-    assert "class 'zero'" in text and "it has 0 usable pictures." in text
+    assert "class 'zero'" in text and "it has 0 usable pictures, 5 are needed." in text
     for i in range(6):
         (root / "zero" / f"{i}.jpg").write_bytes(b"nothing" + bytes([i]))
     assert "6 files left out" in refused(root)
@@ -144,7 +147,7 @@ def test_ready_made_splits(tmp_path, parts, sizes):
     task = tasks.folder(tmp_path)
     assert (len(task.train), len(task.val), len(task.test)) == sizes
     (tmp_path / "train").rename(tmp_path / "validation")
-    told = "two of its folders are validation" if "val" in parts else "no train"
+    told = "two of its folders are validation: 'val' and" if "val" in parts else "no train"
     assert told in refused(tmp_path)
 
 
@@ -153,3 +156,255 @@ def test_folders_that_mean_two_things(tmp_path):
         (tmp_path / name / "a").mkdir(parents=True)
     text = refused(tmp_path)
     assert "mixes train, val or test" in text and "'unlabelled'" in text
+    (tmp_path / "val").rename(tmp_path / "other")
+    assert "mixes train, val or test" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("parts", "sizes"),
+    [
+        (("Training", "Testing"), (16, 4, 20)),
+        (("train", "dev", "eval"), (20, 20, 20)),
+        (("train", "eval", "TEST"), (20, 20, 20)),
+        (("training_set", "Evaluation"), (16, 4, 20)),
+        (("01 train-images", "valid", "hold out"), (20, 20, 20)),
+        (("train2017", "val2017"), (16, 4, 20)),
+    ],
+)
+def test_splits_by_other_names(tmp_path, parts, sizes):
+    for index, part in enumerate(parts):
+        fill(tmp_path / part, 100 * index, "ab")
+    task = tasks.folder(tmp_path)
+    assert task.classes == ("a", "b")
+    assert (len(task.train), len(task.val), len(task.test)) == sizes
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"), [("Fold1 Fold2 Fold3", "a b"), ("ants bees", "train val")]
+)
+def test_folders_that_may_be_either_are_refused(tmp_path, outer, inner):
+    outer, inner = outer.split(), inner.split()
+    for index, name in enumerate(outer):
+        fill(tmp_path / name, 100 * index, inner)
+    text = refused(tmp_path)
+    for reading in (outer, inner):
+        assert ", ".join(map(repr, reading)) in text
+    assert tasks.folder(tmp_path, classes=outer).classes == tuple(outer)
+
+
+def test_folders_below_a_class_are_no_classes(root):
+    fill(root / "梨", 300, ["2023", "2024"])
+    fill(root / "Äpfel", 400, ["2023", "2024"])  # both with pictures beside them
+    task = tasks.folder(root)
+    assert task.classes == ("Äpfel", "梨") and len(task.train) == 36
+    for path in (root / "梨").glob("2*"):
+        path.rename(root / "Äpfel" / f"more {path.name}")
+    (root / "梨").rename(root / "train")  # on rails
+    assert tasks.folder(root).classes == ("train", "Äpfel")
+
+
+LOOP = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n"
+AVIF = encoded(picture(1), "AVIF")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        LOOP,
+        b"DDS " + struct.pack("<I", 124) + bytes(200),
+        AVIF[:60],
+        AVIF[:100] + b"\xff" * 300,
+        b"SIMPLE  =                    T" + b" " * 2850,
+        b"\xd7\xcd\xc6\x9a" + bytes(100),
+        b"%PDF-1.4",
+        b"8BPS\0\1" + bytes(60),
+        b"II*\0\x08\0\0\0" + b"\xff" * 80,
+        *(encoded(picture(1), kind) for kind in ("TGA", "ICO", "PCX", "SGI", "PDF", "EPS")),
+    ],
+    ids=lambda data: repr(data[:8]),
+)
+def test_bytes_that_are_no_usual_picture_start_no_decoder(root, data, monkeypatch):
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: pytest.fail("started"))
+    (root / "梨" / "x.jpg").write_bytes(data)
+    with pytest.warns(tasks.SkippedFiles, match="x.jpg"):
+        assert len(tasks.folder(root).train) == 12
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF"])
+def test_every_format_that_is_read(root, kind):
+    ending = {"JPEG": "jfif"}.get(kind, kind.lower())
+    (root / "梨" / f"x.{ending}").write_bytes(encoded(picture(900), kind))
+    assert len(tasks.folder(root).train) == 13
+    read = tasks.read_picture(encoded(picture(900), kind), 64).astype(int)
+    assert np.abs(read - tasks.read_picture(encoded(picture(900)), 64)).mean() < 8
+
+
+WHITE = [(np.uint16, 65535), (np.int32, 255), (np.int32, 65535), (np.int32, 2**31 - 1)]
+
+
+@pytest.mark.parametrize(("kind", "white"), [*WHITE, (np.float32, 1), (np.float32, 255)])
+def test_white_of_more_than_eight_bits_is_white(kind, white):
+    for share, grey in ((0, 0), (0.5, 127), (1, 255)):
+        pixels = np.full((9, 9), share * white, kind)
+        pixels[0, 0] = white
+        read = tasks.read_picture(encoded(Image.fromarray(pixels), "TIFF"), 9)
+        assert abs(int(read[0, 5, 5]) - grey) <= 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(value):
+    pixels = np.zeros((9, 9), np.float32)
+    pixels[3, 3] = value
+    with pytest.raises(store.BadInput, match="not finite"):
+        tasks.read_picture(encoded(Image.fromarray(pixels), "TIFF"), 9)
+
+
+def told(root, **how) -> tuple[tasks.Task, str]:
+    """The task, and the one warning that came with it."""
+    with pytest.warns(tasks.SkippedFiles) as caught:
+        task = tasks.folder(root, **how)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    return task, str(caught[0].message)
+
+
+def test_hidden_folders_are_left_out_and_told(root):
+    hidden = [".thumbnails", "@eaDir", ".ipynb_checkpoints", "__MACOSX", "Thumbnails"]
+    fill(root / "梨", 100, hidden)
+    fill(root, 200, [".old", "__more"])
+    (root / ".git").mkdir()
+    (root / ".git" / "config").write_text("no picture")
+    task, text = told(root)
+    assert len(task.train) == 12 and "70 × hidden, or in a hidden or system folder" in text
+    assert "config" not in text
+
+
+def test_what_is_left_out_is_counted_by_reason(root):
+    for name in (".x.jpg.icloud", "y.jpg.icloud"):
+        (root / "梨" / name).write_bytes(b"bplist00")
+    for name in ("a.heic", "b.JPG"):
+        (root / "梨" / name).write_bytes(b"\0\0\0\x18ftypheic" + name.encode() + bytes(50))
+    (root / "梨" / "film.mov").write_bytes(b"x")
+    (root / "梨" / "link").symlink_to(root / "Äpfel")
+    picture(99).save(root / "beside.png")
+    text = told(root)[1]
+    for reason in ("7 files left out", "2 × still in a cloud", "2 × it is HEIC", "sips -s format",
+                   "1 × not a picture by its ending", "1 × links to folders",
+                   "1 × in no class folder: beside.png"):  # fmt: skip
+        assert reason in text
+
+
+def test_copies_and_pictures_saved_again(tmp_path):
+    for index, part in enumerate(("Training", "test", "val")):
+        fill(tmp_path / part, 100 * index, "ab")
+    test, training = tmp_path / "test" / "a", tmp_path / "Training" / "b"
+    Image.open(test / "0.png").save(training / "same.bmp")
+    Image.open(test / "1.png").save(training / "again.jpg", quality=75)
+    Image.open(test / "2.png").resize((180, 140)).save(training / "larger.webp")
+    Image.open(test / "3.png").save(test / "within.jpg")  # harms nobody
+    task, text = told(tmp_path)
+    assert (len(task.train), len(task.test)) == (22, 21)
+    assert "copies: Training/b/same.bmp (the same picture as test/a/0.png)" in text
+    assert "2 × like another picture" in text and "larger.webp like test/a/2.png" in text
+    assert "within.jpg" not in text
+
+
+def test_pictures_saved_again_before_they_are_divided(root):
+    Image.open(root / "梨" / "3.png").save(root / "Äpfel" / "x.jpg")
+    task, text = told(root)
+    assert len(task.train) == 13 and "梨/3.png like Äpfel/x.jpg" in text
+    flat = [np.full((64, 64, 3), shade, np.uint8) for shade in (100, 101)]
+    for shade in flat:  # nothing in them could be alike
+        Image.fromarray(shade).save(root / "梨" / f"{shade[0, 0, 0]}.png")
+    assert "101.png" not in told(root)[1]
+
+
+def test_classes_by_name(root, tmp_path_factory):
+    task = tasks.folder(root, classes=["梨", "Äpfel"])
+    assert task.classes == task.test.classes == ("梨", "Äpfel")
+    other = tasks.folder(root)
+    first, second = (t.train.inputs[t.train.labels == k] for t, k in ((task, 0), (other, 1)))
+    assert {x.numpy().tobytes() for x in first} & {x.numpy().tobytes() for x in second}
+    task, text = told(root, classes=("fig", "梨"))
+    assert task.classes == ("fig", "梨") and task.train.labels.unique().tolist() == [1]
+    assert "No folder of pictures: 'fig'" in text and "10 × in no class folder" in text
+    assert tasks.folder(root, classes=["A\u0308pfel", "梨"]).classes[0] == "A\u0308pfel"
+
+
+@pytest.mark.parametrize(
+    ("classes", "cause"),
+    [
+        (["äpfel", "梨"], "no folder of this name, but 'Äpfel'"),
+        (["Äpfel ", "梨"], "no folder of this name, but 'Äpfel'"),
+        (["Äpfell", "梨"], "no folder of this name, but 'Äpfel'"),
+        (["x", "y"], "no folder of 'x', 'y'"),
+        (["../" + "梨"], "no folder of '../梨'"),
+        *(
+            (wrong, "list of different names")
+            for wrong in ("ab", [], ["a", "a"], [1], 5, ["", "a"])
+        ),
+    ],
+)
+def test_classes_that_cannot_be(root, classes, cause):
+    with pytest.raises(store.BadInput, match=cause):
+        tasks.folder(root, classes=classes)
+
+
+def test_folders_of_one_name_in_two_spellings(tmp_path):
+    fill(tmp_path / "train", 0, ("Cat", "dog"))
+    fill(tmp_path / "test", 100, ("cat", "dog"))
+    assert "there are 'Cat' and 'cat'" in refused(tmp_path)
+    for part, name in (("train", "Cat"), ("test", "cat")):
+        form = "\u00e4" if part == "train" else "a\u0308"
+        (tmp_path / part / name).rename(tmp_path / part / f"B{form}r")
+    assert tasks.folder(tmp_path).classes == ("B\u00e4r", "dog")
+    fill(tmp_path / "test", 200, ("B\u00e4r",))
+    assert "two of its folders have one name" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(("count", "enough"), [(4, False), (5, True)])
+@pytest.mark.parametrize("inside", ["", "train"])
+def test_the_least_number_of_pictures(tmp_path, inside, count, enough):
+    fill(tmp_path / inside, 0, "ab")
+    for path in sorted((tmp_path / inside / "a").iterdir())[count:]:
+        path.unlink()
+    if not enough:
+        assert "it has 4 usable pictures, 5 are needed" in refused(tmp_path)
+        return
+    task = tasks.folder(tmp_path)
+    for split, least in ((task.train, 3), (task.val, 1), (task.test, 1)):
+        assert split.labels.bincount()[0] >= least
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"size": size} for size in (0, -1, "64", 64.5, True, None, 5000)]
+    + [{"seed": seed} for seed in (-1, 1.5, "0", None)],
+)
+def test_numbers_that_cannot_be(root, how):
+    with pytest.raises(store.BadInput, match=f"{[*how][0]}="):
+        tasks.folder(root, **how)
+    if "size" in how:
+        with pytest.raises(store.BadInput, match="size="):
+            tasks.read_picture(encoded(picture(1)), **how)
+
+
+@pytest.mark.parametrize("path", [None, 5, b"x", "", "a\0b", "x" * 300, ["a"]])
+def test_paths_that_cannot_be(path):
+    refused(path)
+
+
+@pytest.mark.parametrize("data", [None, 5, "photo.jpg", ["x"]])
+def test_a_picture_is_its_bytes(data):
+    with pytest.raises(store.BadInput, match="the bytes of a file"):
+        tasks.read_picture(data, 64)
+
+
+def test_the_folder_where_one_is_has_its_name(root, monkeypatch):
+    monkeypatch.chdir(root / "梨")
+    task = tasks.folder(os.pardir, seed=2**64)
+    assert task.name == task.title == root.name
+    monkeypatch.chdir(root)
+    assert tasks.folder(".").name == root.name
+    assert torch.equal(
+        tasks.folder(".", seed=3).train.inputs, tasks.folder(root, seed=3).train.inputs
+    )

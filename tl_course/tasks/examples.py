@@ -5,8 +5,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tl_course import store
 from tl_course.tasks import leaves
-from tl_course.tasks.folder import read_picture
+from tl_course.tasks.pictures import SIDE, read_picture
 
 if TYPE_CHECKING:
     import torch
@@ -25,9 +26,10 @@ def examples(size: int = 256) -> "dict[str, torch.Tensor]":
     """Pictures by name, each uint8 (3, ``size``, ``size``), the middle of a larger one.
 
     Photographs that the libraries of the course bring along (``CREDITS``), and leaves of the leaf
-    clinic. A photograph that an installation lacks is left out.
+    clinic. A photograph that an installation lacks is left out. Raises ``BadInput`` for a size
+    that is not from 16 to 4,096.
     """
-    return dict(_examples(size))
+    return dict(_examples(store.whole("size", size, least=16, most=SIDE)))
 
 
 @lru_cache(maxsize=4)

@@ -1,103 +1,89 @@
 """Pictures in folders, one a class: a learner's own, and those of published archives."""
 
-import contextlib
+import difflib
 import hashlib
-import io
-import struct
+import os
+import re
+import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tl_course import store
+from tl_course.store.places import reading
+from tl_course.tasks.pictures import LARGEST, SAVE_AGAIN, SIDE, alike, read_picture, refused, sketch
 from tl_course.tasks.task import Split, Task, divide
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
-LARGEST = 100_000_000  # pixels; beyond this a picture would take gigabytes of memory to open
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+ENDINGS = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    *(".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".heic", ".heif"),
+}
+CLOUD = {".icloud", ".nextcloud", ".owncloud", ".cloud"}  # each stands for a file elsewhere
+LEAST = 5  # pictures of a class that can be divided: one to choose, one to test
+SPLIT = re.compile(
+    r"\d*(?:(?P<train>train(?:ing)?|trn)|(?P<val>val(?:id(?:ation)?)?|dev(?:el(?:opment)?)?)"
+    r"|(?P<test>test(?:ing)?|tst|holdout)|(?P<eval>eval(?:uation)?))\d*s?"
+    r"(?:data(?:set)?|set|split|folder|images?|imgs?|pictures?|pics?|photos?)?\d*"
+)
+PARTS = {"test": "the test", "val": "validation", "train": "training"}  # in the order of reading
 IGNORED = {"thumbs.db", "desktop.ini"}
+SYSTEM = {
+    *("@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"),
+    *("system volume information", "lost+found", "thumbnails"),
+}
+Inside = dict[str, dict[str, Path]]  # from a part to its class folders by name
 
 
 class SkippedFiles(UserWarning):
-    """Some files of a class folder were left out; the message says which and why."""
+    """Files of a folder that were left out, or that look alike; the message says which and why."""
 
 
-def read_picture(data: bytes, size: int) -> np.ndarray:
-    """One encoded picture as uint8 (3, ``size``, ``size``), RGB, upright, centre-cropped.
-
-    Turns what a camera marked as turned (EXIF), converts CMYK, palettes and 16-bit grey, lays
-    transparent pictures on white. Raises ``BadInput`` with the reason when it cannot.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture: Image.Image = Image.open(io.BytesIO(data))
-        if picture.width * picture.height > LARGEST:
-            raise _refused(f"{picture.width} × {picture.height} pixels are too many", "Shrink it")
-        picture.draft("RGB", (2 * size, 2 * size))  # lets JPEG decode at a fraction of its size
-        with contextlib.suppress(struct.error, TypeError, KeyError, ValueError):
-            picture = ImageOps.exif_transpose(picture)  # damaged notes of a camera are ignored
-        if picture.mode.startswith("I") or picture.mode == "F":
-            grey = np.asarray(picture, dtype=np.float64)
-            span = max(grey.max() - grey.min(), 1)
-            picture = Image.fromarray(((grey - grey.min()) / span * 255).astype(np.uint8))
-        if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA"):
-            picture = picture.convert("RGBA")
-            sheet = Image.new("RGBA", picture.size, "white")
-            picture = Image.alpha_composite(sheet, picture)
-        square = ImageOps.fit(picture.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
-    except Image.DecompressionBombError:
-        raise _refused("it has too many pixels", "Shrink it") from None
-    except store.BadInput:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:
-        raise _refused(f"it cannot be read as a picture ({type(error).__name__})") from None
-    return np.asarray(square).transpose(2, 0, 1)
-
-
-def folder(path, size: int = 64, seed: int = 0) -> Task:
+def folder(
+    path: str | Path, size: int = 64, seed: int = 0, classes: Sequence[str] | None = None
+) -> Task:
     """A task from your own pictures: ``path/CLASS/a.jpg``, or the same below train, val, test.
 
     Pictures become uint8 (3, ``size``, ``size``). Without ready-made splits a fifth of each
-    class is held out for validation and a fifth for the test. Files that cannot be read and
-    exact copies of another file are left out, with one ``SkippedFiles`` warning that lists
-    them. Raises ``BadInput`` for fewer than two classes or a class with too few pictures.
+    class is held out for validation and a fifth for the test: a class needs 5 pictures, or 1 in
+    each of train, val and test. ``classes`` are names in an order, such as ``model.classes``;
+    other folders are then left out, and a name without a folder is a class without pictures.
+
+    Files that cannot be read, copies of others and what is in hidden folders are left out, with one
+    ``SkippedFiles`` warning that counts them by reason; it names those that look like another saved
+    again, too. Raises ``BadInput`` for fewer than two classes, a class with too few pictures, and
+    folders that may be read in two ways.
     """
+    size, seed = store.whole("size", size, most=SIDE), store.whole("seed", seed, least=0)
     root = store.user_path(path)
-    if not root.is_dir():
-        raise _wrong(
-            root,
-            "it is a file" if root.exists() else "there is no such folder",
-            "Pass a folder that holds one folder of pictures for each class",
-        )
-    parts = _ready_made(root)
-    tops = parts.values() if parts else [root]
-    classes = sorted({child.name for top in tops for child in _folders(top)})
-    if len(classes) < 2:
-        found = f"only one class folder, {classes[0]!r}" if classes else "no class folders"
-        raise _wrong(
-            root,
-            f"it has {found}",
-            "Put the pictures of each class into a folder of its own; two classes at least",
-        )
-    reader = _Reader(root, classes, size)
-    if parts:
-        splits = _complete(root, {name: reader.read(part) for name, part in parts.items()}, seed)
-    else:
-        whole = reader.read(root)
-        reader.require(whole, least=5)
-        splits = divide(whole, shares=(0.2, 0.2), seed=seed)
-    for name, split in zip(("training", "validation", "test"), splits, strict=True):
-        reader.require(split, part=f" for {name}")
-    reader.report()
+    with reading(root):
+        if not root.is_dir():
+            raise _wrong(
+                root,
+                "it is a file" if root.exists() else "there is no such folder",
+                "Pass a folder that holds one folder of pictures for each class",
+            )
+    tops = _ready_made(root) or {"train": root}
+    names, inside = _every(root, tops) if classes is None else _chosen(root, classes, tops)
+    reader = _Reader(root, names, size, alike=True)
+    read = {part: reader.read(inside[part]) for part in PARTS if part in tops}
+    whole = len(read) == len(PARTS)
+    for part, split in read.items():
+        where = f" for {PARTS[part]}" if len(read) > 1 else ""
+        missing = [name for name in names if name not in inside[part]]
+        if classes is not None and missing:
+            reader.notes.append(f"No folder of pictures{where}: {_some(missing)}")
+        # what other parts lack is taken from training
+        least = 1 if whole or part != "train" else LEAST
+        reader.require(split, names if classes is None else inside[part], least, where)
+    reader.strays({each for found in inside.values() for each in found.values()})
+    reader.report(apart=whole)
     return Task(
-        root.name,
-        root.name,
-        tuple(classes),
-        *splits,
+        root.resolve().name or str(root),
+        root.resolve().name or str(root),
+        names,
+        *_complete(read, seed),
         licence="yours",
         source=str(root),
         overlap="not known: everyday objects may be among the 200 classes of the source",
@@ -127,55 +113,137 @@ def unpacked(name: str, classes: Sequence[str], inside: str | None = None) -> Sp
             "Get it again from its publisher",
         )
     reader = _Reader(roots[0], classes, 64)
-    split = reader.read(roots[0])
-    reader.require(split)
+    split = reader.read({each: roots[0] / each for each in classes})
+    reader.require(split, classes)
     reader.report()
     return split
-
-
-def _refused(cause: str, cure: str = "Leave it out or save it again as JPEG or PNG"):
-    return store.BadInput("this picture", cause, cure)
 
 
 def _wrong(root: Path, cause: str, cure: str) -> store.BadInput:
     return store.BadInput(f"folder {str(root)!r}", cause, cure)
 
 
-def _folders(root: Path) -> list[Path]:
-    try:
-        found = [p for p in root.iterdir() if p.is_dir()]
-    except OSError as error:
-        raise _wrong(root, error.strerror or str(error), "Allow yourself to read it") from None
-    return sorted(p for p in found if not p.name.startswith((".", "__")))
+def _some(names: Collection[str], quoted: bool = True) -> str:
+    shown = [repr(name) if quoted else name for name in [*names][:3]]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(shown) + more
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _folded(name: str) -> str:
+    """A name without case, spaces and hyphens."""
+    return re.sub(r"[\s_-]", "", unicodedata.normalize("NFKC", name).casefold())
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith((".", "__")) or name.lower() in SYSTEM
+
+
+def _folders(root: Path, hidden: bool = False) -> dict[str, Path]:
+    """The folders of ``root`` by name, whose accents are composed on every system."""
+    with reading(root):
+        found = sorted(p for p in root.iterdir() if p.is_dir() and (hidden or not _hidden(p.name)))
+    named = {_composed(path.name): path for path in found}
+    if len(named) < len(found):
+        cause = "two of its folders have one name, but for how accents are stored"
+        raise _wrong(root, cause, "Put their pictures together")
+    return named
 
 
 def _ready_made(root: Path) -> dict[str, Path]:
-    """The folders train, val and test of ``root``; none where its folders are classes."""
+    """The folders train, val and test of ``root``, however they are called; none for classes."""
     children = _folders(root)
-    others = [child for child in children if child.name.lower() not in SPLITS]
-    if others and len(children) - len(others) < 2:
-        return {}
-    if others:
-        names = ", ".join(repr(other.name) for other in others)
+    found = {name: SPLIT.fullmatch(_folded(name)) for name in children}
+    others = [name for name in found if not found[name]]
+    known = {name: match.lastgroup for name, match in found.items() if match}
+    if others and len(known) < 2:
+        known = {name: role for name, role in known.items() if _holds_folders(children[name])}
+    if others and known:
         raise _wrong(
             root,
-            f"it mixes train, val or test with other folders: {names}",
+            f"it mixes train, val or test with other folders: {_some(others)}",
             "Move the others away, or pass a folder with one folder for each class",
         )
-    parts = {SPLITS[child.name.lower()]: child for child in children}
-    if len(parts) < len(children):
-        raise _wrong(root, "two of its folders are validation", "Keep one of them")
+    parts: dict[str, Path] = {}
+    for name, role in known.items():
+        if role == "eval":  # beside a test it is for validation
+            role = "val" if "test" in known.values() else "test"
+        if role in parts:
+            cause = f"two of its folders are {PARTS[role]}: {parts[role].name!r} and {name!r}"
+            raise _wrong(root, cause, "Keep one of them")
+        parts[str(role)] = children[name]
+    if parts and "train" not in parts:
+        raise _wrong(
+            root,
+            f"it has {' and '.join(map(repr, known))} but no train",
+            "Add a folder named train, or pass a folder with one folder for each class",
+        )
     return parts
 
 
-def _complete(root: Path, read: dict[str, Split], seed: int) -> tuple[Split, Split, Split]:
-    """Make up for missing splits: a lone ``val`` is the test set, ``val`` is cut from ``train``."""
-    if "train" not in read:
-        raise _wrong(
-            root,
-            f"it has {' and '.join(sorted(read))} but no train",
-            "Add a folder named train, or pass a folder with one folder for each class",
+def _holds_folders(root: Path) -> bool:
+    """Whether there are folders rather than pictures in ``root``, but for a stray one."""
+    with reading(root):
+        pictures = sum(path.suffix.lower() in ENDINGS for path in root.iterdir())
+    return pictures < len(_folders(root))
+
+
+def _every(root: Path, tops: Mapping[str, Path]) -> tuple[tuple[str, ...], Inside]:
+    """All class folders of each part. Raises ``BadInput`` where others may be the classes."""
+    inside = {part: _folders(top) for part, top in tops.items()}
+    names = sorted({name for found in inside.values() for name in found})
+    if len(names) < 2:
+        cause = (
+            f"it has only one class folder, {names[0]!r}" if names else "it has no class folders"
         )
+        cure = "Put the pictures of each class into a folder of its own; two classes at least"
+        raise _wrong(root, cause, cure)
+    for found in inside.values():
+        below = {name: _folders(path) for name, path in found.items() if _holds_folders(path)}
+        every = [each for folders in below.values() for each in folders]
+        shared = {each for each in every if every.count(each) > 1}
+        if shared and len({*every}) > 1:
+            both = [name for name, folders in below.items() if shared & folders.keys()]
+            raise _wrong(
+                root,
+                f"its classes may be {_some(both)}, or else {_some(sorted({*every}))}, as these "
+                "are folders in several of them",
+                f"If the first, pass classes={both[:2]} and so on; if the second, name one folder "
+                "train and one test, or put the pictures of each class together",
+            )
+    return tuple(names), inside
+
+
+def _chosen(
+    root: Path, classes: Sequence[str], tops: Mapping[str, Path]
+) -> tuple[tuple[str, ...], Inside]:
+    """The names that the caller wants, and their folders in each part."""
+    names = () if isinstance(classes, str) or not isinstance(classes, Iterable) else (*classes,)
+    proper = all(isinstance(name, str) and name for name in names)
+    if not names or not proper or len({*map(_composed, names)}) < len(names):
+        thing, cause = f"classes={classes!r}", "it must be a list of different names"
+        raise store.BadInput(thing, cause, 'Pass ["ant", "bee"] or model.classes')
+    inside: Inside = {}
+    for part, top in tops.items():
+        found = _folders(top, hidden=True)
+        inside[part] = {n: found[_composed(n)] for n in names if _composed(n) in found}
+        others = [name for name in found if name not in map(_composed, names)]
+        for name in names:
+            near = [other for other in others if _folded(other) == _folded(name)]
+            near += difflib.get_close_matches(name, others, n=1, cutoff=0.8)
+            if name not in inside[part] and near:
+                cause = f"{str(top)!r} has no folder of this name, but {near[0]!r}"
+                raise store.BadInput(f"class {name!r}", cause, "Rename the folder or the class")
+    if not any(inside.values()):
+        raise _wrong(root, f"it has no folder of {_some(names)}", "Pass the names of its folders")
+    return names, inside
+
+
+def _complete(read: Mapping[str, Split], seed: int) -> tuple[Split, Split, Split]:
+    """Make up for missing splits: a lone ``val`` is the test set, ``val`` is cut from ``train``."""
     train, val, test = read["train"], read.get("val"), read.get("test")
     if test is None:
         val, test = None, val
@@ -187,68 +255,140 @@ def _complete(root: Path, read: dict[str, Split], seed: int) -> tuple[Split, Spl
 
 
 class _Reader:
-    """Reads the folders ``classes`` and remembers what it had to leave out."""
+    """Reads class folders and remembers what it had to leave out.
 
-    def __init__(self, root: Path, classes: Sequence[str], size: int):
-        self.root, self.classes, self.size = root, classes, size
-        self.skipped: list[str] = []
+    ``alike``: it looks among the decoded pictures, too, for what is there twice.
+    """
+
+    def __init__(self, root: Path, classes: Sequence[str], size: int, alike: bool = False):
+        self.root, self.classes, self.size, self.alike = root, classes, size, alike
+        self.skipped: dict[str, list[str]] = {}  # names of files by reason
+        self.notes: list[str] = []
         self.seen: dict[bytes, Path] = {}
+        self.sketches: list[np.ndarray] = []
+        self.sources: list[Path] = []  # of the sketches
 
-    def read(self, root: Path) -> Split:
+    def read(self, folders: Mapping[str, Path]) -> Split:
         import torch
 
         pictures: list[np.ndarray] = []
         labels: list[int] = []
         for label, name in enumerate(self.classes):
-            pictures += self._pictures(root / name)
+            if name in folders:
+                pictures += self._pictures(folders[name])
             labels += [label] * (len(pictures) - len(labels))
         stacked = np.stack(pictures) if pictures else np.empty((0, 3, self.size, self.size), "u1")
         return Split(torch.from_numpy(stacked), torch.tensor(labels, dtype=torch.int64))
 
     def _pictures(self, root: Path) -> Iterator[np.ndarray]:
-        for path in sorted(p for p in root.rglob("*") if p.is_file()):
-            if path.name.startswith(".") or path.name.lower() in IGNORED:
-                continue
+        for path in self._files(root):
+            reason, picture = _left_out(path.relative_to(root)), None
             try:
-                yield self._picture(path)
+                picture = self._picture(path) if reason is None else None
             except store.BadInput as error:
-                self._skip(path, error.cause)
+                reason = error.cause + ("" if error.cure == SAVE_AGAIN else f". {error.cure}")
             except OSError as error:
-                self._skip(path, error.strerror or str(error))
+                reason = error.strerror or str(error)
+            if picture is not None:
+                yield picture
+            else:
+                self._skip(path, reason)
 
-    def _picture(self, path: Path) -> np.ndarray:
-        if path.suffix.lower() not in SUFFIXES:
-            raise _refused("not a picture by its ending")
+    def _picture(self, path: Path) -> np.ndarray | None:
+        """None for a copy of another."""
+        if path.stat().st_size > 8 * LARGEST:
+            raise refused("it is too large for a picture")
         data = path.read_bytes()
-        digest = hashlib.sha256(data).digest()
-        if digest in self.seen:
-            raise _refused(f"the same file as {self.seen[digest].relative_to(self.root)}")
+        if self._copy(path, data, "file"):
+            return None
         picture = read_picture(data, self.size)
-        self.seen[digest] = path
+        if self.alike:
+            if self._copy(path, picture.tobytes(), "picture"):
+                return None
+            self.sketches.append(sketch(picture))
+            self.sources.append(path)
         return picture
 
-    def _skip(self, path: Path, reason: str) -> None:
-        self.skipped.append(f"{path.relative_to(self.root)}: {reason}")
+    def _copy(self, path: Path, content: bytes, kind: str) -> bool:
+        first = self.seen.setdefault(hashlib.sha256(content).digest(), path)
+        if first is not path:
+            self._skip(path, "copies", f" (the same {kind} as {self._short(first)})")
+        return first is not path
 
-    def require(self, split: Split, least: int = 1, part: str = "") -> None:
+    def _files(self, root: Path, but: Container[Path] = ()) -> list[Path]:
+        """Every file below ``root`` in order, without those in the folders ``but``."""
+        found = []
+        for place, folders, names in os.walk(root, onerror=self._unread):
+            here = Path(place)
+            folders[:] = [name for name in folders if here / name not in but]
+            for name in folders:
+                if (here / name).is_symlink():
+                    self._skip(here / name, "links to folders")
+            found += [here / name for name in names if (here / name).is_file()]
+        return sorted(found)
+
+    def _unread(self, error: OSError) -> None:
+        self._skip(Path(error.filename), error.strerror)
+
+    def strays(self, folders: Container[Path]) -> None:
+        """Note the pictures that are in none of the class folders ``folders``."""
+        for path in self._files(self.root, but=folders):
+            if path.suffix.lower() in ENDINGS | CLOUD:
+                reason = _left_out(path.relative_to(self.root))
+                self._skip(path, "in no class folder" if reason is None else reason)
+
+    def _short(self, path: Path) -> str:
+        return str(path.relative_to(self.root))
+
+    def _skip(self, path: Path, reason: str | None, detail: str = "") -> None:
+        if reason:
+            self.skipped.setdefault(reason, []).append(self._short(path) + detail)
+
+    def require(self, split: Split, names: Collection[str], least: int = 1, part: str = "") -> None:
         counts = np.bincount(split.labels, minlength=len(self.classes)).tolist()
-        left_out = ""
-        if self.skipped:
-            left_out = f" ({len(self.skipped)} files left out, first {self.skipped[0]})"
         for name, count in zip(self.classes, counts, strict=True):
-            if count < least:
+            if name in names and count < least:
+                near = [each for each in self.classes if _folded(each) == _folded(name)]
+                told = [f"there are {' and '.join(map(repr, near))}"] if len(near) > 1 else []
+                told += [self._told()] if self.skipped else []
                 raise store.BadInput(
                     f"class {name!r} in {str(self.root)!r}",
-                    f"it has {count} usable pictures{part}{left_out}",
+                    "; ".join([f"it has {count} usable pictures{part}, {least} are needed", *told]),
                     "Add pictures (ten or more is a start), or remove the folder",
                 )
 
-    def report(self) -> None:
-        if self.skipped:
-            shown = "\n  ".join(self.skipped[:10])
-            more = f"\n  and {len(self.skipped) - 10} more" if len(self.skipped) > 10 else ""
-            warnings.warn(
-                f"{len(self.skipped)} files left out of {self.root}:\n  {shown}{more}",
-                SkippedFiles,
-                stacklevel=4,
-            )
+    def _told(self) -> str:
+        count = sum(map(len, self.skipped.values()))
+        lines = [
+            f"{len(names)} × {why}: {_some(names, quoted=False)}"
+            for why, names in self.skipped.items()
+        ]
+        files = "1 file" if count == 1 else f"{count} files"
+        return "\n  ".join([f"{files} left out of {self.root}", *lines])
+
+    def report(self, apart: bool = False) -> None:
+        """Warn of what was left out, and of what is alike (``apart``: in two parts only)."""
+        files = list(map(self._short, self.sources))
+        parts = [file.partition(os.sep)[0] for file in files] if apart else files
+        pairs = [f"{files[a]} like {files[b]}" for a, b in alike(self.sketches, parts)]
+        if pairs:
+            shown = _some(pairs, quoted=False)
+            self.notes += [
+                f"{len(pairs)} × like another picture saved again, but kept: {shown}. "
+                "A test with pictures from training is too easy: remove them"
+            ]
+        told = ([self._told()] if self.skipped else []) + self.notes
+        if told:
+            warnings.warn("\n".join(told), SkippedFiles, stacklevel=3)
+
+
+def _left_out(path: Path) -> str | None:
+    """Why a file of a class folder is not read; empty where that goes without saying."""
+    ending = path.suffix.lower()
+    if ending in CLOUD:
+        return "still in a cloud, download them"
+    if path.name.startswith("._") or path.name.lower() in IGNORED:
+        return ""
+    if path.name.startswith(".") or any(map(_hidden, path.parts[:-1])):
+        return "hidden, or in a hidden or system folder" if ending in ENDINGS else ""
+    return None if ending in ENDINGS else "not a picture by its ending"

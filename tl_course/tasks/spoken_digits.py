@@ -6,13 +6,11 @@ Jackson et al., https://github.com/Jakobovski/free-spoken-digit-dataset.
 import io
 import re
 import wave
-import zipfile
-import zlib
 
 import numpy as np
 
 from tl_course import store
-from tl_course.tasks.task import Split, Task, published
+from tl_course.tasks.task import Split, Task, expecting, published
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 RATE = 8_000  # samples a second
@@ -21,16 +19,6 @@ SIDE = 64  # bands and moments of a picture
 RANGE_DB = 80  # what is this much weaker than the loudest is black
 SILENCE = 1e-10  # power
 RECORDING = re.compile(r"(?:.*/)?recordings/(\d)_(\w+)_(\d+)\.wav")
-# what a damaged archive or recording raises
-UNREADABLE = (
-    ValueError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    wave.Error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def load() -> Task:
@@ -39,26 +27,21 @@ def load() -> Task:
     Of 50 recordings of a digit by a speaker the first ten are the test, five choose, the rest
     train. The same six people speak in all three.
     """
-    path = store.fetch("spoken_digits")
     found: dict[str, list[tuple[np.ndarray, int]]] = {"train": [], "val": [], "test": []}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
-                match = RECORDING.fullmatch(name)
-                if match:
+    with store.archive("spoken_digits") as archive:
+        for name in sorted(archive.namelist()):
+            match = RECORDING.fullmatch(name)
+            if match:
+                with expecting(f"{archive.filename}, {name}", "it cannot be read"):
                     picture = spectrogram(_samples(archive.read(name)))
-                    found[_part(int(match[3]))].append((picture, int(match[1])))
-    except UNREADABLE as error:
-        raise store.CorruptFile(
-            str(path),
-            f"a recording cannot be read ({str(error) or 'it is cut short'})",
-            "Get the data set again",
-        ) from None
+                    if not picture.any():
+                        raise ValueError("it is silent")
+                found[_part(int(match[3]))].append((picture, int(match[1])))
     if any(len({label for _, label in rows}) < len(CLASSES) for rows in found.values()):
         raise store.CorruptFile(
-            str(path),
+            str(archive.filename),
             "it does not hold recordings of all ten digits, numbered from 0 to 49",
-            "Get the data set again",
+            "Get the published file again",
         )
     return published(
         "spoken_digits",
@@ -103,10 +86,12 @@ def spectrogram(samples: np.ndarray) -> np.ndarray:
 def _samples(wav: bytes) -> np.ndarray:
     with wave.open(io.BytesIO(wav)) as file:
         kind = file.getnchannels(), file.getsampwidth(), file.getframerate()
+        if kind != (1, 2, RATE):
+            raise ValueError(f"expected sound in one channel, 16 bits, {RATE} samples a second")
         count = file.getnframes()
         samples = np.frombuffer(file.readframes(count), dtype="<i2")
-    if kind != (1, 2, RATE) or not samples.any():
-        raise ValueError(f"expected sound in one channel, 16 bits, {RATE} samples a second")
+    if not count:
+        raise ValueError("there is no sound in it")
     if len(samples) < count:
         raise EOFError(f"it ends after {len(samples)} of {count} samples")
     return samples / 2**15

@@ -1,6 +1,7 @@
 """What every data set becomes: a ``Task`` with three splits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -225,18 +226,36 @@ def enlarged(pictures: np.ndarray, mode: str, brightest: int = 255) -> "torch.Te
     return (large.clamp(0, brightest) * (255 / brightest)).round().to(torch.uint8)
 
 
+@contextmanager
+def expecting(thing: object, cause: str) -> Iterator[None]:
+    """Turn what a published file of another content raises into ``CorruptFile``, with ``cause``."""
+    try:
+        yield
+    except store.CourseError:
+        raise
+    except Exception as error:  # what reads such files raises many kinds
+        detail = str(error) or "it is cut short"
+        cure = "Get the published file again"
+        raise store.CorruptFile(str(thing), f"{cause} ({detail})", cure) from error
+
+
 def published(
     name: str,
     title: str,
     classes: tuple[str, ...],
-    splits: Iterable[Split],
+    splits: Sequence[Split],
     overlap: str,
     file: str | None = None,
 ) -> Task:
     """A task read from a published file; the catalogue knows its licence and source.
 
-    ``file`` is the file's name there, by default ``name``.
+    ``file`` is the file's name there, by default ``name``. Raises ``CorruptFile`` for labels that
+    are none of the ``classes``.
     """
     entry = store.published()[file or name]
     train, val, test = splits
+    labels = {label for split in splits for label in split.labels.unique().tolist()}
+    if not labels <= set(range(len(classes))):
+        cause = f"it has labels from {min(labels)} to {max(labels)}, not {len(classes)} classes"
+        raise store.CorruptFile(entry.file, cause, "Get the published file again")
     return Task(name, title, classes, train, val, test, entry.licence, entry.source, overlap)

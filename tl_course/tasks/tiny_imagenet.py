@@ -11,8 +11,9 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from tl_course import store
-from tl_course.tasks.task import Split, Task, published
+from tl_course.tasks.task import Split, Task, expecting, published
 
+OTHER = "it is not Tiny ImageNet"
 TOP = "tiny-imagenet-200"  # the folder that the archive holds
 HELD_OUT = 10  # training pictures a class kept for validation, so that the test is touched once
 
@@ -23,13 +24,12 @@ def load() -> Task:
     The published test part has no labels and is not used. Classes are in the order of their
     WordNet ids. Reading 85,000 pictures takes about half a minute.
     """
-    archive = store.archive("tiny_imagenet")
-    ids, parts = _listing(archive)
-    bar = tqdm(total=sum(map(len, parts)), desc="reading Tiny ImageNet")
-    with archive, bar:
-        splits = [_read(archive, part, bar) for part in parts]
+    with store.archive("tiny_imagenet") as archive, expecting(archive.filename, OTHER):
+        ids, parts = _listing(archive)
         words = archive.read(f"{TOP}/words.txt").decode().splitlines()
-    classes = _short_names(ids, dict(line.split("\t", 1) for line in words))
+        classes = _short_names(ids, dict(line.split("\t", 1) for line in words))
+        with tqdm(total=sum(map(len, parts)), desc="reading Tiny ImageNet") as bar:
+            splits = [_read(archive, part, bar) for part in parts]
     return published("tiny_imagenet", "Tiny ImageNet", classes, splits, "it is the source itself")
 
 
@@ -37,8 +37,7 @@ def photographs(n: int) -> Split:
     """``n`` test pictures, evenly spread, without reading the others: to ask resnet10 about its
     old job. Raises ``BadInput`` for a number that is not from 1 to all there are.
     """
-    archive = store.archive("tiny_imagenet")
-    with archive:
+    with store.archive("tiny_imagenet") as archive, expecting(archive.filename, OTHER):
         test = _listing(archive)[1][2]
         n = store.whole("n", n, most=len(test))
         part = [test[index * len(test) // n] for index in range(n)]
@@ -74,7 +73,8 @@ def _number(name: str) -> int:
 def _read(archive: ZipFile, part: list[tuple[str, int]], bar: tqdm) -> Split:
     pictures = np.empty((len(part), 64, 64, 3), np.uint8)
     for index, (name, _) in enumerate(part):
-        pictures[index] = np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("RGB"))
+        picture = Image.open(io.BytesIO(archive.read(name)), formats=("JPEG",)).convert("RGB")
+        pictures[index] = np.asarray(picture).reshape(64, 64, 3)
         bar.update()
     inputs = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
     return Split(inputs, torch.tensor([label for _, label in part]))
