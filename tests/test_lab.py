@@ -1,4 +1,5 @@
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -63,18 +64,22 @@ def test_an_installed_wheel_copies_into_the_working_folder(tmp_path, monkeypatch
     assert (tmp_path / lab.DEFAULT_COPY / lab.FIRST).is_file()
 
 
-COMMAND = [sys.executable, "-m", "jupyterlab", lab.NO_NEWS, "--no-browser", lab.FIRST]
+COMMAND = [sys.executable, "-m", "jupyterlab", "--no-browser", lab.FIRST]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows waits instead")
 def test_jupyterlab_takes_the_place_of_the_command(monkeypatch):
     seen = []
     monkeypatch.setattr(os, "chdir", seen.append)
-    monkeypatch.setattr(os, "execv", lambda *given: seen.extend(given))
+    monkeypatch.setattr(os, "execve", lambda *given: seen.extend(given))
+    monkeypatch.setenv("PYTHONSTARTUP", "mine.py")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "mine")
     monkeypatch.setattr(subprocess, "Popen", None)
     with contextlib.suppress(TypeError):  # nothing comes after it
         cli.main(["lab", "--no-browser"])
-    assert seen == [lab.shipped(), sys.executable, COMMAND]
+    assert seen[:3] == [lab.shipped(), sys.executable, COMMAND]
+    assert seen[3]["PYTHONSTARTUP"] == "mine.py", "what is set stays"
+    assert seen[3]["JUPYTER_CONFIG_PATH"] == f"{lab.GIVEN}{os.pathsep}mine"
 
 
 @pytest.mark.slow
@@ -86,18 +91,24 @@ def test_whatever_ends_the_command_ends_jupyterlab(tmp_path, sent):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.token="]
+    options += ["--ServerApp.disable_check_xsrf=True"]
+
+    def ask(place: str, data: bytes | None = None) -> str:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/{place}", data, 30).read().decode()
+
     command = [sys.executable, "-m", "tl_course.cli", "lab", "--dir", str(tmp_path), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
-        address = f"http://127.0.0.1:{port}/lab/tree/{lab.FIRST}"
         for _ in range(240):
             with contextlib.suppress(OSError):
-                page = urllib.request.urlopen(address, timeout=5).read().decode()
+                ask("api/kernels", b"{}")
                 break
             time.sleep(0.5)
+        news = ask("lab/api/settings/@jupyterlab/apputils-extension:notification")
         family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(True)]
         started.send_signal(getattr(signal, sent))
         assert not psutil.wait_procs(family, timeout=60)[1]
-    assert '"news": {"disabled": true}' in page, "it does not ask whether to fetch news"
+    assert len(family) > 1, "a kernel was running"
+    assert json.loads(news)["schema"]["properties"]["fetchNews"]["default"] == "false"
     with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
         pass
 
@@ -106,7 +117,8 @@ def test_windows_waits_for_jupyterlab(monkeypatch):
     seen = {"waited": 0}
 
     class Server(contextlib.nullcontext):
-        def __init__(self, command, cwd):
+        def __init__(self, command, cwd, env):
+            assert "PYTHONSTARTUP" in env
             super().__init__(self)
             seen.update(command=command, cwd=cwd)
 

@@ -73,9 +73,9 @@ def test_a_handler_of_your_own_stays(monkeypatch):
 @pytest.mark.localhost
 def test_a_kernel_of_the_course_says_it_from_the_first_cell_on(notebook, monkeypatch):
     started = {}
-    monkeypatch.setattr(os, "environ", {**os.environ, "JPY_SESSION_NAME": str(notebook)})
+    monkeypatch.setenv("JPY_SESSION_NAME", str(notebook))
     monkeypatch.setattr(os, "chdir", lambda folder: None)
-    monkeypatch.setattr(os, "execv", lambda *_: started.update(os.environ))
+    monkeypatch.setattr(os, "execve", lambda *given: started.update(given[-1]))
     monkeypatch.setattr(lab.subprocess, "Popen", None)
     with pytest.raises(TypeError):
         lab.open_lab(notebook.parent, [])

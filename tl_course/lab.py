@@ -10,7 +10,7 @@ from tl_course import store
 
 FIRST = "00_start_here.ipynb"
 DEFAULT_COPY = "transfer-learning-course"
-NO_NEWS = "--LabApp.news_url=None"  # else JupyterLab asks whether to fetch some
+GIVEN = Path(__file__).parent / "jupyter"  # what JupyterLab is to begin with
 
 
 def shipped() -> Path:
@@ -63,13 +63,15 @@ def open_lab(folder: Path, options: list[str]) -> int:
     It takes the place of this process, so that whatever ends this ends JupyterLab. Windows knows no
     such thing: there this waits, and only goes on waiting at Ctrl-C, which reaches JupyterLab too.
     """
-    os.environ.setdefault("PYTHONSTARTUP", str(Path(__file__).parent / "practice" / "startup.py"))
-    command = [sys.executable, "-m", "jupyterlab", NO_NEWS, *options, FIRST]
+    paths = str(GIVEN), os.environ.get("JUPYTER_CONFIG_PATH")
+    given = {"PYTHONSTARTUP": str(GIVEN / "startup.py"), **os.environ}
+    given["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
+    command = [sys.executable, "-m", "jupyterlab", *options, FIRST]
     if sys.platform != "win32":
         os.chdir(folder)
         sys.stdout.flush()
-        os.execv(sys.executable, command)
-    with subprocess.Popen(command, cwd=folder) as server:
+        os.execve(sys.executable, command, given)
+    with subprocess.Popen(command, cwd=folder, env=given) as server:
         while True:
             try:
                 return server.wait()

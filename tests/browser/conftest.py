@@ -26,10 +26,7 @@ STOPWATCH = """element => {
     const changed = () => window.taken.push(performance.now() - window.began);
     new MutationObserver(changed).observe(element, {childList: true, subtree: true});
 }"""
-SETTINGS = {  # render cells that are out of view too, and ask nothing
-    "notebook-extension/tracker": {"windowingMode": "none"},
-    "apputils-extension/notification": {"fetchNews": "false"},
-}
+SETTINGS = {"notebook-extension/tracker": {"windowingMode": "none"}}  # render what is out of view
 PATIENCE = 180  # seconds for an answer on a machine that does other things as well
 QUICK = "test_suspects_board"  # of a lesson that trains nothing
 LONGEST = 1800  # seconds for all cells of a lesson there
@@ -65,12 +62,8 @@ def lab(tmp_path_factory):
         f"--port={port}",
         "--allow-root",
     ]
-    copy = [sys.executable, "-m", "tl_course.cli", "lab", "--copy-only", "--dir", str(folder)]
-    subprocess.run(copy, check=True)
-    command = [sys.executable, "-m", "jupyterlab", *options]
-    server = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "tl_course.cli", "lab", "--dir", str(folder), *options]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
         until(lambda: answers(address), "JupyterLab")
@@ -112,7 +105,8 @@ def run(browser, lab):
 
     yield opened
     for page in pages:
-        errors = page.locator(".jp-RenderedText[data-mime-type*=stderr]", has_text="Error")
+        shown = ".jp-Notebook .jp-RenderedText[data-mime-type*=stderr]"
+        errors = page.locator(shown, has_text="Error")
         found = [] if page.is_closed() else errors.all_inner_texts()
         page.close()
         for session in sessions(lab[0]):  # two lessons at once would share two cores

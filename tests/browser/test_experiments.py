@@ -6,9 +6,18 @@ They need playwright and Chromium; pictures of the pages on request:
 """
 
 import io
+import json
 import re
 
 from PIL import Image
+
+BROKEN = """from tl_course import train
+from tl_course.lessons import forgetting, freezing
+
+def fit(*given, **options):
+    raise RuntimeError("no room on the <device>")
+
+train.fit = fit"""
 
 
 def test_two_opinions(run, lab):
@@ -248,3 +257,30 @@ def test_broken_on_purpose_and_mystery(run):
     game.get_by_role("button", name="Next case").click()
     lesson.page.wait_for_function("e => e.value == 'choose …'", arg=choice.element_handle())
     lesson.shot("mystery_next")
+
+
+def test_a_training_that_stops(run, lab):
+    code = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    cells = [
+        {**code, "id": f"cell-{place}", "source": source}
+        for place, source in enumerate((BROKEN, "forgetting.price_list()", "freezing.slider()"))
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    content = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (lab[1] / "broken.ipynb").write_text(json.dumps(content))
+    lesson = run("broken")
+    page, said = lesson.page, "It stopped with RuntimeError: no room on the <device>."
+    for text, button in (("Train it now", "Train it now"), ("labels", "Train this cell now")):
+        box = lesson.box(text)
+        train = box.get_by_role("button", name=button)
+        for _ in range(2):
+            train.click()
+            box.locator(".widget-html-content", has_text=said).wait_for()
+            train.click(trial=True)  # waits until it is alive again
+    lesson.shot("stopped")
+    assert not page.get_by_text("official Jupyter news").count(), "it asks nothing"
+    page.get_by_role("menuitem", name="View", exact=True).click()
+    page.get_by_role("menuitem", name="Show Log Console").click()
+    page.locator(".jp-LogConsolePanel", has_text='raise RuntimeError("no room').wait_for()
+    lesson.shot("stopped_log")
+    assert not page.locator(".jp-Notebook", has_text="Traceback").count()
