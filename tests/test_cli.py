@@ -219,10 +219,13 @@ def test_predict_goes_on_after_a_picture_that_it_cannot_read(saved, picture, cap
 
 def test_predict_refuses_what_is_no_model_for_pictures(tmp_path, picture, capsys):
     models.save(models.load("reader_spanish", pretrained=False), tmp_path / "reader")
+    finder = models.load("yolos", pretrained=False, classes=["cell", "no object"])
+    models.save(finder, tmp_path / "finder")
     for name, why in (
         (".", "lacks model.json"),
         ("nowhere", "there is no such file"),
         ("reader", "it reads no pictures"),
+        ("finder", "or finds several things in one"),
     ):
         assert cli.main(["predict", str(tmp_path / name), str(picture)]) == 1
         assert why in capsys.readouterr().err
@@ -233,5 +236,10 @@ def test_predict_uses_the_saved_size(tmp_path, picture):
     model = models.load("resnet10", pretrained=False, classes=["a", "b"])
     model.preprocess = models.Preprocess(32, (0, 0, 0), (1, 1, 1))
     path = models.save(model, tmp_path / "small")
-    assert cli._picture(str(picture), models.open(path).preprocess.size).shape == (1, 3, 32, 32)
+    assert cli._picture(str(picture), models.open(path).preprocess.read_size).shape == (
+        1,
+        3,
+        32,
+        32,
+    )
     assert cli.main(["predict", str(path), str(picture)]) == 0

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -524,6 +525,14 @@ LOST, SHORT = "bert.encoder.layer.1.output.dense.weight", "transformer.wpe.weigh
             lambda tensors: {key: value * torch.nan for key, value in tensors.items()},
             "not finite numbers",
         ),
+        (
+            "t5",
+            lambda tensors: (
+                tensors
+                | {"classifier.weight": torch.ones(2, 48) / 0, "classifier.bias": torch.ones(2)}
+            ),
+            "not finite numbers",
+        ),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(hugging_face, name, change, message):
@@ -589,6 +598,65 @@ def test_a_network_saved_by_the_library_comes_back_with_its_head(name, tmp_path)
     assert models.outputs(models.load(name, classes=[*"abcde"], weights=tmp_path)) == 5
     with pytest.raises(store.NotAvailable, match="holds no config.json"):
         models.load(name, weights=tmp_path / "nothing" / hub.WEIGHTS)
+
+
+@pytest.mark.parametrize("official", [True, False])
+@pytest.mark.parametrize("name", HUB)
+def test_a_network_of_the_library_is_saved_whole(name, official, tmp_path, hugging_face):
+    """With its tokeniser and the names of its outputs, whether random or official at first."""
+    model = small(name)
+    if official:
+        hugging_face(name)
+        model = surgery.replace_head(models.load(name), 3)
+    surgery.freeze(model, STAGES[name][0])
+    model.classes = ("bad", "fine", "good")
+    path = models.save(model, tmp_path / "mine")
+    state = torch.get_rng_state()
+    back = models.open(path)
+    assert torch.equal(torch.get_rng_state(), state) and back.classes == model.classes
+    assert models.describe(back.preprocess) == models.describe(model.preprocess)
+    prepared = back.preprocess(raw(name))
+    with torch.no_grad():
+        torch.testing.assert_close(prepared, model.preprocess(raw(name)))
+        torch.testing.assert_close(back(prepared), model(prepared))
+        torch.testing.assert_close(library(back, prepared), model(prepared), rtol=1e-4, atol=1e-5)
+    train.predict(back, raw(name))
+    back.classes = back.classes[::-1]
+    with pytest.raises(store.BadInput, match="its classes are not the 3"):
+        train.predict(back, raw(name))
+
+
+@pytest.mark.parametrize("name", HUB)
+def test_copies_and_pickles_share_nothing(name):
+    model = surgery.add_lora(small(name)).train()
+    prepared = model.preprocess(raw(name))
+    model(prepared).sum().backward()
+    before = model.eval()(prepared).detach()
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        for weight in twin.parameters():
+            weight.add_(0.1 * weight.requires_grad)
+    surgery.merge_lora(twin)
+    torch.testing.assert_close(library(twin, prepared), twin(prepared), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(model(prepared), before)
+    surgery.merge_lora(model)
+    torch.testing.assert_close(library(model, prepared), before, rtol=1e-3, atol=1e-4)
+    if name != "wav2vec2":  # the library computes one of its weights from others
+        again = pickle.loads(pickle.dumps(twin))
+        torch.testing.assert_close(library(again, prepared), twin(prepared), rtol=1e-3, atol=1e-3)
+
+
+def test_names_in_a_checkpoint_are_accepted_only_in_their_order(hugging_face):
+    network = transformers.BertForSequenceClassification(
+        transformers.BertConfig(
+            **hub.SMALL, vocab_size=500, id2label={0: "bad", 1: "fine", 2: "good"}
+        )
+    )
+    folder = hugging_face("bert", network)
+    assert models.load("bert", weights=folder).classes == ("bad", "fine", "good")
+    assert models.load("bert", weights=folder, classes=["a", "b", "c"]).classes == (*"abc",)
+    with pytest.raises(store.BadInput, match="output 0 of the model is 'bad', number 0 .* 'good'"):
+        models.load("bert", weights=folder, classes=["good", "fine", "bad"])
 
 
 def test_minilm_of_other_bytes_is_refused(tmp_path, monkeypatch, hugging_face):

@@ -3,6 +3,7 @@ import pickle
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tl_course import models, store, tasks, train
 from tl_course.store import shipped
@@ -122,7 +123,12 @@ def test_resnet10_recognises_tiny_imagenet(real_data):
     [
         ({"classes": 5}, "names of the outputs"),
         ({"classes": "cats"}, "names of the outputs"),
+        ({"classes": [1, 2]}, "not every class has a name"),
         ({"pretrained": False, "weights": "net.safetensors"}, "exclude each other"),
+        ({"pretrained": "net.safetensors"}, "Pass a file of weights as weights="),
+        ({"weights": 5}, "path 5"),
+        ({"weights": b"net"}, "path b'net'"),
+        ({"weights": ""}, "path ''"),
     ],
 )
 def test_options_that_make_no_sense(options, message):
@@ -137,3 +143,30 @@ def test_a_reader_answers_with_ten_digits(classes):
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     assert models.load("reader_spanish", pretrained=False, classes=names).classes == names
     assert models.load("reader_spanish", classes=[]).classes == (*"0123456789",)
+
+
+def test_known_names_are_accepted_only_in_their_order():
+    known = models.load("leaf_doctor").classes
+    assert models.load("leaf_doctor", classes=[*known]).classes == known
+    other = ("sain", "rouille", "taches", "oïdium", "mosaïque")
+    assert models.load("leaf_doctor", classes=other).classes == other
+    with pytest.raises(store.BadInput, match=f"output 0 of the model is {known[0]!r}"):
+        models.load("leaf_doctor", classes=known[::-1])
+    with pytest.raises(store.BadInput, match="output 0 of the model is '0'"):
+        models.load("reader_spanish", classes=["9", "8", "7", "6", "5", "4", "3", "2", "1", "0"])
+
+
+def test_a_saved_model_is_opened_not_loaded(tmp_path):
+    path = models.save(models.load("resnet10"), tmp_path / "mine")
+    with pytest.raises(store.BadInput, match="Call models.open with this path"):
+        models.load("resnet10", weights=path)
+
+
+def test_a_misfit_is_told_in_counts_and_three_names(tmp_path):
+    save_file(models.load("leaf_doctor").state_dict(), tmp_path / "w", {"classes": "mine"})
+    with pytest.raises(store.CorruptFile) as caught:
+        models.load("resnet10", weights=tmp_path / "w")
+    assert "72 of 74 do, but not 'head.bias', 'head.weight'. Use" in str(caught.value)
+    with pytest.raises(store.CorruptFile) as caught:
+        models.load("efficientnet_b0", weights=tmp_path / "w")
+    assert "0 of 360 do, but not" in str(caught.value) and len(caught.value.cause) < 250

@@ -8,12 +8,14 @@ import shutil
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load, save_file
 from torch import nn
 
-from tl_course import models, store, surgery, tasks, train
+from tl_course import cli, models, store, surgery, tasks, train
 from tl_course.models import saved, vision
 from tl_course.tasks import Split
 
@@ -115,6 +117,63 @@ def test_two_files_of_earlier_versions_open_too(either, kept):
     old.classes = CLASSES[::-1]
     models.save(old, either)
     assert models.open(either).classes == CLASSES[::-1]  # what is saved last is what opens
+
+
+@pytest.mark.parametrize("size", [32, 64, 100])
+def test_notebook_saved_model_and_command_say_the_same_of_files(tmp_path, capsys, size):
+    """Of a file the answer is the same in all three, whatever ``folder`` was asked for."""
+    rng = np.random.default_rng(0)
+    for label, shade in (("dark", 40), ("light", 160)):
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        for i in range(20):
+            shape = rng.integers(20, 300, 2)
+            noise = rng.integers(0, 90, (*shape, 3)) + shade
+            Image.fromarray(noise.astype(np.uint8)).save(
+                tmp_path / "pictures" / label / f"{i}.{'jpg' if i % 2 else 'png'}"
+            )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        task = tasks.folder(tmp_path / "pictures", size=size)
+    torch.manual_seed(0)
+    model = surgery.replace_head(models.load("resnet10"), 2)
+    train.fit(model, task, epochs=1, progress=False)
+    assert (model.preprocess.size, model.preprocess.read_size) == (64, size)
+    opened = models.open(models.save(model, tmp_path / "mine"))
+    files = sorted((tmp_path / "pictures").rglob("*.*"))
+    side = opened.preprocess.read_size
+    read = np.stack([tasks.read_picture(file.read_bytes(), side) for file in files])
+    whole = torch.cat([split.inputs for split in (task.train, task.val, task.test)])
+    assert {*map(bytes, read)} == {bytes(picture.numpy()) for picture in whole}
+    notebook = train.predict(model, torch.from_numpy(read))
+    torch.testing.assert_close(train.predict(opened, torch.from_numpy(read)), notebook)
+    assert cli.main(["predict", "--json", str(tmp_path / "mine"), *map(str, files)]) == 0
+    told = [
+        {each["class"]: each["probability"] for each in row["best"]}
+        for row in json.loads(capsys.readouterr().out)
+    ]
+    found = torch.tensor([[row[name] for name in opened.classes] for row in told])
+    # one at a time instead of all at once: the order of sums may differ, in bfloat16 too
+    torch.testing.assert_close(found, notebook, rtol=0, atol=0.02)
+
+
+def test_files_of_older_versions_were_read_at_the_size_of_the_network(path):
+    spec = said(path)["preprocessing"]
+    old = {name: value for name, value in spec.items() if name not in ("file", "read_size")}
+    rewrite(path, format=2, preprocessing=old)
+    assert models.open(path).preprocess.read_size == 64
+    rewrite(path, format=3)
+    with pytest.raises(store.CorruptFile, match="lacks 'read_size'"):
+        models.open(path)
+
+
+def test_another_model_with_the_same_preprocess_is_left_alone(path, toy):
+    opened, model = models.open(path), models.load("resnet10", pretrained=False, classes=[*"abc"])
+    model.preprocess = opened.preprocess
+    shown = torch.nn.functional.interpolate(toy.train.inputs.float(), 48).byte()
+    part = dataclasses.replace(toy.train, inputs=shown)
+    train.fit(model, dataclasses.replace(toy, train=part), epochs=1, progress=False)
+    assert model.preprocess.read_size == 48 and opened.preprocess.read_size == 64
+    train.predict(opened, PICTURES)
 
 
 def test_what_the_json_says(kept):
@@ -300,6 +359,13 @@ def test_nothing_is_half_written(model, path, monkeypatch, step, failure):
 
 
 # what cannot be opened
+
+
+@pytest.mark.parametrize("path", [None, 5, b"x", "", ".", "a" * 300, "a\0b"])
+def test_what_is_no_path(model, path):
+    for call in (lambda: models.save(model, path), lambda: models.open(path)):
+        with pytest.raises(store.CourseError):
+            call()
 
 
 @pytest.mark.parametrize("name", ["model.json", "model.safetensors"])

@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -45,7 +46,7 @@ def logits(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
 
 def test_replace_head_changes_only_the_head(model):
     before = state(model.double())
-    assert surgery.replace_head(model, 7) is model and model.classes == ()
+    assert surgery.replace_head(model, np.int64(7)) is model and model.classes == ()
     assert model.head.weight.shape == (7, 256) and model.head.weight.dtype == torch.float64
     assert moved(model, {name: before[name] for name in before if "head" not in name}) == set()
 
@@ -194,6 +195,54 @@ def test_lora_leaves_batchnorm_statistics_alone(toy, cache):
     assert network.head.parametrizations.weight[0].b.any()  # it starts at zero
 
 
+@pytest.mark.parametrize("name", ["resnet10", "reader_spanish", "vit_b_16"])
+def test_a_copy_with_lora_shares_nothing(name):
+    torch.manual_seed(0)
+    model = surgery.add_lora(models.load(name, pretrained=False))
+    inputs = torch.ones(2, 3, 64, 64) if "reader" not in name else torch.tensor([[50, 60]] * 2)
+    (model.train()(model.preprocess(inputs)).sum()).backward()  # leaves tensors with a history
+    before = logits(model.eval(), inputs)
+    twin = copy.deepcopy(copy.deepcopy(model))
+    with torch.no_grad():
+        for weight in twin.parameters():
+            weight.add_(0.1 * weight.requires_grad)
+    learned = logits(twin, inputs)
+    assert not torch.allclose(learned, before, atol=1e-3)
+    torch.testing.assert_close(
+        logits(surgery.merge_lora(twin), inputs), learned, rtol=0.1, atol=0.1
+    )
+    torch.testing.assert_close(logits(model, inputs), before)
+    torch.testing.assert_close(logits(surgery.merge_lora(model), inputs), before)
+
+
+@pytest.mark.parametrize("value", [None, 2.5, b"x", [], "resnet10", nn.Linear(2, 2)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m, v: surgery.replace_head(v, 3),
+        lambda m, v: surgery.transplant(v, m, "stem"),
+        lambda m, v: surgery.transplant(m, v, "stem"),
+        lambda m, v: surgery.shrink(v, m, 0.5),
+        lambda m, v: surgery.shrink(m, v, 0.5),
+        lambda m, v: surgery.freeze(v),
+        lambda m, v: surgery.freeze_to(v, "stem"),
+        lambda m, v: surgery.unfreeze(v),
+        lambda m, v: surgery.frozen(v),
+        lambda m, v: surgery.train_mode(v),
+        lambda m, v: surgery.param_groups(v, 1e-3),
+        lambda m, v: surgery.add_lora(m, v),
+        lambda m, v: surgery.add_lora("" if isinstance(v, nn.Module) else v),
+        lambda m, v: surgery.merge_lora(v),
+        lambda m, v: surgery.summary(v),
+    ],
+)
+def test_what_is_no_network_is_refused(model, call, value):
+    before = state(model)
+    with pytest.raises(store.CourseError):
+        call(model, value)
+    assert moved(model, before) == set() and all(p.requires_grad for p in model.parameters())
+
+
 def test_lora_refuses_a_rank_and_a_second_time(reader):
     with pytest.raises(store.BadInput, match="rank=0"):
         surgery.add_lora(reader, 0)
@@ -253,6 +302,13 @@ def test_transplant_copies_a_stage_with_its_batchnorm_statistics(model, names):
     assert moved(donor, given) == set()
 
 
+def test_names_come_with_the_head(model):
+    donor = copy.deepcopy(model)
+    donor.classes = ("x", "y", "z")
+    assert surgery.transplant(donor, model, "stem").classes == ("a", "b", "c")
+    assert surgery.transplant(donor, model, "head").classes == ("x", "y", "z")
+
+
 def test_transplant_keeps_what_is_frozen(model):
     donor = surgery.freeze(copy.deepcopy(model), "layer1")
     surgery.transplant(donor, surgery.freeze(model, "layer2"), "layer1", "layer2")
@@ -303,6 +359,12 @@ def test_shrink_mixes_weights_and_leaves_statistics(model, keep):
         torch.testing.assert_close(value, expected, msg=name, **exact)
     assert moved(fresh, other) == set()
     assert all(weight.requires_grad and weight.is_leaf for weight in weights.values())
+
+
+def test_shrink_towards_itself_changes_nothing(model):
+    before = state(model)
+    surgery.shrink(model, model, 0.3)
+    assert moved(model, before) == set()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
 import copy
+import dataclasses
+import warnings
 
 import pytest
 import torch
@@ -110,14 +112,27 @@ def test_a_loss_that_explodes_ends_training_and_is_not_scored(model, toy):
         (lambda m, t: train.fit(m, t, epochs=0), "epochs=0"),
         (lambda m, t: train.fit(m, t, batch="32"), "batch='32'"),
         (lambda m, t: train.fit(m, t, seed=None), "seed=None"),
+        (lambda m, t: train.fit(m, t, seed=2**64), "seed=18446744073709551616"),
+        (lambda m, t: train.fit(m, t, weight_decay=10**400), "weight_decay=1000"),
+        (lambda m, t: train.fit(m, t, cache="no"), "cache='no'"),
+        (lambda m, t: train.fit(m, t, progress=None), "progress=None"),
+        (lambda m, t: train.fit(m, t, augment="flip"), "augment='flip': .*another kind"),
+        (lambda m, t: train.fit(m, t, penalty=0.1), "penalty=0.1"),
+        (lambda m, t: train.fit(m, t, watch=True), "watch=True"),
         (lambda m, t: train.fit(m, t, weight_decay=-1), "weight_decay=-1"),
         (lambda m, t: train.fit(m, t, keep="first"), "Choose from best, last"),
         (lambda m, t: train.fit(m, t, device="gpu"), "Leave device out"),
-        (lambda m, t: train.fit(m, t, dtype=torch.float64), "Leave dtype out"),
+        (lambda m, t: train.fit(m, t, device="meta"), "this machine computes on none"),
+        (lambda m, t: train.fit(m, t, dtype=torch.float64), "float32, bfloat16 or float16"),
+        (lambda m, t: train.fit(m, t, dtype="float32"), "dtype='float32'"),
         (lambda m, t: train.fit(m, t, lr="1e-3"), "not a positive number"),
+        (lambda m, t: train.fit(m, t, lr=True), "not a positive number"),
+        (lambda m, t: train.fit(m, t, lr={}), "learning rates for nothing"),
         (lambda m, t: train.fit(m, t.train), "as task"),
+        (lambda m, t: train.fit(None, t), "a model of type NoneType"),
         (lambda m, t: train.fit(models.load("resnet10", pretrained=False), t), "replace_head"),
         (lambda m, t: train.l2_sp(m, -1), "strength=-1"),
+        (lambda m, t: train.l2_sp(None, 1), "a model of type NoneType"),
         (lambda m, t: train.evaluate(m, t), "as split"),
         (lambda m, t: train.evaluate(m, t.test.take(torch.arange(0))), "no examples"),
         (lambda m, t: train.evaluate(m, Split(t.test.inputs, t.test.labels + 1)), "from 0 to 2"),
@@ -128,8 +143,55 @@ def test_a_loss_that_explodes_ends_training_and_is_not_scored(model, toy):
     ],
 )
 def test_mistakes_that_people_make(model, toy, call, message):
+    before = everything(model.train())
     with pytest.raises(store.CourseError, match=message):
         call(model, toy)
+    assert everything(model) == before
+
+
+def everything(model) -> dict:
+    """What a refused call must leave as it was, in a form that can be compared."""
+    parts = {name: part.training for name, part in model.named_modules()}
+    weights = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    parts |= {
+        name: (value.device, value.detach().numpy().tobytes()) for name, value in weights.items()
+    }
+    read = getattr(model.preprocess, "read_size", None)
+    return parts | {"classes": model.classes, "saved": getattr(model, "saved", None), "read": read}
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"augment": lambda x: None}, "of type NoneType"),
+        ({"augment": lambda x: x[:, :2]}, "pictures of shape"),
+        ({"augment": lambda x: x[1:]}, "augment that gives 31 pictures of 32"),
+        ({"penalty": lambda m: None}, "a penalty that gives a NoneType"),
+        ({"penalty": lambda m: m.head.bias}, r"a penalty that gives a Parameter of \(3,\)"),
+        ({"penalty": lambda m: m.layer4(0)}, "."),
+        ({"watch": lambda number, epoch: 1 / 0}, "division"),
+    ],
+)
+@pytest.mark.parametrize("frozen", [(), ("stem",)])
+def test_an_error_in_the_first_epoch_leaves_the_model_as_it_was(
+    toy, tmp_path, options, error, frozen
+):
+    torch.manual_seed(0)
+    model = models.load("resnet10", pretrained=False, classes=[*"abc"])
+    model = models.open(models.save(model, tmp_path / "m")).train()
+    surgery.freeze(model, *frozen) if frozen else model
+    half = dataclasses.replace(toy, train=smaller(toy.train), val=smaller(toy.val))
+    before = everything(model)
+    with pytest.raises((store.BadInput, TypeError, ZeroDivisionError), match=error):
+        train.fit(model, half, epochs=2, **options, **QUIET)
+    if "watch" in options:  # the epoch had ended
+        assert model.classes == toy.classes and not model.training
+    else:
+        assert everything(model) == before
+
+
+def smaller(split):
+    return dataclasses.replace(split, inputs=split.inputs[:, :, ::2, ::2].contiguous())
 
 
 def test_a_split_with_another_number_of_answers(model, toy):
@@ -140,6 +202,88 @@ def test_a_split_with_another_number_of_answers(model, toy):
     one = Split(texts, torch.zeros(len(texts), dtype=torch.int64))
     with pytest.raises(store.BadInput, match="1 answers an input.*NumberReader gives 4"):
         train.evaluate(models.load("reader_spanish"), one)
+
+
+def named(split: Split, *classes: str) -> Split:
+    return dataclasses.replace(split, classes=classes)
+
+
+@pytest.fixture(scope="module")
+def taught(toy):
+    torch.manual_seed(0)
+    model = models.load("resnet10", pretrained=False, classes=toy.classes)
+    train.fit(model, toy, epochs=8, lr=3e-3, **QUIET)
+    return model
+
+
+def test_labels_are_matched_by_name(taught, toy):
+    known = train.evaluate(taught, toy.test)
+    assert known.accuracy > 0.9
+    two = toy.test.take(toy.test.labels > 0)
+    fewer = Split(two.inputs, two.labels - 1, ("down", "none"))
+    turned = Split(toy.test.inputs, 2 - toy.test.labels, toy.classes[::-1])
+    more = Split(toy.test.inputs, toy.test.labels + 1, ("dots", *toy.classes))
+    for split in (turned, more):
+        found = train.evaluate(taught, split)
+        assert found.accuracy == known.accuracy and torch.equal(found.labels, toy.test.labels)
+    assert train.evaluate(taught, fewer).accuracy == train.evaluate(taught, two).accuracy > 0.9
+    unnamed = Split(two.inputs, two.labels - 1)  # by place, as nobody says what they are
+    assert train.evaluate(taught, unnamed).accuracy < 0.5
+    twin = copy.deepcopy(taught)
+    twin.classes = ("only", "two")  # names of another head
+    assert train.evaluate(twin, toy.test).accuracy == known.accuracy
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (
+            ("across", "down", "dots"),
+            "examples of 'dots': the model's outputs are 'across', 'down'",
+        ),
+        (("Across", "down", "none"), "differ: 'Across' for 'across'. Name the classes as"),
+        (("across", " down", "no\tne"), "examples of ' down', .* differ: ' down' for 'down'"),
+        (("ant", "bee", "cat"), "examples of 'ant', 'bee', 'cat'"),
+        (("across", "down"), "labels from 0 to 2: its classes would be 2"),
+    ],
+)
+def test_classes_that_a_model_does_not_have(taught, toy, classes, message):
+    with pytest.raises(store.BadInput, match=message):
+        train.evaluate(taught, named(toy.test, *classes))
+
+
+def test_names_that_look_alike_and_names_that_are_there_twice(taught, toy):
+    twin = copy.deepcopy(taught)
+    twin.classes = ("caf\u00e9", "down", "none")
+    with pytest.raises(store.BadInput, match="the way accents are written differ"):
+        train.evaluate(twin, named(toy.test, "cafe\u0301", "down", "none"))
+    twin.classes = ("down", "down", "none")
+    with pytest.raises(store.BadInput, match="examples of 'down': the model's outputs"):
+        train.evaluate(twin, named(toy.test, "none", "down", "none"))
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_second_fit_does_not_lose_a_good_model(taught, toy, tmp_path, keep):
+    model = models.open(models.save(taught, tmp_path / "good"))
+    good = train.evaluate(model, toy.val).accuracy
+    history = train.fit(model, toy, epochs=2, lr=0.3, keep=keep, **QUIET)
+    assert len(history.val_accuracy) == 2 and max(history.val_accuracy) < good
+    if keep == "best":
+        assert history.best_epoch == 0 and "the start is kept" in repr(history)
+        assert train.evaluate(model, toy.val).accuracy == good and model.saved
+    else:
+        assert history.best_epoch == 2 and train.evaluate(model, toy.val).accuracy < good
+        assert not hasattr(model, "saved")
+
+
+@pytest.mark.parametrize("classes", [(), ("none", "down", "across")])
+def test_a_new_head_is_no_start_to_keep(taught, toy, classes):
+    model = copy.deepcopy(taught)
+    model.classes = classes
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", models.PreprocessingWarning)  # of the other order
+        history = train.fit(model, toy, epochs=1, lr=0.3, **QUIET)
+    assert history.best_epoch == 1 and model.classes == toy.classes
 
 
 def test_evaluate_counts_examples_not_batches(model):

@@ -150,7 +150,7 @@ def param_groups(model: nn.Module, lr: float | Mapping[str, float]) -> list[dict
         proper = isinstance(given, Real) and not isinstance(given, bool)
         if not proper or not 0 < given < 1e300:
             raise store.BadInput(
-                f"learning rate {given!r} for {name!r}", "it is not a positive number", "Try 1e-3"
+                f"learning rate {given!r:.60} for {name!r}", "it is not a positive number", "Try 1e-3"
             )
     groups, rate = [], None
     for name in reversed(parts):

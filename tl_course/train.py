@@ -252,15 +252,15 @@ class _Kept:
 def _keeping(model: nn.Module, task: Task) -> Iterator[_Kept]:
     """Give what ``model`` holds afterwards; it is all as it was where an error comes first."""
     classes = tuple(task.classes)
-    known = tuple(getattr(model, "classes", classes) or ()) == classes
+    known = not hasattr(model, "classes") or models.class_names(model) == classes
     kept = _Kept({name: value.clone() for name, value in model.state_dict().items()}, known)
     home, ready = next(model.parameters()).device, model.preprocess
     notes = [(part, {**vars(part)}) for part in model.modules()]
-    vars(model).pop("saved", None)  # what it learns now is no longer what models.save kept
-    model.classes = classes
-    models.note_files(model, task.train.inputs)
     ended = False
     try:
+        vars(model).pop("saved", None)  # what it learns now is no longer what models.save kept
+        model.classes = classes
+        models.note_files(model, task.train.inputs)
         yield kept
         ended = True
     finally:
@@ -326,6 +326,12 @@ def _learn(
     total, right, count = 0.0, 0, 0
     for inputs, labels in batches:
         logits = forward(inputs)
+        if len(logits) != len(labels):
+            raise store.BadInput(
+                f"an augment that gives {len(logits)} pictures of {len(labels)}",
+                "each keeps its label",
+                "Give as many as it was given, in the same order",
+            )
         loss = _loss(logits, labels)
         if penalty is not None:
             loss = loss + _one_number(penalty(model))

@@ -124,6 +124,6 @@ def _joined(parts: list[torch.Tensor]) -> torch.Tensor:
 
 
 def _batches(model: nn.Module, inputs: torch.Tensor, batch: int) -> Iterable[torch.Tensor]:
-    if not isinstance(inputs, torch.Tensor):
+    if not isinstance(inputs, torch.Tensor) or not inputs.ndim:
         model.preprocess(inputs)  # raises, and says what it expects
     return inputs.split(batch)

@@ -86,7 +86,7 @@ def load(
     entry = catalogue()[store.choose("model", name, catalogue())]
     if isinstance(classes, str) or not isinstance(classes, Sequence | None):
         raise store.BadInput(
-            f"load({name!r}, classes={classes!r})",
+            f"load({name!r}, classes={classes!r:.60})",
             "classes are the names of the outputs, not a number of them",
             "Pass task.classes, or leave it out and call surgery.replace_head",
         )

@@ -11,10 +11,14 @@ from tl_course.models.stages import outputs
 
 def class_names(model: nn.Module) -> tuple[str, ...]:
     """``model.classes``, the names of its outputs; empty where there is not one for each."""
+    names = listed(model)
+    return names if len(names) == outputs(model) else ()
+
+
+def listed(model: nn.Module) -> tuple[str, ...]:
+    """What ``model.classes`` holds, however many; empty where it is no list."""
     names = getattr(model, "classes", None)
-    if not isinstance(names, Sequence) or isinstance(names, str) or len(names) != outputs(model):
-        return ()
-    return tuple(names)
+    return tuple(names) if isinstance(names, Sequence) and not isinstance(names, str) else ()
 
 
 def places(ours: Sequence[str], theirs: Sequence[str]) -> list[int]:

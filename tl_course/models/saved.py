@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from tl_course import __version__, store
 from tl_course.models import hub, vision
 from tl_course.models.adapted import Adapted
 from tl_course.models.catalogue import catalogue
+from tl_course.models.names import listed
 from tl_course.models.preprocess import ALWAYS, Preprocess
 from tl_course.models.reader import DIGITS, Letters, NumberReader
 from tl_course.models.resnet10 import ResNet10
@@ -153,7 +154,7 @@ def check_saved(model: nn.Module) -> None:
     saved = getattr(model, "saved", None)
     if saved is None:
         return
-    classes = tuple(getattr(model, "classes", None) or ())
+    classes = listed(model)
     fault = None
     try:
         same = describe(model.preprocess) == saved.preprocessing
@@ -199,8 +200,7 @@ def _described(model: nn.Module) -> tuple[str, bool, list[str], dict[str, object
     stages(model)  # raises for a family that is not known
     preprocessing = describe(model.preprocess)
     network, small = _recognised(model)
-    classes = getattr(model, "classes", None)
-    classes = [*classes] if isinstance(classes, Sequence) and not isinstance(classes, str) else []
+    classes = [*listed(model)]
     if fault := _classes_fault(classes, outputs(model)):
         raise store.BadInput(kind, fault, "Set model.classes = task.classes")
     return network, small, classes, preprocessing
