@@ -19,7 +19,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import save_file
 
-from tl_course import store
+from tl_course import models, store
 from tl_course.store import archives, catalogue, places, shipped
 
 ABOUT = {"recipe": "data_scripts/make_it.py", "source": "nothing", "licence": "MIT"}
@@ -273,6 +273,28 @@ store.write_atomically(pathlib.Path(sys.argv[1]), b"new")
     assert target.read_bytes() == b"old" and len([*tmp_path.iterdir()]) == 2
     store.write_atomically(target, b"newer")
     assert target.read_bytes() == b"newer" and [*tmp_path.iterdir()] == [target]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killing_a_save_leaves_a_model_that_opens(tmp_path, moment):
+    """It is one file and one rename: before it the old model is there, after it the new one."""
+    path = models.save(models.load("resnet10", classes=["old", "b"]), tmp_path / "model")
+    code = """
+import os, pathlib, signal, sys
+from tl_course import models
+rename = pathlib.Path.replace
+def replace(part, target):
+    if sys.argv[2] == "after":
+        rename(part, target)
+    os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else 9)
+pathlib.Path.replace = replace
+models.save(models.load("resnet10", classes=["new", "b", "c"]), sys.argv[1])
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(path), moment]).returncode
+    found = models.open(path).classes
+    assert [*found] == (["old", "b"] if moment == "before" else ["new", "b", "c"])
+    models.save(models.load("resnet10", classes=["newer", "b"]), path)
+    assert [*tmp_path.iterdir()] == [path], "the part that was left is swept"
 
 
 # Files that the user has put there

@@ -78,6 +78,8 @@ def test_a_drawing_that_stops_is_told_and_the_next_one_is_drawn(name, monkeypatc
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_training_that_stops_is_told_and_another_may_be_tried(name, monkeypatch, caplog):
     box, button = made(name), TRAININGS[name]
+    if "epochs" in box.controls:
+        play(box, epochs=1)
     shown = {place: part.value for place, part in box.places.items() if place != "picture"}
     with monkeypatch.context() as broken:
         broken.setattr(train, "fit", boom)
