@@ -325,7 +325,13 @@ def _learn(
     surgery.train_mode(model)
     total, right, count = 0.0, 0, 0
     for inputs, labels in batches:
-        logits = forward(inputs)
+        try:
+            logits = forward(inputs)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            cause = "BatchNorm cannot learn from one number a channel"
+            raise store.BadInput(f"a batch of {len(labels)}", cause, "Change batch=") from None
         if len(logits) != len(labels):
             raise store.BadInput(
                 f"an augment that gives {len(logits)} pictures of {len(labels)}",

@@ -124,8 +124,12 @@ def open(path: str | Path) -> nn.Module:
     path, about, state = _read(store.user_path(path))
     build, kinds = _builder(path, about)
     preprocess = _restored(about["preprocessing"], path, kinds)
-    with torch.device("meta"):  # takes no memory, no time and no random numbers
-        model = build(len(about["classes"]))
+    try:
+        with torch.device("meta"):  # takes no memory, no time and no random numbers
+            model = build(len(about["classes"]))
+    except Exception as error:  # what the library says of a configuration has no end
+        cause = f"its network cannot be built ({str(error)[:200]})"
+        raise store.CorruptFile(str(path), cause, AGAIN) from error
     wanted, given = (
         {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
         for tensors in (model.state_dict(), state)
