@@ -278,7 +278,9 @@ store.write_atomically(pathlib.Path(sys.argv[1]), b"new")
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killing_a_save_leaves_a_model_that_opens(tmp_path, moment):
     """It is one file and one rename: before it the old model is there, after it the new one."""
-    path = models.save(models.load("resnet10", classes=["old", "b"]), tmp_path / "model")
+    path = models.save(
+        models.load("resnet10", pretrained=False, classes=["old", "b"]), tmp_path / "model"
+    )
     code = """
 import os, pathlib, signal, sys
 from tl_course import models
@@ -288,12 +290,12 @@ def replace(part, target):
         rename(part, target)
     os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else 9)
 pathlib.Path.replace = replace
-models.save(models.load("resnet10", classes=["new", "b", "c"]), sys.argv[1])
+models.save(models.load("resnet10", pretrained=False, classes=["new", "b", "c"]), sys.argv[1])
 """
     assert subprocess.run([sys.executable, "-c", code, str(path), moment]).returncode
     found = models.open(path).classes
     assert [*found] == (["old", "b"] if moment == "before" else ["new", "b", "c"])
-    models.save(models.load("resnet10", classes=["newer", "b"]), path)
+    models.save(models.load("resnet10", pretrained=False, classes=["newer", "b"]), path)
     assert [*tmp_path.iterdir()] == [path], "the part that was left is swept"
 
 
