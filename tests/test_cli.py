@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from tl_course import cli, doctor, models, store, tasks, train
+from tl_course.store import places
 
 KEYS = {"id", "verdict", "condition", "effect", "low", "high", "seeds", "lesson"}
 
@@ -156,11 +157,15 @@ def test_doctor_sees_cores_that_are_busy_or_few(monkeypatch, cores, load, level,
 )
 def test_doctor_looks_at_the_cache(monkeypatch, tmp_path, writable, free, level, cure):
     monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path / "new"))
+    left = tmp_path / "new" / "published" / f".x.{places.HOST}-9999999-0123abcd.part"
+    left.parent.mkdir(parents=True)
+    left.touch()
     usage = SimpleNamespace(free=free * 2**30)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
     monkeypatch.setattr(doctor.os, "access", lambda *_: writable)
     (found,) = doctor._cache()
     assert found.level == level and cure in found.cure and bool(cure) == bool(found.cure)
+    assert not left.exists(), "what a killed download left is swept"
 
 
 # predict

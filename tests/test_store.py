@@ -119,11 +119,12 @@ def test_choose_lists_the_known_names_and_the_closest():
             store.choose("task", name, known)
 
 
+@pytest.mark.filterwarnings("error")
 def test_numbers_are_taken_as_they_are():
     for value in (3, np.int64(3), np.uint8(3)):
         assert store.whole("n", value, least=3, most=3) == 3
         assert type(store.whole("n", value)) is int
-    for value in (0, 0.5, np.float32(0.5), 1e300):
+    for value in (0, 0.5, np.float32(0.5), np.float16(2), 1e300, np.int8(3)):
         assert store.number("rate", value, least=0) == value
         assert type(store.number("rate", value)) is float
 
@@ -564,10 +565,13 @@ assert (folder / "a" / "1.txt").read_text() == "one"
 assert store.unpack("satellite") == folder
 print(folder)
 """
+    left = places.fresh_part(tmp_path)  # by a process that was killed
+    left = left.with_name(left.name.replace(str(os.getpid()), "9999999"))
+    left.mkdir()
     environment = {**os.environ, "TMPDIR": str(tmp_path), "TEMP": str(tmp_path)}
     folder = Path(run(code, cache, env=environment).strip())
     assert folder.is_relative_to(tmp_path) and not folder.is_relative_to(cache)
-    assert not folder.exists() and not (cache / "unpacked").exists()
+    assert not folder.exists() and not (cache / "unpacked").exists() and not left.exists()
 
 
 # Embedded files

@@ -141,6 +141,8 @@ def _cache() -> Iterator[Finding]:
     if existing is None:
         yield Finding("note", "cache", f"{folder} lies on a disk that is not there", another)
         return
+    for inner in folder.glob("*/"):
+        store.sweep(inner)  # what was killed while it downloaded may never be tried again
     free = shutil.disk_usage(existing).free / 2**30
     found, cure = f"{folder}, {free:.1f} GiB free", ""
     if not (existing.is_dir() and os.access(existing, os.W_OK)):

@@ -19,7 +19,14 @@ from tl_course.store.errors import (
     whole,
 )
 from tl_course.store.fetching import fetch, locate, within
-from tl_course.store.places import cache_dir, data_dir, sha256, user_path, write_atomically
+from tl_course.store.places import (
+    cache_dir,
+    data_dir,
+    sha256,
+    sweep,
+    user_path,
+    write_atomically,
+)
 from tl_course.store.shipped import (
     EMBEDDED,
     REINSTALL,
@@ -57,6 +64,7 @@ __all__ = [
     "published",
     "read_metadata",
     "sha256",
+    "sweep",
     "unpack",
     "user_path",
     "whole",

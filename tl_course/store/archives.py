@@ -19,10 +19,12 @@ from tl_course.store.fetching import content_key, fetch
 from tl_course.store.places import (
     READ_ONLY,
     cache_dir,
+    fresh_part,
     html_fault,
     once,
     reading,
     replacing,
+    sweep,
     user_path,
 )
 
@@ -86,8 +88,10 @@ def unpack(name: str, into: str | Path | None = None) -> Path:
 
 @functools.cache
 def _temporary() -> Path:
-    """Return a folder of this process, which goes when Python ends."""
-    folder = Path(tempfile.mkdtemp(prefix="tl_course-"))
+    """Return a folder of this process, which goes when Python ends, or by the next if killed."""
+    folder = fresh_part(Path(tempfile.gettempdir()))
+    sweep(folder.parent)
+    folder.mkdir(0o700)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

@@ -102,8 +102,9 @@ def _within(
     widest = sys.float_info.max if kind is Real else math.inf
     low, high = -widest if least is None else least, widest if most is None else most
     proper = isinstance(value, kind) and not isinstance(value, bool)
-    if proper and low <= value <= high:
-        return value
+    plain = value.item() if proper and hasattr(value, "item") else value  # NumPy's own would warn
+    if proper and low <= plain <= high:
+        return plain
     bounds = (("from", least), ("up to" if least is None else "to", most))
     limits = "".join(f" {word} {bound}" for word, bound in bounds if bound is not None)
     example = next((bound for bound in (least, most) if bound is not None), 1)

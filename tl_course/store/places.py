@@ -128,14 +128,12 @@ def replacing(
     calls the content ``thing``, when the folder cannot be written or the disk is full.
     """
     folder = target.parent
-    # without the target's name: that may be as long as a name can be
-    part = folder / f".tl_course.{HOST}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    part = fresh_part(folder)
     try:
+        sweep(folder)
         if needed and free_bytes(folder) < needed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         folder.mkdir(parents=True, exist_ok=True)
-        for left in filter(_left_behind, folder.glob(".*.part")):
-            _remove(left)
         yield part
         try:
             part.replace(target)
@@ -160,6 +158,18 @@ def write_atomically(target: str | Path, content: bytes) -> None:
     target, cure = user_path(target), "Check that the folder may be written to"
     with replacing(target, needed=len(content), cure=cure) as part:
         part.write_bytes(content)
+
+
+def fresh_part(folder: Path) -> Path:
+    """Return a path in ``folder`` for what is not complete yet; nothing is created."""
+    # Without the name it will get: that may be as long as a name can be.
+    return folder / f".tl_course.{HOST}-{os.getpid()}-{secrets.token_hex(4)}.part"
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left in ``folder``."""
+    for left in filter(_left_behind, folder.glob(".*.part")):
+        _remove(left)
 
 
 def _remove(part: Path) -> None:
