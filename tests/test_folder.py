@@ -63,7 +63,7 @@ def test_bad_files_are_left_out_and_told(root):
     with pytest.warns(tasks.SkippedFiles) as caught:
         task = tasks.folder(root)
     text = str(caught[0].message)
-    assert text.startswith("5 files left out")
+    assert text.startswith("Files left out of ") and ": 5\n" in text
     for name in ("broken.jpg", "it is empty", "notes.txt", "cut.png", "same file as"):
         assert name in text
     assert ".DS_Store" not in text and "Thumbs.db" not in text
@@ -129,7 +129,7 @@ def test_class_with_nothing_readable_says_why(root):
     assert "class 'zero'" in text and "it has 0 usable pictures, 5 are needed." in text
     for i in range(6):
         (root / "zero" / f"{i}.jpg").write_bytes(b"nothing" + bytes([i]))
-    assert "6 files left out" in refused(root)
+    assert "6 × it cannot be read" in refused(root)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_what_is_left_out_is_counted_by_reason(root):
     (root / "梨" / "link").symlink_to(root / "Äpfel")
     picture(99).save(root / "beside.png")
     text = told(root)[1]
-    for reason in ("7 files left out", "2 × still in a cloud", "2 × it is HEIC", "sips -s format",
+    for reason in (": 7\n", "2 × still in a cloud", "2 × it is HEIC", "sips -s format",
                    "1 × not a picture by its ending", "1 × links to folders",
                    "1 × in no class folder: beside.png"):  # fmt: skip
         assert reason in text
@@ -335,7 +335,6 @@ def test_classes_by_name(root, tmp_path_factory):
     [
         (["äpfel", "梨"], "no folder of this name, but 'Äpfel'"),
         (["Äpfel ", "梨"], "no folder of this name, but 'Äpfel'"),
-        (["Äpfell", "梨"], "no folder of this name, but 'Äpfel'"),
         (["x", "y"], "no folder of 'x', 'y'"),
         (["../" + "梨"], "no folder of '../梨'"),
         *(

@@ -1,6 +1,5 @@
 """Pictures in folders, one a class: a learner's own, and those of published archives."""
 
-import difflib
 import hashlib
 import os
 import re
@@ -230,12 +229,10 @@ def _chosen(
     for part, top in tops.items():
         found = _folders(top, hidden=True)
         inside[part] = {n: found[_composed(n)] for n in names if _composed(n) in found}
-        others = [name for name in found if name not in map(_composed, names)]
+        near = {_folded(name): name for name in found.keys() - map(_composed, names)}
         for name in names:
-            near = [other for other in others if _folded(other) == _folded(name)]
-            near += difflib.get_close_matches(name, others, n=1, cutoff=0.8)
-            if name not in inside[part] and near:
-                cause = f"{str(top)!r} has no folder of this name, but {near[0]!r}"
+            if name not in inside[part] and _folded(name) in near:
+                cause = f"{str(top)!r} has no folder of this name, but {near[_folded(name)]!r}"
                 raise store.BadInput(f"class {name!r}", cause, "Rename the folder or the class")
     if not any(inside.values()):
         raise _wrong(root, f"it has no folder of {_some(names)}", "Pass the names of its folders")
@@ -318,7 +315,8 @@ class _Reader:
     def _files(self, root: Path, but: Container[Path] = ()) -> list[Path]:
         """Every file below ``root`` in order, without those in the folders ``but``."""
         found = []
-        for place, folders, names in os.walk(root, onerror=self._unread):
+        unread = lambda error: self._skip(Path(error.filename), error.strerror)  # noqa: E731
+        for place, folders, names in os.walk(root, onerror=unread):
             here = Path(place)
             folders[:] = [name for name in folders if here / name not in but]
             for name in folders:
@@ -326,9 +324,6 @@ class _Reader:
                     self._skip(here / name, "links to folders")
             found += [here / name for name in names if (here / name).is_file()]
         return sorted(found)
-
-    def _unread(self, error: OSError) -> None:
-        self._skip(Path(error.filename), error.strerror)
 
     def strays(self, folders: Container[Path]) -> None:
         """Note the pictures that are in none of the class folders ``folders``."""
@@ -358,13 +353,10 @@ class _Reader:
                 )
 
     def _told(self) -> str:
-        count = sum(map(len, self.skipped.values()))
-        lines = [
-            f"{len(names)} × {why}: {_some(names, quoted=False)}"
-            for why, names in self.skipped.items()
-        ]
-        files = "1 file" if count == 1 else f"{count} files"
-        return "\n  ".join([f"{files} left out of {self.root}", *lines])
+        lines = [f"Files left out of {self.root}: {sum(map(len, self.skipped.values()))}"]
+        for why, names in self.skipped.items():
+            lines.append(f"{len(names)} × {why}: {_some(names, quoted=False)}")
+        return "\n  ".join(lines)
 
     def report(self, apart: bool = False) -> None:
         """Warn of what was left out, and of what is alike (``apart``: in two parts only)."""
@@ -372,10 +364,9 @@ class _Reader:
         parts = [file.partition(os.sep)[0] for file in files] if apart else files
         pairs = [f"{files[a]} like {files[b]}" for a, b in alike(self.sketches, parts)]
         if pairs:
-            shown = _some(pairs, quoted=False)
             self.notes += [
-                f"{len(pairs)} × like another picture saved again, but kept: {shown}. "
-                "A test with pictures from training is too easy: remove them"
+                f"{len(pairs)} × like another picture saved again: {_some(pairs, quoted=False)}. "
+                "They were kept; remove them, as a test with pictures from training is too easy"
             ]
         told = ([self._told()] if self.skipped else []) + self.notes
         if told:
