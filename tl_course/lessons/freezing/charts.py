@@ -175,7 +175,7 @@ def depth_profile(
         if picked:
             ax.axvspan(x - 0.4, x + 0.4, color="#999999", alpha=0.16, linewidth=0, zorder=0)
             seeds = rows.loc[rows.strategy == name, "test_balanced"]
-            seed_points(ax, seeds, x + 0.18, 0.06, look.colour, upright=True)
+            seed_points(ax, seeds, x + 0.2, 0.06, look.colour, size=28, upright=True)
         if name in (live or {}):
             ax.plot(x - 0.2, live[name], "D", color="black", markersize=9, markeredgecolor="white")
     ax.set_xticks(range(len(order)), [FROZEN[name] for name in order])
