@@ -206,6 +206,15 @@ def test_what_is_no_path_is_refused(path, why, take):
         take(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"), [("TL_COURSE_CACHE", store.cache_dir), ("TL_COURSE_DATA", store.data_dir)]
+)
+def test_a_variable_that_is_no_path_is_named(monkeypatch, name, asked):
+    monkeypatch.setenv(name, "x" * 300)
+    with pytest.raises(store.BadInput, match=f"^{name} 'x+: it cannot be a path here"):
+        asked()
+
+
 def test_paths_that_a_machine_can_have(tmp_path):
     for path in ("a b.png", "ünï", "\udcff", np.str_("x"), tmp_path / "none" / "x", "y" * 255):
         assert store.user_path(path) == Path(path)

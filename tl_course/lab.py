@@ -36,7 +36,7 @@ def place(target: str | None) -> Path:
         if source.parent != Path(__file__).parent:
             return source
         target = DEFAULT_COPY
-    folder = store.user_path(target)
+    folder = store.user_path(target, "--dir")
     if folder.exists() and not folder.is_dir():
         raise store.BadInput(f"--dir {target}", "it is a file", "Name a folder, new or existing")
     copied, kept = 0, []

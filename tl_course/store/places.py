@@ -29,8 +29,8 @@ HOST = re.sub(r"\W", "", platform.node())
 PART = re.compile(r"\..+\.(?P<host>\w*)-(?P<process>\d+)-[0-9a-f]{8}\.part")
 
 
-def user_path(path: str | Path) -> Path:
-    """Return a path that a user typed, with ``~`` spelled out; nothing needs to be there.
+def user_path(path: str | Path, name: str = "path") -> Path:
+    """Return the path called ``name`` that a user typed, ``~`` spelled out; it need not exist.
 
     Raises ``BadInput`` for what is no path at all, or none on this machine: a number or bytes, an
     empty text, a name that is too long, the home of a user who is not known here.
@@ -50,7 +50,7 @@ def user_path(path: str | Path) -> Path:
         cause, cure = f"it cannot be a path here ({error.strerror})", "Name another"
     else:
         return found
-    raise BadInput(f"path {path!r:.100}", cause, cure)
+    raise BadInput(f"{name} {path!r:.100}", cause, cure)
 
 
 def cache_dir() -> Path:
@@ -60,7 +60,7 @@ def cache_dir() -> Path:
     """
     named = os.environ.get("TL_COURSE_CACHE")
     if named:
-        return user_path(named).absolute()
+        return user_path(named, "TL_COURSE_CACHE").absolute()
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("tl_course"))
@@ -74,7 +74,7 @@ def data_dir() -> Path | None:
     named = os.environ.get("TL_COURSE_DATA")
     if not named:
         return None
-    folder = user_path(named).absolute()
+    folder = user_path(named, "TL_COURSE_DATA").absolute()
     if not folder.is_dir():
         raise NotAvailable(
             f"TL_COURSE_DATA={named}",
