@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -81,6 +82,40 @@ def test_unknown_options_are_refused(arguments, why, capsys):
     with pytest.raises(SystemExit):
         cli.main(arguments)
     assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "", "~nobody-of-this-name/x", "\udcff\ud800"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict", "NAME", "picture.png"],
+        ["prefetch", "NAME"],
+        ["lab", "--copy-only", "--dir", "NAME"],
+    ],
+)
+def test_a_name_that_cannot_be_is_one_line(arguments, name, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = [name if argument == "NAME" else argument for argument in arguments]
+    assert cli.main(given) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("tl-course: ") and told.count("\n") == 1
+    assert not [*tmp_path.iterdir()]
+
+
+def test_what_a_machine_says_is_one_line_too(monkeypatch, capsys):
+    def broken():
+        raise OSError(5, "Input/output error", "disk\n")
+
+    monkeypatch.setattr(doctor, "examine", broken)
+    assert cli.main(["doctor"]) == 1
+    assert capsys.readouterr().err.startswith("tl-course: [Errno 5] Input/output error")
+
+
+def test_help_in_a_console_of_few_characters():
+    """Such as of Windows, or of a machine without a language."""
+    command = [sys.executable, "-m", "tl_course.cli", "predict", "--help"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"}
+    assert b"JPEG, PNG, ?" in subprocess.run(command, env=environment, stdout=-1, check=True).stdout
 
 
 def test_ctrl_c_ends_quietly(monkeypatch, capsys):
