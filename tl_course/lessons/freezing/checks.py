@@ -224,7 +224,8 @@ def _exam() -> "tuple[Task, Split, Split]":
     order = torch.tensor([3, 0, 4, 1, 2])  # new label of each old one
     classes = tuple(whole.classes[old] for old in order.argsort())
     given, val, test = (
-        replace(split, labels=order[split.labels]) for split in (whole.train, whole.val, whole.test)
+        replace(split, labels=order[split.labels], classes=classes)
+        for split in (whole.train, whole.val, whole.test)
     )
     guarded = _Guarded(test.inputs, (test.labels + 1) % len(classes))
     # with this seed, the head alone is no better than on other draws
