@@ -22,7 +22,6 @@ from tl_course.store.places import (
     fresh_part,
     html_fault,
     once,
-    reading,
     replacing,
     sweep,
     user_path,
@@ -108,7 +107,7 @@ def _unpacked(path: Path, folder: Path, key: str) -> Path:
             try:
                 opened.extractall(part)
             except BROKEN as error:
-                cause = f"a member does not unpack ({error})"
+                cause = f"a member does not unpack ({error!s:.100})"
                 raise CorruptFile(str(path), cause, "Replace it with a good copy") from error
             (part / MARKER).write_text(key, encoding="ascii")
             with contextlib.suppress(OSError):
@@ -125,11 +124,11 @@ def _holds(folder: Path, key: str) -> bool:
 
 
 def _open(path: Path) -> zipfile.ZipFile:
+    fault = html_fault(path)  # which tells, too, if it cannot be read at all
     try:
-        with reading(path):
-            return zipfile.ZipFile(path)
-    except (*BROKEN, ValueError) as error:
-        cause = html_fault(path) or f"it does not open as a zip archive ({error})"
+        return zipfile.ZipFile(path)
+    except Exception as error:  # what bytes may do to a reader has no end
+        cause = fault or f"it does not open as a zip archive ({error!s:.100})"
         raise CorruptFile(str(path), cause, "Replace it with a good copy") from error
 
 

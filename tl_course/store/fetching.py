@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tl_course.store.catalogue import Published, published
-from tl_course.store.errors import CorruptFile, CourseError, NotAvailable, StorageError, choose
+from tl_course.store.errors import CorruptFile, NotAvailable, StorageError, choose
 from tl_course.store.places import (
     cache_dir,
     data_dir,
@@ -144,16 +144,14 @@ def _archive_fault(path: Path) -> str | None:
     if path.suffix == ".pth" and start[:1] == PICKLE:
         return None  # as PyTorch wrote them of old; others are archives
     try:
-        with reading(path), zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if not members:
                 return "the archive is empty"
             with archive.open(members[0]) as first:
                 start = first.read(6)
-    except CourseError:
-        raise
     except Exception as error:  # what bytes may do to a reader has no end
-        return f"it does not open as {path.suffix} ({error}); it may be truncated"
+        return f"it does not open as {path.suffix} ({error!s:.100}); it may be truncated"
     if path.suffix == ".npz" and start != b"\x93NUMPY":
         return "it holds no numpy arrays"
     return None
