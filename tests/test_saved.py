@@ -162,7 +162,7 @@ def test_files_of_older_versions_were_read_at_the_size_of_the_network(path):
     rewrite(path, format=2, preprocessing=old)
     assert models.open(path).preprocess.read_size == 64
     rewrite(path, format=3)
-    with pytest.raises(store.CorruptFile, match="lacks 'read_size'"):
+    with pytest.raises(store.CorruptFile, match="lacks 'file'"):
         models.open(path)
 
 

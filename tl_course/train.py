@@ -327,20 +327,18 @@ def _learn(
     for inputs, labels in batches:
         try:
             logits = forward(inputs)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
+            loss = _loss(logits, labels)
+        except ValueError as error:  # too few for BatchNorm, or not one for each label
+            if isinstance(error, store.BadInput):
                 raise
-            cause = "BatchNorm cannot learn from one number a channel"
-            raise store.BadInput(f"a batch of {len(labels)}", cause, "Change batch=") from None
-        if len(logits) != len(labels):
-            raise store.BadInput(
-                f"an augment that gives {len(logits)} pictures of {len(labels)}",
-                "each keeps its label",
-                "Give as many as it was given, in the same order",
-            )
-        loss = _loss(logits, labels)
+            cause = f"{len(inputs)} inputs cannot be learned from ({error})"
+            raise store.BadInput(f"a batch of {len(labels)}", cause, "Change batch") from error
         if penalty is not None:
-            loss = loss + _one_number(penalty(model))
+            added = penalty(model)
+            if not isinstance(added, torch.Tensor | Real) or torch.as_tensor(added).numel() != 1:
+                cause = f"it gives {added!r:.60}, and not one number"
+                raise store.BadInput("this penalty", cause, "Add up what it computes")
+            loss = loss + added
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -373,18 +371,6 @@ def l2_sp(model: nn.Module, strength: float) -> Penalty:
     return penalty
 
 
-def _one_number(found: object) -> torch.Tensor | float:
-    if isinstance(found, torch.Tensor) and found.numel() == 1 and not found.is_complex():
-        return found.squeeze()
-    if isinstance(found, Real):
-        return float(found)
-    raise store.BadInput(
-        f"a penalty that gives a {type(found).__name__} of {tuple(getattr(found, 'shape', ()))}",
-        "what is added to the loss is one number",
-        "Add up what it computes, as train.l2_sp does",
-    )
-
-
 def _check_kinds(kind: object, **given: object) -> None:
     for name, value in given.items():
         if not isinstance(value, kind):
@@ -407,7 +393,7 @@ def _check(model: nn.Module, task: Task) -> None:
         )
     for split in (task.train, task.val):
         _check_split(model, split)
-        _check_range(split, outputs, "the model's head has")
+        _check_range(split, outputs)
 
 
 def _check_split(model: nn.Module, split: Split) -> None:
@@ -428,12 +414,12 @@ def _check_split(model: nn.Module, split: Split) -> None:
         )
 
 
-def _check_range(split: Split, count: int, owner: str) -> None:
+def _check_range(split: Split, count: int) -> None:
     low, high = int(split.labels.min()), int(split.labels.max())
     if low < 0 or high >= count:
         raise store.BadInput(
             f"a split with labels from {low} to {high}",
-            f"{owner} {count} outputs, for labels from 0 to {count - 1}",
+            f"there are {count} classes, for labels from 0 to {count - 1}",
             "Call surgery.replace_head with the number of classes, and train",
         )
 
@@ -442,9 +428,9 @@ def _matched(model: nn.Module, split: Split) -> torch.Tensor:
     """The labels of ``split`` as the outputs of ``model`` count, by name where both have names."""
     ours, theirs = models.class_names(model), split.classes
     if not ours or not theirs or ours == theirs:
-        _check_range(split, models.outputs(model), "the model's head has")
+        _check_range(split, models.outputs(model))
         return split.labels
-    _check_range(split, len(theirs), "its classes would be")
+    _check_range(split, len(theirs))
     used, labels = split.labels.unique(return_inverse=True)
     return torch.tensor(models.places(ours, [theirs[label] for label in used]))[labels]
 

@@ -84,7 +84,8 @@ def load(
     outputs, or empty). Raises ``UnknownName``, ``BadInput``, ``NotAvailable`` or ``CorruptFile``.
     """
     entry = catalogue()[store.choose("model", name, catalogue())]
-    if isinstance(classes, str) or not isinstance(classes, Sequence | None):
+    listed = isinstance(classes, Sequence | None) and not isinstance(classes, str)
+    if not listed or not all(isinstance(each, str) and each.strip() for each in classes or ()):
         raise store.BadInput(
             f"load({name!r}, classes={classes!r:.60})",
             "classes are the names of the outputs, not a number of them",
@@ -96,9 +97,6 @@ def load(
             "it is neither True nor False",
             "Pass a file of weights as weights=",
         )
-    if not all(isinstance(each, str) and each.strip() for each in classes or ()):
-        cause = "not every class has a name"
-        raise store.BadInput(f"load({name!r}, classes=…)", cause, "Pass task.classes")
     weights = None if weights is None else store.user_path(weights)
     if weights and not pretrained:
         raise store.BadInput(
@@ -145,9 +143,8 @@ def _named(path: Path) -> tuple[str, ...]:
     try:
         names = json.loads(about.get("classes", "[]"))
     except (ValueError, RecursionError):  # another program's
-        return ()
-    listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    return tuple(names) if listed else ()
+        names = []
+    return tuple(map(str, names)) if isinstance(names, list) else ()
 
 
 def _torchvision(

@@ -67,7 +67,7 @@ _YOLOS = {
     "num_detection_tokens": 10,
     "num_labels": 91,
 }
-KINDS = {"pictures": Preprocess}
+KINDS = (Preprocess,)
 FAMILIES = {
     "yolos": Family(
         "YolosForObjectDetection",

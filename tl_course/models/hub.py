@@ -72,14 +72,15 @@ def build(
     return model
 
 
-def rebuilt(name: str, config: Mapping[str, object]) -> Adapted:
+def rebuilt(name: str, config: Mapping[str, object], classes: int) -> Adapted:
     """The network with the configuration that ``configuration`` gave, and random weights."""
     import transformers
 
     family = module(name).FAMILIES[name]
     kind = getattr(transformers, family.network)
-    network = kind(kind.config_class.from_dict({**config}), **family.options)
-    return _adapted(name, family, network, None)
+    sizes = kind.config_class.from_dict({**config})
+    sizes.num_labels = classes - len(family.unnamed)
+    return _adapted(name, family, kind(sizes, **family.options), None)
 
 
 def configuration(model: Adapted) -> dict[str, object]:

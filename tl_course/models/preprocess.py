@@ -2,7 +2,8 @@
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -21,14 +22,6 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 STRETCHED, ENLARGED, SHRUNK, UNREADABLE = 1.2, 3.0, 4.0, 0.25
 SAMPLE = 256  # inputs that are looked at
 LARGEST = 4096  # pixels a side
-# what happens to every picture from its file to the network, whatever the numbers
-ALWAYS = {
-    "kind": "pictures",
-    "file": "upright, on white, the middle square, bicubic to the read_size",
-    "channels": "RGB",
-    "resize": "to a square, whatever the ratio of the sides",
-    "filter": "bilinear, antialias",
-}
 _warned: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
 
 
@@ -46,6 +39,13 @@ class Preprocess(nn.Module):
     and ranges.
     """
 
+    FIXED: ClassVar = {  # what happens to every picture, from its file to the network
+        "kind": "pictures",
+        "file": "upright, on white, the middle square, bicubic to the read_size",
+        "channels": "RGB",
+        "resize": "to a square, whatever the ratio of the sides",
+        "filter": "bilinear, antialias",
+    }
     size: int
     read_size: int
     mean: torch.Tensor
@@ -70,20 +70,14 @@ class Preprocess(nn.Module):
             value = store.whole(name, value, most=LARGEST)
         super().__setattr__(name, value)
 
-    def described(self) -> dict[str, object]:
-        """What is done, as JSON can hold it; numbers with no more digits than float32 has."""
+    def settings(self) -> dict[str, object]:
+        """What it was made with, in numbers with no more digits than float32 has."""
         mean, std = (
             [float(str(value)) for value in values.detach().cpu().float().flatten().numpy()]
             for values in (self.mean, self.std)
         )
-        Preprocess(self.size, mean, std, self.read_size)  # raises for what was changed to nonsense
-        sizes = {"read_size": self.read_size, "size": self.size}
-        return {**ALWAYS, **sizes, "mean": mean, "std": std}
-
-    @classmethod
-    def restored(cls, spec: Mapping) -> "Preprocess":
-        """What ``described`` says."""
-        return cls(spec["size"], spec["mean"], spec["std"], spec["read_size"])
+        Preprocess(self.size, mean, std)  # raises for what was changed to nonsense
+        return {"size": self.size, "mean": mean, "std": std, "read_size": self.read_size}
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         if not isinstance(images, torch.Tensor):

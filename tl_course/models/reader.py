@@ -1,6 +1,6 @@
 """The number reader: from the letters of a number in words to its four digits."""
 
-from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -20,6 +20,8 @@ class Letters(nn.Module):
     that is not in ``ALPHABET``. Raises ``BadInput`` for other shapes and types.
     """
 
+    FIXED: ClassVar = {"kind": "letters", "alphabet": ALPHABET}
+
     def __init__(self):
         super().__init__()
         table = torch.full((max(map(ord, ALPHABET)) + 2,), UNKNOWN)
@@ -27,16 +29,11 @@ class Letters(nn.Module):
         table[0] = PAD
         self.register_buffer("table", table, persistent=False)
 
-    def described(self) -> dict[str, object]:
-        """What is done, as JSON can hold it. Raises ``BadInput`` for a table that was changed."""
+    def settings(self) -> dict[str, object]:
+        """None. Raises ``BadInput`` for a table that was changed."""
         if not torch.equal(self.table.cpu(), Letters().table):
             raise store.BadInput("these Letters", "their table was changed", "Make new ones")
-        return {"kind": "letters", "alphabet": ALPHABET}
-
-    @classmethod
-    def restored(cls, spec: Mapping) -> "Letters":
-        """What ``described`` says."""
-        return cls()
+        return {}
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
         points = code_points(points, "a reader", 'Make them with number_words.codes(["trentadue"])')

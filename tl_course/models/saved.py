@@ -6,9 +6,9 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from reprlib import repr as short
-from typing import Any
 
 import torch
 import torchvision
@@ -21,7 +21,7 @@ from tl_course.models import hub, vision
 from tl_course.models.adapted import Adapted
 from tl_course.models.catalogue import catalogue
 from tl_course.models.names import listed
-from tl_course.models.preprocess import ALWAYS, Preprocess
+from tl_course.models.preprocess import Preprocess
 from tl_course.models.reader import DIGITS, Letters, NumberReader
 from tl_course.models.resnet10 import ResNet10
 from tl_course.models.stages import classifier, outputs, stages
@@ -156,7 +156,7 @@ def check_saved(model: nn.Module) -> None:
     the head they belong to.
     """
     saved = getattr(model, "saved", None)
-    if saved is None:
+    if not isinstance(saved, Saved):
         return
     classes = listed(model)
     fault = None
@@ -180,14 +180,13 @@ def check_saved(model: nn.Module) -> None:
 
 def describe(preprocess: nn.Module) -> dict[str, object]:
     """What ``preprocess`` does, as JSON can hold it; ``BadInput`` where that is not known."""
-    described = vars(type(preprocess)).get("described")  # of this class, not one it inherits from
-    if described is None:
+    if "FIXED" not in vars(type(preprocess)):  # nor in those that only inherit it
         raise store.BadInput(
             f"the preprocess {type(preprocess).__name__}",
             "only the course's own, such as models.Preprocess, can be written down",
             "Set model.preprocess = models.Preprocess(size, mean, std) as it was in training",
         )
-    return described(preprocess)
+    return {**type(preprocess).FIXED, **getattr(preprocess, "settings", dict)()}
 
 
 def misfits(wanted: Mapping[str, object], given: Mapping[str, object]) -> str:
@@ -232,8 +231,7 @@ def _recognised(model: nn.Module) -> tuple[str, bool]:
         count, ours = 0, {}
     known = _NETWORKS
     if isinstance(model, Adapted):
-        config = hub.configuration(model)
-        known = {(model.name, False): lambda _: hub.rebuilt(model.name, config)}
+        known = {(model.name, False): partial(hub.rebuilt, model.name, hub.configuration(model))}
     for key, build in known.items() if count else ():
         with torch.device("meta"):
             built = build(count)
@@ -343,7 +341,7 @@ def _read(path: Path) -> tuple[Path, dict, dict[str, torch.Tensor]]:
     state = store.load_weights(path)
     if about["format"] < 3 and about["preprocessing"].get("kind") == "pictures":
         # files were read at the size of the network
-        read = {"file": ALWAYS["file"], "read_size": about["preprocessing"].get("size")}
+        read = {"file": Preprocess.FIXED["file"], "read_size": about["preprocessing"].get("size")}
         about["preprocessing"] = read | about["preprocessing"]
     found = store.sha256(path) if number == 1 else _sha256(state)
     if found != about["sha256"]:
@@ -372,43 +370,40 @@ def _fault(about: object) -> str | None:
     return _classes_fault(about["classes"])
 
 
-def _builder(path: Path, about: dict) -> tuple[Callable[[int], nn.Module], Mapping[str, type]]:
+def _builder(path: Path, about: dict) -> tuple[Callable[[int], nn.Module], tuple]:
     """What builds the network for a number of classes, and its kinds of preprocessing."""
     name, small = about["network"], about["small"]
     if (name, small) in _NETWORKS:
-        return _NETWORKS[name, small], {"pictures": Preprocess, "letters": Letters}
+        return _NETWORKS[name, small], (Preprocess, Letters)
     entry = catalogue().get(name)
     if entry is None or entry.repository is None or small:
         cause = f"it is a {'small ' if small else ''}network called {short(name)}"
         raise store.NotAvailable(str(path), f"{cause}, which is not known here", UPDATE)
     if "config" not in about:
         raise store.CorruptFile(str(path), "it lacks the configuration of its network", AGAIN)
-    return lambda _: hub.rebuilt(name, about["config"]), hub.module(name).KINDS
+    return partial(hub.rebuilt, name, about["config"]), hub.module(name).KINDS
 
 
-def _restored(spec: dict, path: Path, kinds: Mapping[str, Any]) -> nn.Module:
+def _restored(spec: dict, path: Path, kinds: tuple) -> nn.Module:
     """The preprocessing that ``describe`` wrote down; refused where any of it cannot be done."""
 
     def cannot(cause: str) -> store.NotAvailable:
         return store.NotAvailable(f"the preprocessing in {path}", cause, UPDATE)
 
-    kind = spec.get("kind")
-    if not isinstance(kind, str) or kind not in kinds:
-        raise cannot(f"it is for {short(kind)}; this network takes {' or '.join(kinds)}")
+    kind = next((each for each in kinds if each.FIXED["kind"] == spec.get("kind")), None)
+    if kind is None:
+        takes = " or ".join(each.FIXED["kind"] for each in kinds)
+        raise cannot(f"it is for {short(spec.get('kind'))}; this network takes {takes}")
+    names = signature(kind).parameters
+    if lacking := {*kind.FIXED, *names} - spec.keys():
+        raise store.CorruptFile(str(path), f"its preprocessing lacks {min(lacking)!r}", AGAIN)
+    if odd := sorted(spec.keys() - {*kind.FIXED, *names}):
+        raise cannot(f"it has a setting {short(odd[0])} that is not known")
+    for name, value in kind.FIXED.items():
+        if spec[name] != value:
+            raise cannot(f"its {name} is {short(spec[name])}; this version has only {short(value)}")
     try:
-        built = kinds[kind].restored(spec)
-        known = describe(built)
-        lacking = known.keys() - spec.keys()
-    except KeyError as error:
-        lacking = {*error.args}
+        return kind(**{name: spec[name] for name in names})
     except Exception as error:  # what a changed JSON may do to a tokeniser has no end
         cause = f"its preprocessing is wrong ({str(error)[:200]})"
         raise store.CorruptFile(str(path), cause, AGAIN) from error
-    if lacking:
-        raise store.CorruptFile(str(path), f"its preprocessing lacks {min(lacking)!r}", AGAIN)
-    if odd := sorted(spec.keys() - known.keys()):
-        raise cannot(f"it has a setting {short(odd[0])} that is not known")
-    for name, value in known.items():
-        if spec[name] != value:
-            raise cannot(f"its {name} is {short(spec[name])}; this version has only {short(value)}")
-    return built

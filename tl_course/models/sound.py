@@ -1,7 +1,8 @@
 """The sound networks: the encoder of Whisper, and Wav2Vec2."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -38,29 +39,28 @@ class Spectrograms(nn.Module):
     """Sounds to Whisper's input: log-mel spectrograms of a fixed length, silence behind.
 
     In: float (N, samples) in [-1, 1] at 16 kHz. Out: float32 (N, bands, frames); what is longer
-    than the network's window, 30 seconds for the official one, is cut off.
+    than the network's window, 30 seconds for the official one, is cut off. ``whisper``: settings
+    of the library's feature extractor.
     """
 
-    def __init__(self, extract: Callable):
+    FIXED: ClassVar = {"kind": "spectrograms"}
+
+    def __init__(self, whisper: Mapping[str, object]):
+        from transformers import WhisperFeatureExtractor
+
         super().__init__()
-        self.extract = extract
+        self.whisper = {**whisper}
+        self.extract = WhisperFeatureExtractor(**whisper)
+
+    def settings(self) -> dict[str, object]:
+        """What it was made with."""
+        return {"whisper": self.whisper}
 
     def forward(self, sounds: torch.Tensor) -> torch.Tensor:
         rows = [*_checked(sounds).cpu().numpy()]
         with torch.autocast("cpu", enabled=False):  # the library's own steps need every digit
             ready = self.extract(rows, sampling_rate=RATE, return_tensors="pt").input_features
         return ready.to(sounds.device)
-
-    def described(self) -> dict[str, object]:
-        """What is done, as JSON can hold it."""
-        return {"kind": "spectrograms", **{name: getattr(self.extract, name) for name in SETTINGS}}
-
-    @classmethod
-    def restored(cls, spec: Mapping) -> "Spectrograms":
-        """What ``described`` says."""
-        from transformers import WhisperFeatureExtractor
-
-        return cls(WhisperFeatureExtractor(**{name: spec[name] for name in SETTINGS}))
 
 
 class Waves(nn.Module):
@@ -69,28 +69,25 @@ class Waves(nn.Module):
     In: float (N, samples) in [-1, 1] at 16 kHz. Out: float32 of the same shape.
     """
 
+    FIXED: ClassVar = {"kind": "waves", "rate": RATE}
+
+    def __init__(self):  # without settings
+        super().__init__()
+
     def forward(self, sounds: torch.Tensor) -> torch.Tensor:
         sounds = _checked(sounds)
         spread, mean = torch.var_mean(sounds, 1, correction=0, keepdim=True)
         return (sounds - mean) / (spread + 1e-7).sqrt()
 
-    def described(self) -> dict[str, object]:
-        """What is done, as JSON can hold it."""
-        return {"kind": "waves", "rate": RATE}
-
-    @classmethod
-    def restored(cls, spec: Mapping) -> "Waves":
-        """What ``described`` says."""
-        return cls()
-
 
 def _spectrograms(network: nn.Module, folder: Path | None) -> Spectrograms:
-    from transformers import WhisperFeatureExtractor
-
     if folder is not None:
-        return Spectrograms(read(WhisperFeatureExtractor, "spectrogram settings", folder))
+        from transformers import WhisperFeatureExtractor
+
+        found = read(WhisperFeatureExtractor, "spectrogram settings", folder)
+        return Spectrograms({name: getattr(found, name) for name in SETTINGS})
     bands, frames = network.config.num_mel_bins, 2 * network.config.max_source_positions
-    return Spectrograms(WhisperFeatureExtractor(feature_size=bands, chunk_length=frames // 100))
+    return Spectrograms({"feature_size": bands, "chunk_length": frames // 100})
 
 
 def _waves(network: nn.Module, folder: Path | None) -> Waves:
@@ -199,7 +196,7 @@ _NEW = ("projector.", "classifier.")
 # what the library leaves out at random while it trains would keep frozen stages from repeating
 _STEADY = {"apply_spec_augment": False}
 _NO_MASKS = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0}
-KINDS = {"spectrograms": Spectrograms, "waves": Waves}
+KINDS = (Spectrograms, Waves)
 FAMILIES = {
     "whisper": Family(
         "WhisperForAudioClassification",

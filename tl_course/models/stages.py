@@ -81,7 +81,11 @@ def outputs(model: nn.Module) -> int:
 def _last(model: nn.Module) -> tuple[nn.Module, str]:
     """Which module holds the last linear layer, and where in it."""
     owner, place = model.network if isinstance(model, Adapted) else model, head_name(model)
-    head = owner.get_submodule(place)
+    try:
+        head = owner.get_submodule(place)
+    except AttributeError:
+        cause, cure = f"it has no layer {place!r}", "Put a torch.nn.Linear there"
+        raise store.BadInput(f"this {type(model).__name__}", cause, cure) from None
     return owner, f"{place}.{len(head) - 1}" if isinstance(head, nn.Sequential) else place
 
 

@@ -2,9 +2,10 @@
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -26,11 +27,20 @@ class Tokens(nn.Module):
 
     In: integers (N, letters), zeros after the last letter. Out: int64 (N, L), at most ``LONGEST``
     tokens and ``EMPTY`` behind the last. Raises ``BadInput`` for other shapes and types.
+    ``tokeniser`` is the JSON of one, as the library tokenizers writes it, and ``empty`` its token
+    for a text in which it finds none; without it words are ``Hashed``.
     """
 
-    def __init__(self, tokenise: Callable[[list[str]], list[list[int]]]):
+    FIXED: ClassVar = {"kind": "tokens", "longest": LONGEST}
+
+    def __init__(self, tokeniser: str | None = None, empty: int = 0):
         super().__init__()
-        self.tokenise = tokenise
+        self.tokeniser, self.empty = tokeniser, store.whole("empty", empty, least=0)
+        self.tokenise = Hashed() if tokeniser is None else _official(tokeniser, empty)
+
+    def settings(self) -> dict[str, object]:
+        """What it was made with."""
+        return {"tokeniser": self.tokeniser, "empty": self.empty}
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
         cure = "Make them with ord(letter), zeros behind the last, as in Split"
@@ -42,36 +52,19 @@ class Tokens(nn.Module):
             row[: len(ids)] = torch.tensor(ids)
         return tokens.to(points.device)
 
-    def described(self) -> dict[str, object]:
-        """What is done, as JSON can hold it."""
-        text, empty = getattr(self.tokenise, "text", None), getattr(self.tokenise, "empty", None)
-        return {"kind": "tokens", "longest": LONGEST, "tokeniser": text, "empty": empty}
 
-    @classmethod
-    def restored(cls, spec: Mapping) -> "Tokens":
-        """What ``described`` says; without a tokeniser that of the small networks."""
-        if spec["tokeniser"] is None:
-            return cls(Hashed())
-        return cls(Official(spec["tokeniser"], store.whole("empty", spec["empty"], least=0)))
+def _official(text: str, empty: int) -> Callable[[list[str]], list[list[int]]]:
+    from tokenizers import Tokenizer
+
+    tokeniser = Tokenizer.from_str(text)
+    tokeniser.no_padding()
+    tokeniser.enable_truncation(LONGEST)
+    return partial(_encoded, tokeniser, empty)
 
 
-class Official:
-    """The tokeniser of a checkpoint: ``text`` is its JSON, as the library tokenizers writes it.
-
-    ``empty`` is the token for a text in which it finds none.
-    """
-
-    def __init__(self, text: str, empty: int):
-        from tokenizers import Tokenizer
-
-        self.text, self.empty = text, empty
-        self.tokeniser = Tokenizer.from_str(text)
-        self.tokeniser.no_padding()
-        self.tokeniser.enable_truncation(LONGEST)
-
-    def __call__(self, texts: list[str]) -> list[list[int]]:
-        rows = [found.ids for found in self.tokeniser.encode_batch(texts)]
-        return [row or [self.empty] for row in rows]
+def _encoded(tokeniser, empty: int, texts: list[str]) -> list[list[int]]:
+    # GPT-2 marks no beginning: nothing written would be no token at all
+    return [found.ids or [empty] for found in tokeniser.encode_batch(texts)]
 
 
 class Hashed:
@@ -88,10 +81,8 @@ class Hashed:
 
 
 def _tokens(network: nn.Module, folder: Path | None) -> Tokens:
-    return Tokens(_official(folder, network.config.vocab_size) if folder else Hashed())
-
-
-def _official(folder: Path, words: int) -> Official:
+    if folder is None:
+        return Tokens()
     from transformers import AutoTokenizer
 
     found = read(AutoTokenizer, "tokeniser", folder)
@@ -102,14 +93,14 @@ def _official(folder: Path, words: int) -> Official:
             f"there is no {VOCABULARIES[0]}",
             "Put the file of the same model there; models.save keeps both in one file",
         )
+    words = network.config.vocab_size
     if len(found) > words:
         raise store.CorruptFile(
             f"the tokeniser in {folder}",
             f"it has {len(found):,} tokens, and the network {words:,}",
             "Put the tokeniser and the weights of one model there",
         )
-    # GPT-2 marks no beginning: nothing written would be no token at all
-    return Official(found.backend_tokenizer.to_str(), found.eos_token_id or 0)
+    return Tokens(found.backend_tokenizer.to_str(), found.eos_token_id or 0)
 
 
 class Embeddings(nn.Module):
@@ -238,7 +229,7 @@ _ROBERTA = {**_BERT, "pad_token_id": 1, "type_vocab_size": 1}
 _T5 = {"vocab_size": WORDS, "d_model": 48, "d_kv": 12, "d_ff": 96, "num_layers": 3, "num_heads": 4}
 _NEW = ("classifier.",)
 _BARE = {"add_pooling_layer": False}
-KINDS = {"tokens": Tokens}
+KINDS = (Tokens,)
 FAMILIES = {
     "bert": Family("BertForSequenceClassification", _BERT, _bert, _tokens, new=_NEW),
     "minilm": Family("BertModel", _BERT, _minilm, _tokens, options=_BARE, own_head=True),
