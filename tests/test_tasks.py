@@ -1,5 +1,7 @@
+import io
 import types
 import zipfile
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -71,6 +73,7 @@ def test_every_task_is_whole(name):
     dtype = torch.float32 if name == "sounds" else torch.int32 if len(shape) == 1 else torch.uint8
     for split in splits(task):
         assert split.inputs.dtype == dtype and split.inputs.shape[1:] == shape
+        assert split.classes == task.classes
         assert split.labels.dtype == torch.int64
         assert split.labels.shape[1:] == ((4,) if name.startswith("numbers") else ())
         assert set(split.labels.flatten().tolist()) == set(range(classes))
@@ -89,6 +92,9 @@ def test_names_and_unknown_name():
     for ask in (tasks.load, tasks.available):
         with pytest.raises(store.UnknownName, match="did you mean 'leaves'"):
             ask("leafs")
+        for wrong in (5, None, [], b"leaves", ""):
+            with pytest.raises(store.UnknownName):
+                ask(wrong)
 
 
 def test_few_is_stratified_and_leaves_the_test_alone(toy):
@@ -130,6 +136,53 @@ def test_few_draws_inputs_by_chance_where_each_has_several_answers():
 def test_a_split_wants_one_or_several_answers_an_input(shape):
     with pytest.raises(store.BadInput, match=r"\(N,\), or \(N, K\)"):
         Split(torch.zeros(5, 9, dtype=torch.int32), torch.zeros(shape, dtype=torch.int64))
+
+
+def test_splits_keep_the_names_of_their_labels(toy):
+    few, mixed = toy.few(30, seed=0), toy.mixed(toy.test)
+    whole = Split(toy.train.inputs, toy.train.labels, list(toy.classes))
+    for split in (*splits(few), *splits(mixed), *divide(whole, (0.2, 0.3)), whole.take([5])):
+        assert split.classes == toy.classes
+    named = replace(toy, classes=("x", "y", "z"))  # other names for the same
+    assert named.train.classes == named.test.classes == ("x", "y", "z")
+    assert Split(toy.train.inputs, toy.train.labels).classes == ()
+
+
+def test_splits_with_other_names_do_not_go_together(toy):
+    other = replace(toy.test, classes=("down", "across", "none"))
+    with pytest.raises(store.BadInput, match="its splits number their classes differently"):
+        replace(toy, test=other)
+    with pytest.raises(store.BadInput, match="or other classes"):
+        toy.mixed(other)
+
+
+@pytest.mark.parametrize("places", [[], (), np.array([]), torch.zeros(0)])
+def test_nothing_can_be_taken(toy, places):
+    assert len(toy.train.take(places)) == 0
+
+
+def test_places_are_numbers_or_a_mask(toy):
+    expected = toy.train.inputs[[1, 0, 89]]
+    mask = np.arange(90) < 2
+    for places in (
+        [1, 0, -1],
+        np.uint8([1, 0, 89]),
+        torch.tensor([1, 0, 89]),
+        np.uint64([1, 0, 89]),
+    ):
+        assert torch.equal(toy.train.take(places).inputs, expected)
+    for places in (mask, torch.from_numpy(mask), mask.tolist()):
+        assert torch.equal(toy.train.take(places).inputs, toy.train.inputs[:2])
+
+
+@pytest.mark.parametrize(
+    "places",
+    [[0.0], [90], [-91], [True], 3, None, "ab", slice(3), {1}, [[0], [1]], [[0], [1, 2]], [2**70],
+     iter([1]), [None], np.ones((90, 1), bool)],
+)  # fmt: skip
+def test_places_that_cannot_be_taken(toy, places):
+    with pytest.raises(store.BadInput, match="whole numbers from -90 to 89"):
+        toy.train.take(places)
 
 
 @pytest.mark.parametrize("languages", [("italian", "spanish"), ("spanish", "italian")])
@@ -310,16 +363,73 @@ def test_resnet10_names_half_of_the_photographs(tiny):
     assert 0.4 < scores.accuracy < 0.6
 
 
-def test_published_files_of_another_shape_are_refused(tmp_path, monkeypatch):
+TINY = {
+    **{f"train/n1/images/n1_{number}.JPEG": (64, 64) for number in range(12)},
+    **{"val/images/val_0.JPEG": (64, 64), "words.txt": "n1\tant"},
+    "val/val_annotations.txt": "val_0.JPEG\tn1\t0",
+}
+PNEUMONIA = {"images": np.zeros((2, 28, 28), np.uint8), "labels": np.array([[0], [1]])}
+WRONG = {
+    "pacs": [({"PACS/photo/dog/a.txt": ""}, "one folder 'photo' with the folders dog")],
+    "hymenoptera": [
+        ({"readme.txt": ""}, "one folder 'train' with the folders ants, bees"),
+        ({f"train/{name}/0.png": (9, 9) for name in ("cats", "dogs")}, "'train' with the folders"),
+    ],
+    "tiny_imagenet": [
+        ({"readme.txt": ""}, "no train or no val pictures"),
+        *(
+            ({f"tiny-imagenet-200/{name}": what for name, what in (TINY | change).items()}, cause)
+            for change, cause in (
+                ({"words.txt": None}, "is not Tiny ImageNet .*no item named"),
+                ({"words.txt": "n2\tbee"}, "is not Tiny ImageNet"),
+                ({"val/val_annotations.txt": "val_0.JPEG\tn9"}, "is not Tiny ImageNet"),
+                ({"val/val_annotations.txt": "\xff"}, "is not Tiny ImageNet"),
+                ({"train/n1/images/n1_x.JPEG": ""}, "is not Tiny ImageNet"),
+                ({"val/images/val_0.JPEG": (32, 32)}, "is not Tiny ImageNet"),
+                ({"val/images/val_0.JPEG": "%!PS-Adobe-3.0 EPSF-3.0"}, "is not Tiny ImageNet"),
+            )
+        ),
+    ],
+    "pneumonia": [
+        ({"pictures": np.zeros(3)}, "not PneumoniaMNIST"),
+        ({"labels": np.array([[0], [7]])}, "labels from 0 to 7, not 2 classes"),
+        ({"labels": np.array([0, 1])}, "not PneumoniaMNIST"),
+        ({"images": np.zeros((2, 28, 28, 3), np.uint8)}, "not PneumoniaMNIST"),
+        ({"images": np.zeros((2, 28, 28))}, "its pictures are float64"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cause"), [(name, *case) for name in WRONG for case in WRONG[name]]
+)
+def test_published_files_with_another_content(tmp_path, monkeypatch, name, content, cause):
     monkeypatch.setenv("TL_COURSE_DATA", str(tmp_path))
     monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path / "cache"))
-    np.savez(tmp_path / "pneumoniamnist.npz", pictures=np.zeros(3))
-    with pytest.raises(store.CorruptFile, match="not PneumoniaMNIST"):
-        tasks._load.__wrapped__("pneumonia")
-    with zipfile.ZipFile(tmp_path / "pacs.zip", "w") as file:
-        file.writestr("PACS/photo/dog/readme.txt", "no other classes")
-    with pytest.raises(store.CorruptFile, match="one folder 'photo' with the folders dog"):
-        tasks._load.__wrapped__("pacs_photo")
+    path = tmp_path / store.published()[name].file
+    if name == "pneumonia":
+        parts = PNEUMONIA if "pictures" not in content else {}
+        arrays = {
+            f"{p}_{k}": v for p in ("train", "val", "test") for k, v in (parts | content).items()
+        }
+        np.savez(path, **arrays)
+    else:
+        with zipfile.ZipFile(path, "w") as file:
+            for member, what in content.items():
+                if isinstance(what, tuple):
+                    buffer = io.BytesIO()
+                    Image.new("RGB", what).save(buffer, "JPEG")
+                    what = buffer.getvalue()
+                if what is not None:
+                    file.writestr(member, what.encode("latin-1") if isinstance(what, str) else what)
+    with pytest.raises(store.CorruptFile, match=cause):
+        tasks._load.__wrapped__("pacs_photo" if name == "pacs" else name)
+
+
+@pytest.mark.parametrize("size", [0, 15, -1, "64", 64.5, None, [], True, 10**7])
+def test_examples_of_no_size(size):
+    with pytest.raises(store.BadInput, match="from 16 to 4096"):
+        tasks.examples(size)
 
 
 @pytest.fixture
