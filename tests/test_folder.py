@@ -129,7 +129,9 @@ def test_class_with_nothing_readable_says_why(root):
     assert "class 'zero'" in text and "it has 0 usable pictures, 5 are needed." in text
     for i in range(6):
         (root / "zero" / f"{i}.jpg").write_bytes(b"nothing" + bytes([i]))
-    assert "6 × it cannot be read" in refused(root)
+    picture(99).save(root / "beside.png")
+    text = refused(root)
+    assert "7; 6 × it cannot be read" in text and "1 × in no class folder" in text
 
 
 @pytest.mark.parametrize(
@@ -356,6 +358,9 @@ def test_folders_of_one_name_in_two_spellings(tmp_path):
         form = "\u00e4" if part == "train" else "a\u0308"
         (tmp_path / part / name).rename(tmp_path / part / f"B{form}r")
     assert tasks.folder(tmp_path).classes == ("B\u00e4r", "dog")
+    for part in ("train", "test"):
+        (tmp_path / part / "dog").rename(tmp_path / part / "\udcff")  # bytes that are no text
+    assert tasks.folder(tmp_path).classes == ("?", "B\u00e4r")
     fill(tmp_path / "test", 200, ("B\u00e4r",))
     assert "two of its folders have one name" in refused(tmp_path)
 

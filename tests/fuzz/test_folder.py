@@ -41,6 +41,7 @@ CLASSES = (
     "-",
     "~",
     "#1",
+    "\udcff",
     "%s",
 )
 SYSTEM = (".thumbnails", "@eaDir", "__MACOSX", ".git", "lost+found", "..x", " ", "new\nline")

@@ -67,6 +67,7 @@ def folder(
     names, inside = _every(root, tops) if classes is None else _chosen(root, classes, tops)
     reader = _Reader(root, names, size, alike=True)
     read = {part: reader.read(inside[part]) for part in PARTS if part in tops}
+    reader.strays({each for found in inside.values() for each in found.values()})
     whole = len(read) == len(PARTS)
     for part, split in read.items():
         where = f" for {PARTS[part]}" if len(read) > 1 else ""
@@ -76,7 +77,6 @@ def folder(
         # what other parts lack is taken from training
         least = 1 if whole or part != "train" else LEAST
         reader.require(split, names if classes is None else inside[part], least, where)
-    reader.strays({each for found in inside.values() for each in found.values()})
     reader.report(apart=whole)
     return Task(
         root.resolve().name or str(root),
@@ -129,7 +129,8 @@ def _some(names: Collection[str], quoted: bool = True) -> str:
 
 
 def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    """A name with its accents composed, as systems differ there, and without what is no text."""
+    return unicodedata.normalize("NFC", name.encode(errors="replace").decode())
 
 
 def _folded(name: str) -> str:
@@ -142,7 +143,7 @@ def _hidden(name: str) -> bool:
 
 
 def _folders(root: Path, hidden: bool = False) -> dict[str, Path]:
-    """The folders of ``root`` by name, whose accents are composed on every system."""
+    """The folders of ``root`` by name."""
     with reading(root):
         found = sorted(p for p in root.iterdir() if p.is_dir() and (hidden or not _hidden(p.name)))
     named = {_composed(path.name): path for path in found}
@@ -345,7 +346,7 @@ class _Reader:
             if name in names and count < least:
                 near = [each for each in self.classes if _folded(each) == _folded(name)]
                 told = [f"there are {' and '.join(map(repr, near))}"] if len(near) > 1 else []
-                told += [self._told()] if self.skipped else []
+                told += [self._told().replace("\n ", ";")] if self.skipped else []
                 raise store.BadInput(
                     f"class {name!r} in {str(self.root)!r}",
                     "; ".join([f"it has {count} usable pictures{part}, {least} are needed", *told]),
