@@ -181,6 +181,7 @@ def test_suspects_are_trained_and_written(tmp_path, monkeypatch, capsys):
         )
 
 
+@pytest.mark.slow  # ten thousand pictures are drawn
 @pytest.mark.parametrize("source", suspects.RECIPES)
 def test_the_shipped_suspects_know_their_lessons(source):
     least = pretrain_suspects.EXPECT[source]
