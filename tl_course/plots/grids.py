@@ -67,12 +67,8 @@ def key(owner: Figure | Axes, looks: Mapping[str, Look], title: str = "", **plac
     wide = sum(len(name) + 6 for name in looks) > 13 * owner.figure.bbox.width / DPI
     options: dict[str, Any] = {"loc": "outside upper left"} if isinstance(owner, Figure) else {}
     options |= {"ncols": 3 if wide else len(looks), "columnspacing": 1.5, "handletextpad": 0.7}
-    options |= {
-        "title": legible(title, 400),
-        "title_fontsize": 12,
-        "alignment": "left",
-        "frameon": False,
-    }
+    options |= {"title": legible(title, 400), "title_fontsize": 12}
+    options |= {"alignment": "left", "frameon": False}
     options |= {"labelcolor": [look.colour for look in looks.values()], "prop": {"weight": "bold"}}
     legend = owner.legend(handles=handles, **options | place)
     legend.get_title().set_fontweight("bold")

@@ -1,5 +1,6 @@
 """Cells that run out of order: a name that is missing comes with the cell that makes it."""
 
+import contextlib
 import json
 import os
 import re
@@ -25,18 +26,15 @@ def _explained(shell, kind, error, trace, tb_offset=None) -> None:
 def maker(name: str, notebook: Path) -> str:
     """The first cell that makes ``name``, in a sentence; empty where none does."""
     heading = notebook.stem
-    try:
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # it cannot be read
         for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
             text = "".join(cell["source"])
             if cell["cell_type"] == "markdown":
                 heading = [heading, *re.findall(r"^#+ +(.+)", text, re.M)][-1]
             elif cell["cell_type"] == "code" and name in made(text):
-                return (
-                    f"The cell under “{heading}” that begins with “{text.splitlines()[0]}” makes "
-                    f"{name}. Run it first, or all above: Run > Run All Above Selected Cell."
-                )
-    except (OSError, ValueError, LookupError, TypeError):
-        pass  # no notebook that can be read: then the error stands for itself
+                first = f"The cell under “{heading}” that begins with “{text.splitlines()[0]}”"
+                above = "Run it first, or all above: Run > Run All Above Selected Cell."
+                return f"{first} makes {name}. {above}"
     return ""
 
 

@@ -40,19 +40,10 @@ def locate(name: str) -> Path | None:
     Raises ``UnknownName`` for a name outside the catalogue and ``NotAvailable`` when
     TL_COURSE_DATA is set and is not a folder.
     """
-    item = _find(name)
-    own = _own_file(item)
-    cached = _cached(item)
     try:
-        if own is not None:
-            once(own, _check_format, item)
-            return own
-        if item.digest is None or not _present(cached):
-            return None
-        once(cached, _check_content, item)
+        return _here(_find(name))
     except (CorruptFile, StorageError):
         return None
-    return cached
 
 
 def fetch(name: str, progress: bool = True) -> Path:
@@ -66,21 +57,17 @@ def fetch(name: str, progress: bool = True) -> Path:
     Raises ``UnknownName``, ``NotAvailable`` (no network, no automatic download), ``CorruptFile``
     (damaged, truncated, a web page instead of data) or ``StorageError`` (disk full, not writable).
     """
-    item = _find(name)
-    own = _own_file(item)
-    if own is not None:
-        once(own, _check_format, item)
-        return own
+    item, damage = _find(name), None
+    cached = _cached(item)
+    try:
+        if found := _here(item):
+            return found
+    except CorruptFile as error:
+        if _own_file(item):
+            raise
+        damage = error
     if item.digest is None or item.url is None:
         raise _by_hand(item)
-    cached = _cached(item)
-    damage = None
-    try:
-        if _present(cached):
-            once(cached, _check_content, item)
-            return cached
-    except CorruptFile as error:
-        damage = error
     try:
         _download(item, cached, progress)
     except NotAvailable as error:
@@ -90,6 +77,17 @@ def fetch(name: str, progress: bool = True) -> Path:
         cure = f"Run this again with a network, or put a good copy in its place ({item.url})"
         raise CorruptFile(damage.thing, cause, cure) from error
     return cached
+
+
+def _here(item: Published) -> Path | None:
+    """Return where a file lies, once it was checked; None where it does not."""
+    own, cached = _own_file(item), _cached(item)
+    if own is not None:
+        once(own, _check_format, item)
+    elif item.digest and _present(cached):
+        once(cached, _check_content, item)
+        return cached
+    return own
 
 
 def content_key(name: str, path: Path) -> str:

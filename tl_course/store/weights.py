@@ -28,7 +28,7 @@ def load_weights(path: str | Path) -> dict:
     import torch
 
     path = user_path(path)
-    with _proper(path):
+    with _whole(path):
         # A copy: tensors that shared the file's bytes would change with it.
         tensors = safetensors.torch.load(path.read_bytes())
     for name, tensor in tensors.items():
@@ -42,7 +42,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     import safetensors
 
     path = user_path(path)
-    with _proper(path), safetensors.safe_open(path, "numpy") as file:
+    with _whole(path), safetensors.safe_open(path, "numpy") as file:
         return file.metadata() or {}
 
 
@@ -56,19 +56,11 @@ def load_official(path: str | Path) -> dict:
     import torch
 
     path = user_path(path)
-    with reading(path), path.open("rb") as file:
-        empty = not file.read(1)
-    try:
+    with _whole(path, "it is damaged, or holds something other than plain tensors by name"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged files, which the error tells of
             tensors = torch.load(path, map_location="cpu", weights_only=True)
         return {name: _finite(path, name, tensor.float()) for name, tensor in tensors.items()}
-    except CourseError:
-        raise
-    except Exception:  # what bytes may do to a reader has no end; its own advice misleads
-        cause = "it is damaged, or holds something other than plain tensors by name"
-        cause = "it is empty" if empty else html_fault(path) or cause
-        raise CorruptFile(str(path), cause, CURE) from None
 
 
 def _finite(path: Path, name: str, tensor: torch.Tensor) -> torch.Tensor:
@@ -79,19 +71,23 @@ def _finite(path: Path, name: str, tensor: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def _proper(path: Path) -> Iterator[None]:
-    """Say what else a file is, or what is wrong with it, where it is no whole safetensors file."""
-    import safetensors
+def _whole(path: Path, otherwise: str = "") -> Iterator[None]:
+    """Say what is wrong with a file that does not read: ``otherwise``, or as no safetensors file.
 
+    What broken bytes may do to a reader has no end, and what a reader advises then may mislead.
+    """
+    with reading(path), path.open("rb") as file:
+        start = file.read(2)
     try:
-        with reading(path):
-            with path.open("rb") as file:
-                start = file.read(2)
-            yield
-    except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        yield
+    except CourseError:
+        raise
+    except Exception as error:
         refused = "is refused: reading one runs whatever it holds; only safetensors are read"
         if not start:
             cause = "it is empty"
+        elif fault := html_fault(path) or otherwise:
+            cause = fault
         elif start == b"PK":
             cause = f"it is a zip archive, as torch.save writes; its pickle {refused}"
         elif start[:1] == b"\x80":
@@ -99,5 +95,5 @@ def _proper(path: Path) -> Iterator[None]:
         elif "covered" in str(error) or "header length" in str(error):
             cause = f"it is truncated, or has more than it says ({error})"
         else:
-            cause = html_fault(path) or f"it is no proper safetensors file ({error})"
-        raise CorruptFile(str(path), cause, CURE) from error
+            cause = f"it is no proper safetensors file ({error})"
+        raise CorruptFile(str(path), cause, CURE) from None
