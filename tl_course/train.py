@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -371,7 +371,7 @@ def l2_sp(model: nn.Module, strength: float) -> Penalty:
     return penalty
 
 
-def _check_kinds(kind: object, **given: object) -> None:
+def _check_kinds(kind: Any, **given: object) -> None:
     for name, value in given.items():
         if not isinstance(value, kind):
             raise store.BadInput(
