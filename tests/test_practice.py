@@ -30,7 +30,9 @@ def test_predictions_are_kept_and_compared(path):
     assert "What made the difference?" in practice.compare("a", "behind", path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", "null", '"text"', '{"a": 5}', '{"a": ["b"]}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[1]", "null", '"text"', '{"a": 5}', '{"a": ["b"]}', "[" * 100_000]
+)
 def test_damaged_predictions_count_as_none(path, content):
     path.write_text(content)
     assert practice.recall("a", path) is None

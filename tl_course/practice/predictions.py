@@ -12,21 +12,23 @@ PREDICTIONS = Path("my_predictions.json")
 
 def recall(key: str, path: Path = PREDICTIONS) -> str | None:
     """The prediction committed under ``key``, or ``None``. A damaged file counts as empty."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8")).get(key)
-    except (OSError, ValueError, AttributeError):
-        return None
+    kept = _all(path).get(key)
     return kept if isinstance(kept, str) else None
 
 
 def commit(key: str, choice: str, path: Path = PREDICTIONS) -> None:
     """Keep ``choice`` under ``key`` in a small file beside the notebook; the last one counts."""
+    kept = _all(path) | {key: choice}
+    store.write_atomically(path, json.dumps(kept, indent=1, ensure_ascii=False).encode())
+
+
+def _all(path: Path) -> dict:
+    """Every prediction that is kept; none where the file is damaged."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        kept = {}
-    kept = {**(kept if isinstance(kept, dict) else {}), key: choice}
-    store.write_atomically(path, json.dumps(kept, indent=1, ensure_ascii=False).encode())
+    except (OSError, ValueError, RecursionError):
+        kept = None
+    return kept if isinstance(kept, dict) else {}
 
 
 def compare(key: str, measured: str, path: Path = PREDICTIONS) -> str:

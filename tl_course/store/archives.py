@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import functools
 import hashlib
 import lzma
@@ -14,7 +13,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from tl_course.store.errors import BadInput, CorruptFile, StorageError, UnsafeArchive
+from tl_course.store.errors import CorruptFile, StorageError, UnsafeArchive
 from tl_course.store.fetching import content_key, fetch
 from tl_course.store.places import (
     READ_ONLY,
@@ -34,8 +33,6 @@ MAX_RATIO = 200
 RATIO_FROM_BYTES = 100_000_000
 
 ENCRYPTED = 0x1
-# Says, inside an unpacked folder, which archive it came from.
-MARKER = ".tl_course_unpacked"
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 
@@ -59,30 +56,21 @@ def check_archive(path: str | Path) -> None:
     once(user_path(path), _check_members)
 
 
-def unpack(name: str, into: str | Path | None = None) -> Path:
+def unpack(name: str) -> Path:
     """Unpack a published archive and return the folder that holds its content.
 
-    The folder is ``into``, or one in the cache named after the data set and the archive's state.
-    It appears only when it is complete, and is reused where the same archive was unpacked before.
-    Where the cache cannot be written, a temporary folder is used, which goes when Python ends.
-    Raises what ``archive`` raises, ``StorageError``, and ``BadInput`` when ``into`` holds
-    something else.
+    The folder lies in the cache and is named after the archive's content; it appears only when it
+    is complete. Where the cache cannot be written, it is a temporary one, which goes when Python
+    ends. Raises what ``archive`` raises, and ``StorageError``.
     """
     path = fetch(name)
-    key = hashlib.sha256(content_key(name, path).encode()).hexdigest()[:12]
-    if into is not None:
-        folder = user_path(into).absolute()
-        empty = folder.is_dir() and not any(folder.iterdir())
-        if folder.exists() and not empty and not _holds(folder, key):
-            cause = f"it holds something other than the unpacked {path.name}"
-            raise BadInput(str(folder), cause, "Name a new or an empty folder")
-        return _unpacked(path, folder, key)
+    folder = f"{name}-{hashlib.sha256(content_key(name, path).encode()).hexdigest()[:12]}"
     try:
-        return _unpacked(path, cache_dir() / "unpacked" / f"{name}-{key}", key)
+        return _unpacked(path, cache_dir() / "unpacked" / folder)
     except StorageError as error:
         if error.errno not in READ_ONLY:
             raise
-    return _unpacked(path, _temporary() / f"{name}-{key}", key)
+    return _unpacked(path, _temporary() / folder)
 
 
 @functools.cache
@@ -95,32 +83,21 @@ def _temporary() -> Path:
     return folder
 
 
-def _unpacked(path: Path, folder: Path, key: str) -> Path:
+def _unpacked(path: Path, folder: Path) -> Path:
     """Unpack beside ``folder`` and rename, so that a part of it is never taken for the whole."""
-    if _holds(folder, key):
+    if folder.is_dir():
         return folder
     check_archive(path)
     with _open(path) as opened:
         needed = sum(member.file_size for member in opened.infolist())
-        with replacing(folder, path.name, needed, done=lambda: _holds(folder, key)) as part:
+        with replacing(folder, path.name, needed, done=folder.is_dir) as part:
             part.mkdir()
             try:
                 opened.extractall(part)
             except BROKEN as error:
                 cause = f"a member does not unpack ({error!s:.100})"
                 raise CorruptFile(str(path), cause, "Replace it with a good copy") from error
-            (part / MARKER).write_text(key, encoding="ascii")
-            with contextlib.suppress(OSError):
-                # Windows does not rename onto an empty folder.
-                folder.rmdir()
     return folder
-
-
-def _holds(folder: Path, key: str) -> bool:
-    try:
-        return (folder / MARKER).read_text(encoding="ascii") == key
-    except (OSError, UnicodeDecodeError):
-        return False
 
 
 def _open(path: Path) -> zipfile.ZipFile:
