@@ -26,7 +26,7 @@ FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 # What another machine left unfinished is older than any running download or extraction.
 STALE_SECONDS = 24 * 3600
 HOST = re.sub(r"\W", "", platform.node())
-PART = re.compile(r"\..+\.(?P<host>\w*)-(?P<process>\d+)-[0-9a-f]{8}\.part")
+PART = re.compile(r"\..+\.(?P<host>\w*)-(?P<process>\d{1,9})-[0-9a-f]{8}\.part")
 
 
 def user_path(path: str | Path, name: str = "path") -> Path:
