@@ -203,6 +203,8 @@ def test_folders_below_a_class_are_no_classes(root):
         path.rename(root / "Äpfel" / f"more {path.name}")
     (root / "梨").rename(root / "train")  # on rails
     assert tasks.folder(root).classes == ("train", "Äpfel")
+    (root / "Äpfel").rename(root / "test")
+    assert tasks.folder(root, classes=["train", "test"]).classes == ("train", "test")
 
 
 LOOP = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n"

@@ -63,8 +63,9 @@ def folder(
                 "it is a file" if root.exists() else "there is no such folder",
                 "Pass a folder that holds one folder of pictures for each class",
             )
-    tops = _ready_made(root) or {"train": root}
-    names, inside = _every(root, tops) if classes is None else _chosen(root, classes, tops)
+    wanted = None if classes is None else _names(classes)
+    tops = _ready_made(root, wanted or ()) or {"train": root}
+    names, inside = _every(root, tops) if wanted is None else _chosen(root, wanted, tops)
     reader = _Reader(root, names, size, alike=True)
     read = {part: reader.read(inside[part]) for part in PARTS if part in tops}
     reader.strays({each for found in inside.values() for each in found.values()})
@@ -72,11 +73,11 @@ def folder(
     for part, split in read.items():
         where = f" for {PARTS[part]}" if len(read) > 1 else ""
         missing = [name for name in names if name not in inside[part]]
-        if classes is not None and missing:
+        if wanted and missing:
             reader.notes.append(f"No folder of pictures{where}: {_some(missing)}")
         # what other parts lack is taken from training
         least = 1 if whole or part != "train" else LEAST
-        reader.require(split, names if classes is None else inside[part], least, where)
+        reader.require(split, inside[part] if wanted else names, least, where)
     reader.report(apart=whole)
     return Task(
         root.resolve().name or str(root),
@@ -153,9 +154,11 @@ def _folders(root: Path, hidden: bool = False) -> dict[str, Path]:
     return named
 
 
-def _ready_made(root: Path) -> dict[str, Path]:
+def _ready_made(root: Path, classes: Sequence[str]) -> dict[str, Path]:
     """The folders train, val and test of ``root``, however they are called; none for classes."""
     children = _folders(root)
+    if children.keys() & map(_composed, classes):
+        return {}
     found = {name: SPLIT.fullmatch(_folded(name)) for name in children}
     others = [name for name in found if not found[name]]
     known = {name: match.lastgroup for name, match in found.items() if match}
@@ -217,15 +220,19 @@ def _every(root: Path, tops: Mapping[str, Path]) -> tuple[tuple[str, ...], Insid
     return tuple(names), inside
 
 
-def _chosen(
-    root: Path, classes: Sequence[str], tops: Mapping[str, Path]
-) -> tuple[tuple[str, ...], Inside]:
-    """The names that the caller wants, and their folders in each part."""
+def _names(classes: Sequence[str]) -> tuple[str, ...]:
     names = () if isinstance(classes, str) or not isinstance(classes, Iterable) else (*classes,)
     proper = all(isinstance(name, str) and name for name in names)
     if not names or not proper or len({*map(_composed, names)}) < len(names):
         thing, cause = f"classes={classes!r}", "it must be a list of different names"
         raise store.BadInput(thing, cause, 'Pass ["ant", "bee"] or model.classes')
+    return names
+
+
+def _chosen(
+    root: Path, names: tuple[str, ...], tops: Mapping[str, Path]
+) -> tuple[tuple[str, ...], Inside]:
+    """The ``names`` that the caller wants, and their folders in each part."""
     inside: Inside = {}
     for part, top in tops.items():
         found = _folders(top, hidden=True)

@@ -109,7 +109,7 @@ def alike(sketches: Sequence[np.ndarray], parts: Sequence[str]) -> Iterator[tupl
     """Pairs (later, earlier) in different ``parts`` that look as if one were the other saved again.
 
     Then sketches differ by less than 2 of 255 levels and by less than 15 % of their contrast, as
-    root mean squares; no two pictures of the course's data sets do, but for copies.
+    root mean squares; no two photographs of the course's data sets do, but for copies.
     """
     every, groups = np.stack([*sketches, np.zeros(256, np.float32)])[:-1], np.asarray(parts)
     energy, limit = (every**2).mean(1), np.minimum(4, 0.0225 * every.var(1))
