@@ -146,6 +146,8 @@ def test_splits_keep_the_names_of_their_labels(toy):
     named = replace(toy, classes=("x", "y", "z"))  # other names for the same
     assert named.train.classes == named.test.classes == ("x", "y", "z")
     assert Split(toy.train.inputs, toy.train.labels).classes == ()
+    with pytest.raises(store.BadInput, match="names of classes are a list"):
+        Split(toy.train.inputs, toy.train.labels, 3)
 
 
 def test_splits_with_other_names_do_not_go_together(toy):

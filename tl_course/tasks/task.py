@@ -1,6 +1,6 @@
 """What every data set becomes: a ``Task`` with three splits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -30,14 +30,15 @@ class Split:
     def __post_init__(self) -> None:
         import torch
 
-        object.__setattr__(self, "classes", tuple(self.classes or ()))
-        tensors = {type(self.inputs), type(self.labels)} == {torch.Tensor}
-        if not tensors or self.labels.dtype != torch.int64 or not _one_or_more(self.labels):
+        proper = {type(self.inputs), type(self.labels)} == {torch.Tensor}
+        proper = proper and isinstance(self.classes, Iterable) and self.inputs.ndim > 0
+        if not proper or self.labels.dtype != torch.int64 or not _one_or_more(self.labels):
             raise store.BadInput(
                 "a split",
                 "it needs a tensor of inputs and int64 labels: (N,), or (N, K) for K > 1 answers",
-                "Convert",
+                "Convert; names of classes are a list",
             )
+        object.__setattr__(self, "classes", tuple(self.classes))
         if len(self.inputs) != len(self.labels):
             raise store.BadInput(
                 f"a split of {len(self.inputs)} inputs and {len(self.labels)} labels",
