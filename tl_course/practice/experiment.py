@@ -63,7 +63,7 @@ class Experiment(ipywidgets.VBox):
 
     ``draw`` is called once whenever a control was changed, in inference mode, with the values of
     those that its parameters name. It gives what to show by the names of the places, which is kept
-    where ``cached``. An error is told in ``said``, and nothing else is shown.
+    where ``cached``. An error is told in ``said`` and nothing else that it draws is shown.
 
     ``on``: what a control does before that, by name. Such a function gets values in the same way
     and may change other controls; that of a control with a value is called once at the start, too.
@@ -93,6 +93,7 @@ class Experiment(ipywidgets.VBox):
         self.controls: dict[str, ipywidgets.Widget] = {}
         self.places: dict[str, ipywidgets.Widget] = {}
         self.told, self.stopping, self.busy = ipywidgets.HTML(), False, True
+        self._drawn: set[str] = set()
         super().__init__(self._laid_out(rows))
         for name, control in self.controls.items():
             if isinstance(control, ipywidgets.Button):
@@ -124,10 +125,12 @@ class Experiment(ipywidgets.VBox):
         """Draw for the values that the controls have now."""
         try:
             with torch.inference_mode():
-                self.show(**self._draw(**self._values(self._draw)))
+                shown = self._draw(**self._values(self._draw))
+                self.show(**shown)
+            self._drawn |= {*shown}
         except BaseException as error:
             told = self._failed(error)
-            self.show(**dict.fromkeys(self.places, ""))
+            self.show(**dict.fromkeys(self._drawn, ""))  # what a run has shown stays
             self.places.get("said", self.told).value = told
 
     def show(self, **shown: bytes | str) -> None:

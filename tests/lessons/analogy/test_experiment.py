@@ -7,7 +7,7 @@ import pytest
 import torch
 from played import play, press
 
-from tl_course import models, store, tasks, train
+from tl_course import models, plots, store, tasks, train
 from tl_course.lessons.analogy import experiment
 from tl_course.tasks import number_words
 
@@ -88,6 +88,15 @@ def test_what_is_no_number_is_read_all_the_same_and_is_no_html(taught, text):
     for part in ("<b>x", "<script", "&eacute;", "a < b"):
         assert part not in found
     assert ("&lt;" in start) == ("<" in text)
+
+
+def test_a_drawing_that_stops_is_told_and_what_was_learned_stays(taught, monkeypatch):
+    play(taught, line="trentadue")
+    with monkeypatch.context() as broken:
+        broken.setattr(plots, "png", lambda *_: 1 / 0)
+        assert play(taught, line="uno").startswith("It stopped with ZeroDivisionError")
+    assert "neither has seen" in taught.places["learnt"].value and taught.places["curve"].value
+    assert not taught.places["grid"].value and "is 32" in play(taught, line="trentadue")
 
 
 def test_another_source_and_count_are_taught_at_the_button():

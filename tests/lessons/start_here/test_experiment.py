@@ -6,7 +6,7 @@ import pytest
 import torch
 from played import play
 
-from tl_course import models, store, train
+from tl_course import models, plots, store, train
 from tl_course.lessons.start_here import experiment
 
 
@@ -30,6 +30,14 @@ def test_the_sentence_says_what_the_networks_answer(toy):
         f"Picture 7 shows <b>down</b>: fine-tuning says {tuned}; "
         f"from &lt;scratch&gt; says {scratch}."
     )
+
+
+def test_a_drawing_that_stops_is_told(toy, monkeypatch):
+    opinions = experiment.two_opinions(toy, networks(toy))
+    with monkeypatch.context() as broken:
+        broken.setattr(plots, "png", lambda *_: 1 / 0)
+        assert play(opinions, place=1).startswith("It stopped with ZeroDivisionError")
+    assert "shows <b>" in play(opinions, place=2) and opinions.places["picture"].value
 
 
 def test_answers_come_at_once(toy):
