@@ -244,7 +244,7 @@ def test_labels_are_matched_by_name(taught, toy):
         (("Across", "down", "none"), "differ: 'Across' for 'across'. Name the classes as"),
         (("across", " down", "no\tne"), "examples of ' down', .* differ: ' down' for 'down'"),
         (("ant", "bee", "cat"), "examples of 'ant', 'bee', 'cat'"),
-        (("across", "down"), "labels from 0 to 2: there are 2 classes"),
+        (("across", "down"), "labels from 0 to 2: 2 outputs, or names"),
     ],
 )
 def test_classes_that_a_model_does_not_have(taught, toy, classes, message):

@@ -419,7 +419,7 @@ def _check_range(split: Split, count: int) -> None:
     if low < 0 or high >= count:
         raise store.BadInput(
             f"a split with labels from {low} to {high}",
-            f"there are {count} classes, for labels from 0 to {count - 1}",
+            f"{count} outputs, or names, are numbered from 0 to {count - 1}",
             "Call surgery.replace_head with the number of classes, and train",
         )
 

@@ -90,8 +90,8 @@ def test_changed_bytes(kept, data):
 def test_changed_fields(kept, data):
     """Whoever changes the JSON and its checksum too gets what was asked for, or a refusal."""
     name, model, path, whole = kept
-    about = json.loads(store.read_metadata(path)["tl_course"])
-    spot = about
+    said = json.loads(store.read_metadata(path)["tl_course"])
+    about = spot = copy.deepcopy(said)
     while isinstance(spot, dict | list) and spot:
         keys = [*spot] if isinstance(spot, dict) else [*range(len(spot))]
         key = data.draw(st.sampled_from(keys))
@@ -115,9 +115,11 @@ def test_changed_fields(kept, data):
     except store.CourseError as error:
         assert len(str(error)) < 1200, error
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert train.predict(found, shown(name)).shape == (2, len(found.classes))
+    assert len(found.classes) == models.outputs(found)
+    if about.get("config") == said.get("config"):  # what another one does is the library's affair
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert train.predict(found, shown(name)).shape == (2, len(found.classes))
 
 
 def put(place: str, value: object):
@@ -133,7 +135,7 @@ CHANGES = st.one_of(
         st.sampled_from(
             ("classes", "preprocess", "preprocess.size", "preprocess.read_size", "head", "saved")
         ),
-        ODD | st.permutations(["x", "y", "z"]) | st.just(models.Preprocess(16)),
+        ODD | st.permutations(["x", "y", "z"]) | st.builds(models.Preprocess, st.just(16)),
     ).map(lambda found: put(*found)),
     st.integers(2, 4).map(lambda count: lambda model: surgery.replace_head(model, count)),
     st.sampled_from(
