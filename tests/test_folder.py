@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import sys
 import warnings
 
 import numpy as np
@@ -288,13 +289,11 @@ def test_what_is_left_out_is_counted_by_reason(root):
     for name in ("a.heic", "b.JPG"):
         (root / "梨" / name).write_bytes(b"\0\0\0\x18ftypheic" + name.encode() + bytes(50))
     (root / "梨" / "film.mov").write_bytes(b"x")
-    (root / "梨" / "link").symlink_to(root / "Äpfel")
     picture(99).save(root / "beside.png")
     text = told(root)[1]
-    for reason in (": 7\n", "2 × still in a cloud", "2 × it is HEIC", "sips -s format",
-                   "1 × not a picture by its ending", "1 × links to folders",
-                   "1 × in no class folder: beside.png"):  # fmt: skip
-        assert reason in text
+    assert ": 6\n" in text and "2 × still in a cloud" in text and "2 × it is HEIC" in text
+    assert "1 × not a picture by its ending" in text and "sips -s format" in text
+    assert "1 × in no class folder: beside.png" in text
 
 
 def test_copies_and_pictures_saved_again(tmp_path):
@@ -360,9 +359,15 @@ def test_folders_of_one_name_in_two_spellings(tmp_path):
         form = "\u00e4" if part == "train" else "a\u0308"
         (tmp_path / part / name).rename(tmp_path / part / f"B{form}r")
     assert tasks.folder(tmp_path).classes == ("B\u00e4r", "dog")
-    for part in ("train", "test"):
-        (tmp_path / part / "dog").rename(tmp_path / part / "\udcff")  # bytes that are no text
-    assert tasks.folder(tmp_path).classes == ("?", "B\u00e4r")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such names and links are its alone")
+def test_what_only_linux_has(tmp_path):
+    for part, letter in (("train", "\u00e4"), ("test", "a\u0308")):
+        fill(tmp_path / part, ord(letter[-1]), (f"B{letter}r", "\udcff"))  # bytes that are no text
+    (tmp_path / "test" / "\udcff" / "link").symlink_to(tmp_path / "train")
+    task, text = told(tmp_path)
+    assert task.classes == ("?", "B\u00e4r") and "1 × links to folders" in text
     fill(tmp_path / "test", 200, ("B\u00e4r",))
     assert "two of its folders have one name" in refused(tmp_path)
 

@@ -341,7 +341,7 @@ class _Reader:
                 self._skip(path, "in no class folder" if reason is None else reason)
 
     def _short(self, path: Path) -> str:
-        return str(path.relative_to(self.root))
+        return path.relative_to(self.root).as_posix()
 
     def _skip(self, path: Path, reason: str | None, detail: str = "") -> None:
         if reason:
@@ -369,7 +369,7 @@ class _Reader:
     def report(self, apart: bool = False) -> None:
         """Warn of what was left out, and of what is alike (``apart``: in two parts only)."""
         files = list(map(self._short, self.sources))
-        parts = [file.partition(os.sep)[0] for file in files] if apart else files
+        parts = [file.partition("/")[0] for file in files] if apart else files
         pairs = [f"{files[a]} like {files[b]}" for a, b in alike(self.sketches, parts)]
         if pairs:
             self.notes += [
