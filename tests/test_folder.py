@@ -120,6 +120,8 @@ def test_not_a_folder_or_too_few_classes(tmp_path):
     assert "no such folder" in refused(tmp_path / "nowhere")
     assert "it is a file" in refused(tmp_path / "file")
     assert "no class folders" in refused(tmp_path)
+    (tmp_path / ".old").mkdir()
+    assert "no class folders but hidden ones: '.old'" in refused(tmp_path)
     (tmp_path / "only").mkdir()
     assert "only one class folder, 'only'" in refused(tmp_path)
 

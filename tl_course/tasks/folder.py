@@ -199,9 +199,11 @@ def _every(root: Path, tops: Mapping[str, Path]) -> tuple[tuple[str, ...], Insid
     inside = {part: _folders(top) for part, top in tops.items()}
     names = sorted({name for found in inside.values() for name in found})
     if len(names) < 2:
+        hidden = sorted(_folders(root, hidden=True).keys() - _folders(root))
         cause = (
             f"it has only one class folder, {names[0]!r}" if names else "it has no class folders"
         )
+        cause += f" but hidden ones: {_some(hidden)}" if hidden else ""
         cure = "Put the pictures of each class into a folder of its own; two classes at least"
         raise _wrong(root, cause, cure)
     for found in inside.values():
