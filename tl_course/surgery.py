@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from tl_course import store
-from tl_course.models import classifier, outputs, set_classifier, stages
+from tl_course.models import class_names, classifier, outputs, set_classifier, stages
 
 if TYPE_CHECKING:
     import pandas
@@ -58,7 +58,7 @@ def transplant(donor: nn.Module, model: nn.Module, *names: str) -> nn.Module:
     for name in names:
         taken[name].load_state_dict(given[name].state_dict())
     if [*taken][-1] in names:
-        model.classes = tuple(getattr(donor, "classes", None) or ())
+        model.classes = class_names(donor)
     return model
 
 
@@ -149,9 +149,8 @@ def param_groups(model: nn.Module, lr: float | Mapping[str, float]) -> list[dict
         store.choose("stage", name, parts)
         proper = isinstance(given, Real) and not isinstance(given, bool)
         if not proper or not 0 < given < 1e300:
-            raise store.BadInput(
-                f"learning rate {given!r:.60} for {name!r}", "it is not a positive number", "Try 1e-3"
-            )
+            thing = f"learning rate {given!r:.60} for {name!r}"
+            raise store.BadInput(thing, "it is not a positive number", "Try 1e-3")
     groups, rate = [], None
     for name in reversed(parts):
         rate = rates.get(name, rate)
