@@ -51,13 +51,7 @@ class Preprocess(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(
-        self,
-        size: int,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
-        read_size: int | None = None,
-    ):
+    def __init__(self, size: int, mean=IMAGENET_MEAN, std=IMAGENET_STD, read_size=None):
         super().__init__()
         self.size = size
         self.read_size = self.size if read_size is None else read_size
