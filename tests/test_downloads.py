@@ -1,6 +1,7 @@
 """Downloads: a real server on this machine that serves good and bad files."""
 
 import errno
+import gzip
 import hashlib
 import os
 import signal
@@ -46,6 +47,7 @@ ANSWERS = {
     "/missing": (404, b"gone"),
     "/failing": (500, b"oops"),
     "/moved": (302, b""),
+    "/packed": (200, gzip.compress(GOOD)),
     "/slow": (200, b"", SIZE),
     "/endless": (200, GOOD[: SIZE // 2], SIZE),
     "/longer": (200, GOOD, SIZE + 1000),
@@ -64,6 +66,8 @@ class Server(BaseHTTPRequestHandler):
             return
         status, content, *length = ANSWERS[self.path]
         self.send_response(status)
+        if self.path == "/packed":
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(length[0] if length else len(content)))
         self.send_header("Location", "/good")
         self.end_headers()
@@ -156,7 +160,7 @@ def put_in_cache(cache, content):
 
 
 @localhost
-@pytest.mark.parametrize("answer", ["good", "moved"])
+@pytest.mark.parametrize("answer", ["good", "moved", "packed"])
 @pytest.mark.parametrize("progress", [True, False])
 def test_download_once_and_keep(served, server, cache, answer, progress, capsys):
     served(answer)

@@ -12,7 +12,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from tl_course import lab
-from tl_course.practice import order
+from tl_course.practice import grading, order
 
 SOURCES = sorted((Path(__file__).parents[1] / "notebooks" / "source").glob("0*.py"))
 CELLS = (
@@ -59,6 +59,16 @@ def test_without_a_notebook_an_error_stands_for_itself(tmp_path, content):
     (tmp_path / "lesson.ipynb").write_bytes(content)
     for place in (tmp_path / "lesson.ipynb", tmp_path, tmp_path / "none", Path()):
         assert order.maker("first", place) == ""
+
+
+def test_a_check_says_it_too(notebook, monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", str(notebook))
+    code: dict = {}
+    exec("def mine(given):\n    return first + given", code)
+    check = grading.graded(lambda: grading.compare_cases(code["mine"], [("1", 1)], abs))
+    for said in (check(), grading.graded(lambda: code["mine"](1))()):
+        assert "NameError: name 'first' is not defined. The cell under “Of it”" in said
+        assert said.startswith("Not yet: ") and said.endswith("Selected Cell.")
 
 
 def test_a_handler_of_your_own_stays(monkeypatch):

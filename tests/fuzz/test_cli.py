@@ -30,7 +30,7 @@ TEXTS = st.text(st.characters(), max_size=20) | st.text(
 )
 WORDS = st.one_of(map(st.sampled_from, (VERBS, FILES, PLACES, OPTIONS, NAMES))) | TEXTS
 PREDICT = st.tuples(st.just("predict"), st.sampled_from(FILES[3:]), st.sampled_from(FILES + PLACES))
-LISTS = st.lists(WORDS, max_size=5)
+LISTS = st.lists(WORDS, max_size=3)
 ARGUMENTS = st.one_of(
     LISTS,
     st.tuples(st.sampled_from(VERBS), LISTS).map(lambda found: [found[0], *found[1]]),

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from tl_course import models, store, surgery, tasks
+from tl_course.practice import order
 
 if typing.TYPE_CHECKING:
     from tl_course.tasks import Split, Task
@@ -55,10 +56,14 @@ def graded(check: Callable[..., str]) -> Callable[..., str]:
         except (NotYet, store.CourseError) as fault:
             said = f"Not yet: {fault}"
         except Exception as error:  # the learner's own code, or something else than was asked for
-            said = f"Not yet: this stops with {type(error).__name__}: {error}."
+            said = f"Not yet: this {_stops(error)}"
         return " ".join(said.split())
 
     return answer
+
+
+def _stops(error: Exception) -> str:
+    return f"stops with {type(error).__name__}: {error}. {order.hint(error)}"
 
 
 def want(value: object, kind: type, name: str, subject: str = "this is") -> None:
@@ -113,7 +118,7 @@ def compare_cases(
         except NotYet as fault:
             raise NotYet(f"on {what} {fault}") from None
         except Exception as error:  # the learner's own code
-            raise NotYet(f"on {what} it stops with {type(error).__name__}: {error}.") from error
+            raise NotYet(f"on {what} it {_stops(error)}") from error
     wanted = [reference(*given) for _, *given in cases]
     if all(map(same, values, wanted)):
         return values

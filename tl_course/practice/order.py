@@ -11,16 +11,28 @@ from pathlib import Path
 
 def watch() -> None:
     """Let ``NameError`` say which cell of this notebook makes the name, if any does."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell and not shell.custom_exceptions:
+    if (shell := _shell()) and not shell.custom_exceptions:
         shell.set_custom_exc((NameError,), _explained)
 
 
 def _explained(shell, kind, error, trace, tb_offset=None) -> None:
-    place = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
-    if found := maker(error.name, Path(place)):
+    if found := hint(error):
         error.add_note(found)
     shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+
+def hint(error: Exception) -> str:
+    """The cell of this notebook that makes the name which is missing, else nothing."""
+    if not isinstance(error, NameError) or not error.name:
+        return ""
+    place = os.environ.get("JPY_SESSION_NAME", "")
+    if shell := _shell():
+        place = shell.user_ns.get("__vsc_ipynb_file__", place)
+    return maker(error.name, Path(place))
+
+
+def _shell():
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 def maker(name: str, notebook: Path) -> str:

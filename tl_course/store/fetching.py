@@ -216,6 +216,7 @@ def _transfer(item: Published, part: Path, progress: bool) -> None:
         headers = {"Accept-Encoding": "identity"}
         answer = requests.get(str(item.url), stream=True, timeout=STALL, headers=headers)
         answer.raise_for_status()
+        answer.raw.decode_content = True  # where it comes compressed all the same
         return answer, answer.raw.read(1)
 
     try:
