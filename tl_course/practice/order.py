@@ -11,7 +11,8 @@ from pathlib import Path
 
 def watch() -> None:
     """Let ``NameError`` say which cell of this notebook makes the name, if any does."""
-    if (shell := _shell()) and not shell.custom_exceptions:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell and not shell.custom_exceptions:
         shell.set_custom_exc((NameError,), _explained)
 
 
@@ -23,16 +24,8 @@ def _explained(shell, kind, error, trace, tb_offset=None) -> None:
 
 def hint(error: Exception) -> str:
     """The cell of this notebook that makes the name which is missing, else nothing."""
-    if not isinstance(error, NameError) or not error.name:
-        return ""
-    place = os.environ.get("JPY_SESSION_NAME", "")
-    if shell := _shell():
-        place = shell.user_ns.get("__vsc_ipynb_file__", place)
-    return maker(error.name, Path(place))
-
-
-def _shell():
-    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    name = error.name if isinstance(error, NameError) else None
+    return maker(name, Path(os.environ.get("JPY_SESSION_NAME", ""))) if name else ""
 
 
 def maker(name: str, notebook: Path) -> str:
