@@ -97,16 +97,27 @@ def test_whatever_ends_the_command_ends_jupyterlab(tmp_path, sent):
         return urllib.request.urlopen(f"http://127.0.0.1:{port}/{place}", data, 30).read().decode()
 
     command = [sys.executable, "-m", "tl_course.cli", "lab", "--dir", str(tmp_path), *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
+    started = psutil.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # under nohup, too
+    )
+    family = [started]
+    try:
         for _ in range(240):
             with contextlib.suppress(OSError):
                 ask("api/kernels", b"{}")
                 break
             time.sleep(0.5)
         news = ask("lab/api/settings/@jupyterlab/apputils-extension:notification")
-        family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(True)]
+        family += started.children(True)
         started.send_signal(getattr(signal, sent))
         assert not psutil.wait_procs(family, timeout=60)[1]
+    finally:
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
     assert len(family) > 1, "a kernel was running"
     assert json.loads(news)["schema"]["properties"]["fetchNews"]["default"] == "false"
     with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
