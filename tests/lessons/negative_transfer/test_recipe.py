@@ -60,6 +60,7 @@ def test_by_chance_has_nothing_to_do_with_the_pictures(materials):
     assert abs(float(torch.corrcoef(together)[0, 1])) < 0.12
 
 
+@pytest.mark.slow  # ten thousand pictures are drawn
 @pytest.mark.parametrize("source", recipe.RECIPES)
 def test_the_task_of_a_source(source, materials):
     count = recipe.RECIPES[source][0]
@@ -71,6 +72,7 @@ def test_the_task_of_a_source(source, materials):
     assert not keys(task.train) & keys(materials.val, materials.test)
 
 
+@pytest.mark.slow  # ten thousand pictures are drawn
 def test_which_answers_each_source_is_taught(materials):
     colours, chance, few, noise = (recipe.source_task(source, 2) for source in recipe.RECIPES)
     assert colours.classes == recipe.ORDERS and len({t.name for t in (colours, chance, few)}) == 3
@@ -139,6 +141,7 @@ def hasty(monkeypatch):
     return asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", recipe.RECIPES)
 def test_pretrain(source, hasty):
     count, epochs, chosen = recipe.RECIPES[source]
