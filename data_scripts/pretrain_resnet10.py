@@ -77,6 +77,7 @@ def save_checkpoint(path: Path, model: nn.Module, optimizer, epoch: int) -> None
 
 def load_checkpoint(path: Path, model: nn.Module, optimizer) -> int:
     """Restore what ``save_checkpoint`` wrote; returns the number of finished epochs."""
+    # safetensors holds tensors alone, an optimizer's state is nested; weights_only runs no program
     state = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])

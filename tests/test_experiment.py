@@ -127,12 +127,18 @@ def test_a_run_disables_all_and_gives_all_back_even_if_it_fails():
     assert toy.again.disabled and not toy.sizes.disabled and not toy.place.number.disabled
 
 
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
         (partial(RuntimeError, "<b>\n$"), "It stopped with RuntimeError: &lt;b&gt; $. For more"),
         (KeyboardInterrupt, "It stopped with KeyboardInterrupt. For more"),
         (partial(SystemExit, 1), "It stopped with SystemExit: 1. For more"),
+        (partial(KeyError, Unprintable()), "It stopped with KeyError: &lt;exception str() failed"),
     ],
 )
 def test_whatever_stops_is_told_the_log_has_more_and_controls_are_alive(caplog, error, said):

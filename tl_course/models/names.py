@@ -30,11 +30,12 @@ def places(ours: Sequence[str], theirs: Sequence[str]) -> list[int]:
     if lacking := [name for name in theirs if ours.count(name) != 1]:
         known = {_folded(name): name for name in ours}
         near = [f"{n!r} for {known[_folded(n)]!r}" for n in lacking if _folded(n) in known]
-        cause = f"the model's outputs are {_some(ours)}"
+        cause = f"the model's outputs are {store.some(ours)}"
         if near:
-            cause += f"; case, spaces or the way accents are written differ: {_some(near, str)}"
+            cause += "; case, spaces or the way accents are written differ: "
+            cause += store.some(near, str)
         raise store.BadInput(
-            f"examples of {_some(lacking)}",
+            f"examples of {store.some(lacking)}",
             cause,
             "Name the classes as model.classes does, or train the model on these",
         )
@@ -62,8 +63,3 @@ def accepted(name: str, known: Sequence[str], classes: Sequence[str] | None) -> 
 
 def _folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-
-
-def _some(names: Sequence[str], word=repr) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(map(word, names[:3])) + more

@@ -193,8 +193,7 @@ def misfits(wanted: Mapping[str, object], given: Mapping[str, object]) -> str:
     """How many tensors of a file are those of a network, and which are not, in words."""
     odd = sorted(name for name in {*wanted, *given} if wanted.get(name) != given.get(name))
     fits = len(wanted.keys() - {*odd})
-    more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
-    return f"{fits} of {len(wanted)} do, but not {', '.join(map(short, odd[:3]))}{more}"
+    return f"{fits} of {len(wanted)} do, but not {store.some(odd, short)}"
 
 
 def _described(model: nn.Module) -> tuple[str, bool, list[str], dict[str, object]]:

@@ -5,6 +5,7 @@ import logging
 import math
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial, wraps
 from inspect import Parameter, signature
@@ -160,20 +161,29 @@ class Experiment(ipywidgets.VBox):
                 self._work(name, before)
 
     def _work(self, name: str, before: Mapping[ipywidgets.Widget, bool]) -> None:
-        self._act(self._run[name])
-        for control, disabled in before.items():
-            control.disabled = disabled
-        self._draw.cache_clear()
-        self.refresh()
-        self.busy = False
+        try:
+            self._act(self._run[name])
+        finally:
+            for control, disabled in before.items():
+                control.disabled = disabled
+            self._draw.cache_clear()
+            self._refreshed()
 
     def _change(self, name: str, _=None) -> None:
         if self.busy:  # what changed this control is followed by a drawing anyway
             return
         self.busy = True
-        self._act(self._on.get(name))
-        self.refresh()
-        self.busy = False
+        try:
+            self._act(self._on.get(name))
+        finally:
+            self._refreshed()
+
+    def _refreshed(self) -> None:
+        """Draw, and let the controls answer again."""
+        try:
+            self.refresh()
+        finally:
+            self.busy = False
 
     def _act(self, action: Callable[..., str | None] | None) -> None:
         if action is None:
@@ -239,8 +249,7 @@ def told_of(error: BaseException) -> str:
     if isinstance(error, store.CourseError):
         return _plain(str(error))
     LOG.error("An experiment stopped", exc_info=error)
-    kind = type(error).__name__
-    said = f"{kind}: {error}" if str(error) else kind
+    said = "".join(traceback.format_exception_only(error)).strip()  # whatever its text does
     return _plain(f"It stopped with {said}. For more, open View > Show Log Console.")
 
 

@@ -16,6 +16,7 @@ from tl_course.store.errors import (
     UnsafeArchive,
     choose,
     number,
+    some,
     whole,
 )
 from tl_course.store.fetching import fetch, locate, within
@@ -64,6 +65,7 @@ __all__ = [
     "published",
     "read_metadata",
     "sha256",
+    "some",
     "sweep",
     "unpack",
     "user_path",

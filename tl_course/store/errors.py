@@ -7,7 +7,7 @@ from __future__ import annotations
 import difflib
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -76,6 +76,12 @@ def choose(kind: str, name: str, known: Iterable[str]) -> str:
         cause += f"; did you mean {by_folded[close[0]]!r}?"
     cure = f"Choose from {', '.join(names)}" if names else f"No {kind} is known here"
     raise UnknownName(f"{kind} {name!r:.60}", cause, cure)
+
+
+def some(names: Collection[str], shown: Callable[[str], str] = repr) -> str:
+    """The first three of several names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(map(shown, [*names][:3])) + more
 
 
 def whole(name: str, value: object, least: int = 1, most: int | None = None) -> int:

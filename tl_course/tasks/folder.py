@@ -74,7 +74,7 @@ def folder(
         where = f" for {PARTS[part]}" if len(read) > 1 else ""
         missing = [name for name in names if name not in inside[part]]
         if wanted and missing:
-            reader.notes.append(f"No folder of pictures{where}: {_some(missing)}")
+            reader.notes.append(f"No folder of pictures{where}: {store.some(missing)}")
         # what other parts lack is taken from training
         least = 1 if whole or part != "train" else LEAST
         reader.require(split, inside[part] if wanted else names, least, where)
@@ -123,12 +123,6 @@ def _wrong(root: Path, cause: str, cure: str) -> store.BadInput:
     return store.BadInput(f"folder {str(root)!r}", cause, cure)
 
 
-def _some(names: Collection[str], quoted: bool = True) -> str:
-    shown = [repr(name) if quoted else name for name in [*names][:3]]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(shown) + more
-
-
 def _composed(name: str) -> str:
     """A name with its accents composed, as systems differ there, and without what is no text."""
     return unicodedata.normalize("NFC", name.encode(errors="replace").decode())
@@ -167,7 +161,7 @@ def _ready_made(root: Path, classes: Sequence[str]) -> dict[str, Path]:
     if others and known:
         raise _wrong(
             root,
-            f"it mixes train, val or test with other folders: {_some(others)}",
+            f"it mixes train, val or test with other folders: {store.some(others)}",
             "Move the others away, or pass a folder with one folder for each class",
         )
     parts: dict[str, Path] = {}
@@ -203,7 +197,7 @@ def _every(root: Path, tops: Mapping[str, Path]) -> tuple[tuple[str, ...], Insid
         cause = (
             f"it has only one class folder, {names[0]!r}" if names else "it has no class folders"
         )
-        cause += f" but hidden ones: {_some(hidden)}" if hidden else ""
+        cause += f" but hidden ones: {store.some(hidden)}" if hidden else ""
         cure = "Put the pictures of each class into a folder of its own; two classes at least"
         raise _wrong(root, cause, cure)
     for found in inside.values():
@@ -214,8 +208,8 @@ def _every(root: Path, tops: Mapping[str, Path]) -> tuple[tuple[str, ...], Insid
             both = [name for name, folders in below.items() if shared & folders.keys()]
             raise _wrong(
                 root,
-                f"its classes may be {_some(both)}, or else {_some(sorted({*every}))}, as these "
-                "are folders in several of them",
+                f"its classes may be {store.some(both)}, or else {store.some(sorted({*every}))}, "
+                "as these are folders in several of them",
                 f"If the first, pass classes={both[:2]} and so on; if the second, name one folder "
                 "train and one test, or put the pictures of each class together",
             )
@@ -245,7 +239,8 @@ def _chosen(
                 cause = f"{str(top)!r} has no folder of this name, but {near[_folded(name)]!r}"
                 raise store.BadInput(f"class {name!r}", cause, "Rename the folder or the class")
     if not any(inside.values()):
-        raise _wrong(root, f"it has no folder of {_some(names)}", "Pass the names of its folders")
+        cause = f"it has no folder of {store.some(names)}"
+        raise _wrong(root, cause, "Pass the names of its folders")
     return names, inside
 
 
@@ -365,7 +360,7 @@ class _Reader:
     def _told(self) -> str:
         lines = [f"Files left out of {self.root}: {sum(map(len, self.skipped.values()))}"]
         for why, names in self.skipped.items():
-            lines.append(f"{len(names)} × {why}: {_some(names, quoted=False)}")
+            lines.append(f"{len(names)} × {why}: {store.some(names, str)}")
         return "\n  ".join(lines)
 
     def report(self, apart: bool = False) -> None:
@@ -375,7 +370,7 @@ class _Reader:
         pairs = [f"{files[a]} like {files[b]}" for a, b in alike(self.sketches, parts)]
         if pairs:
             self.notes += [
-                f"{len(pairs)} × like another picture saved again: {_some(pairs, quoted=False)}. "
+                f"{len(pairs)} × like another picture saved again: {store.some(pairs, str)}. "
                 "They were kept; remove them, as a test with pictures from training is too easy"
             ]
         told = ([self._told()] if self.skipped else []) + self.notes

@@ -40,7 +40,7 @@ def slider() -> Experiment:
     live: dict[tuple[str, int], dict[str, float]] = {cell: {} for cell in cells}
     targets = choice("target", TARGETS)
     counts = steps("labels", [200])
-    depths = steps("frozen", DEPTHS, value="to layer2")
+    depths = steps("frozen", DEPTHS, value="to layer2", layout={"width": "360px"})
     button = ipywidgets.Button(button_style="primary", layout={"width": "max-content"})
 
     def retarget(target: str) -> None:
