@@ -95,6 +95,19 @@ def test_ctrl_c_returns_the_history_so_far(model, toy, step, keep):
     assert torch.equal(model.head.weight, heads[history.best_epoch])
 
 
+def test_a_weight_that_is_spoiled_ends_training_though_no_loss_shows_it(model, toy):
+    """As in bfloat16, where maps have one pixel: the rest of a kernel gets any gradient at all."""
+    model.register_buffer("unseen", torch.zeros(1))
+
+    def spoil(trained):
+        return trained.unseen.fill_(float("nan")).nan_to_num()
+
+    with pytest.warns(UserWarning, match="float32"):
+        history = train.fit(model, toy, epochs=3, penalty=spoil, **EXACT)
+    assert history.stopped == "weights were not finite in epoch 1" and not history.best_epoch
+    assert model.unseen.isfinite().all()
+
+
 def test_a_loss_that_explodes_ends_training_and_is_not_scored(model, toy):
     with pytest.warns(UserWarning, match="lower learning rate"):
         history = train.fit(model, toy, epochs=3, lr=1e30, **EXACT)

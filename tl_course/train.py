@@ -162,11 +162,11 @@ def fit(
     ``seed`` orders the batches; what ``augment`` draws follows torch's global generator, which
     stays yours to seed. ``progress`` may be a title for the bar. Ctrl-C ends training
     and returns the history so far, with the best weights (those it started with, if no epoch
-    ended). A loss that is not finite ends it too, with a warning. Changes ``model`` in place and
-    leaves it in eval mode on ``device``; its ``classes`` are then the task's. Raises ``BadInput``
-    for what cannot be trained, and gives a ``models.PreprocessingWarning`` for inputs that do
-    not suit the model's preprocessing. An error before the end of the first epoch leaves the
-    model as it was.
+    ended). A loss or weight that is not finite ends it too, with a warning. Changes ``model`` in
+    place and leaves it in eval mode on ``device``; its ``classes`` are then the task's. Raises
+    ``BadInput`` for what cannot be trained, and gives a ``models.PreprocessingWarning`` for inputs
+    that do not suit the model's preprocessing. An error before the end of the first epoch leaves
+    the model as it was.
     """
     epochs, batch = store.whole("epochs", epochs), store.whole("batch", batch)
     seed = store.whole("seed", seed, least=0, most=2**64 - 1)
@@ -296,9 +296,10 @@ def _train(
             kept.key = (validate().accuracy,)  # below that of any epoch as accurate
         for number in bar:
             epoch = one_epoch()
-            if not math.isfinite(epoch.train_loss + epoch.val_loss):
-                stopped = f"loss was not finite in epoch {number}"
-                warnings.warn(f"{stopped}; try a lower learning rate", stacklevel=3)
+            if fault := _not_finite(model, epoch):
+                stopped = f"{fault} not finite in epoch {number}"
+                cure = "try a lower learning rate, or dtype=torch.float32"
+                warnings.warn(f"{stopped}; {cure}", stacklevel=3)
                 break
             rows.append(epoch)
             best = (epoch.val_accuracy, -epoch.val_loss)
@@ -311,6 +312,14 @@ def _train(
     finally:
         bar.close()
     return rows, stopped
+
+
+def _not_finite(model: nn.Module, epoch: Epoch) -> str:
+    """What an epoch has spoiled; a weight that meets zeros alone may be, and no loss shows it."""
+    if not math.isfinite(epoch.train_loss + epoch.val_loss):
+        return "loss was"
+    whole = all(value.isfinite().all() for value in model.state_dict().values())
+    return "" if whole else "weights were"
 
 
 def _learn(
