@@ -75,8 +75,11 @@ def run(
 ) -> list[dict]:
     """The row of one cell with one seed."""
     few = tasks.load(task).few(labels, seed)
-    model = suspects.start(backbone(folder, source, seed), strategy, len(few.classes))
-    return [evidence.learned(model, few, lr, seed)]
+
+    def start():
+        return suspects.start(backbone(folder, source, seed), strategy, len(few.classes))
+
+    return [evidence.learned(start, few, lr, seed)[1]]
 
 
 def score(folder: Path, source: str, task: str, labels: int, seed: int) -> list[dict]:

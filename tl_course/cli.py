@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 
 
@@ -196,8 +197,8 @@ def _claims(options: argparse.Namespace) -> int:
     for claim, verdict in zip(evidence.CLAIMS, verdicts, strict=True):
         print(f"{claim.id:11} {verdict.verdict:14} {claim.text}")
         if verdict.verdict != "open":
-            print(f"{'':11} {verdict.interval} · lesson {verdict.lesson}")
-            print(f"{'':11} {verdict.condition}")
+            _, *lines = f"{verdict}\nLesson {verdict.lesson}".splitlines()
+            print(textwrap.indent("\n".join(lines), " " * 12))
     settled = sum(verdict.verdict != "open" for verdict in verdicts)
     print(f"{settled} of {len(verdicts)} claims settled so far")
     return 0

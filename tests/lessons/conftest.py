@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tl_course import lessons, surgery
-from tl_course.evidence import pace, results, verdicts
+from tl_course.evidence import pace, results
 from tl_course.lessons.freezing.recipe import FROZEN
 
 
@@ -39,22 +39,22 @@ def made_up():
 def freezing_runs(made_up):
     """Builds results as data_scripts/sweep_freezing.py writes them.
 
-    From (task, labels) to strategy to balanced accuracy. Whatever is not said is 0.5; training
-    everything takes ``slow`` times as long as the head alone.
+    From (task, labels) to strategy to balanced accuracy. Whatever is not said is 0.5.
     """
 
-    def build(cells: dict[tuple[str, int], dict[str, float]], slow: float = 7.0):
+    def build(cells: dict[tuple[str, int], dict[str, float]]):
         rows = {}
         for (task, labels), given in cells.items():
             for strategy in FROZEN:
                 found = given.get(strategy, 0.5)
                 rows[task, labels, strategy] = {
                     "train_accuracy": 0.9,
-                    "val_accuracy": found,
+                    "trained": 0.99,
+                    "val_balanced": found,
                     "test_accuracy": found - 0.1,
                     "test_balanced": found,
                     "epochs": pace(labels)[0],
-                    "seconds": 1.0 if strategy == "head alone" else slow,
+                    "steps": 100.0,
                 }
         return made_up(rows)
 
@@ -90,37 +90,48 @@ def unsure():
 def in_store(monkeypatch):
     """Puts made-up runs in the place of the stored ones: one table, or one for each name."""
 
+    stored = results.load
+    caches = (results.stored, results.distances)
+
     def put(frame) -> None:
         several = isinstance(frame, dict)
-        monkeypatch.setattr(results, "load", frame.__getitem__ if several else lambda name: frame)
-        results.stored.cache_clear()
+
+        def load(name: str):
+            if name == "sweep_distances":  # how far targets are is no run of theirs
+                return stored(name)
+            return frame[name] if several else frame
+
+        monkeypatch.setattr(results, "load", load)
+        for each in caches:
+            each.cache_clear()
 
     yield put
-    results.stored.cache_clear()
+    for each in caches:
+        each.cache_clear()
 
 
 @pytest.fixture
 def judged(in_store):
     """Gives the verdict on a claim from made-up runs.
 
-    ``words``: the two texts that ``verdicts.share`` is given, with what is shown and what is not.
-    The condition must begin with what it makes of them, and the verdict be the one that follows
-    unless it is named.
+    ``findings``: what each row of its table must show, by target, or by target and where; it may be
+    said of some alone.
     """
 
-    def judge(claim, frame, words=None, verdict=None):
+    def judge(claim, frame, verdict=None, findings=()):
         in_store(frame)
         found = lessons.settle(claim)
-        assert found.id == claim and found.seeds == 5 and found.low <= found.effect <= found.high
-        assert found.condition and "{" not in found.condition and "  " not in found.condition
-        assert found.lesson
-        if words:
-            when, unless, yes, no = words
-            sides = [(text, side) for text, side in ((yes, True), (no, False)) if text]
-            follows, condition = verdicts.share(sides, when, unless)
-            assert (found.condition + ";").startswith(condition + ";")
-            verdict = verdict or follows
+        assert found.id == claim and found.lesson and found.scope and found.contrasts
+        assert found.low <= found.effect <= found.high and found.interval.effect == found.effect
+        for text in (found.sentence, found.condition, str(found)):
+            assert "{" not in text and "  " not in text and "nan" not in text
+        assert bool(found.condition) == any(each.supports for each in found.contrasts)
         assert verdict in (None, found.verdict)
+        shown = {(each.target, each.where): each.finding for each in found.contrasts}
+        assert len(shown) == len(found.contrasts)  # no two rows are called alike
+        for key, finding in dict(findings).items():
+            rows = [key] if isinstance(key, tuple) else [each for each in shown if each[0] == key]
+            assert rows and {shown[row] for row in rows} == {finding}, (key, shown)
         return found
 
     return judge

@@ -1,9 +1,11 @@
 """Claims, repeated runs, intervals and verdicts: what the course says, and how it knows."""
 
 from tl_course.evidence.claims import CLAIMS, Claim
+from tl_course.evidence.contrasts import Contrast, Row, judged, overall
 from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.results import Runs, chosen, gains, load, machine, means, save
+from tl_course.evidence.results import Runs, chosen, distances, gains, load, machine, means, save
 from tl_course.evidence.runs import (
+    at_an_edge,
     best_rates,
     fit_or_stop,
     flip,
@@ -14,26 +16,33 @@ from tl_course.evidence.runs import (
     tune,
 )
 from tl_course.evidence.sweeps import Sweep, contrasts, grid, sweep
-from tl_course.evidence.verdicts import Verdict
+from tl_course.evidence.verdicts import Verdict, concluded
 
 __all__ = [
     "CLAIMS",
     "Claim",
+    "Contrast",
     "Interval",
+    "Row",
     "Runs",
     "Sweep",
     "Verdict",
+    "at_an_edge",
     "best_rates",
     "chosen",
+    "concluded",
     "contrasts",
+    "distances",
     "fit_or_stop",
     "flip",
     "gains",
     "grid",
+    "judged",
     "learned",
     "load",
     "machine",
     "means",
+    "overall",
     "pace",
     "paired",
     "save",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tl_course import store
+from tl_course.evidence.contrasts import HELPS, Row
 from tl_course.evidence.intervals import Interval, mean_paired, paired
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ class Runs:
         self._indexes: dict[tuple, dict[tuple, list]] = {}
 
     @property
+    def validation(self) -> str:
+        """The column that choices are made by: every class counts alike where that is stored."""
+        return "val_balanced" if "val_balanced" in self.frame else "val_accuracy"
+
+    @property
     def tasks(self) -> list[str]:
         """The tasks, in the order in which they first occur."""
         return [*dict.fromkeys(self.frame.task)]
@@ -139,6 +145,21 @@ class Runs:
         left, right = ([one.get(seed, np.nan) for seed in seeds] for one in both)
         return paired(left, right, confidence)
 
+    def row(
+        self, first, second, where: str | None = None, claimed: tuple[str, ...] = (HELPS,), **cell
+    ) -> Row:
+        """``first`` minus ``second`` in one cell, as a row of a claim's table.
+
+        ``where`` is by default its count of labels. Raises ``BadInput`` where a seed is missing in
+        one of them.
+        """
+        both = [self._values(**each) for each in _both(first, second, cell)]
+        seeds = sorted({*both[0], *both[1]})
+        gaps = [both[0].get(seed, np.nan) - both[1].get(seed, np.nan) for seed in seeds]
+        if where is None:
+            where = f"{cell['labels']:,} labels" if "labels" in cell else ""
+        return Row(cell.get("task", ""), where, gaps, claimed)
+
     def mean(self, first, second, cells: Iterable[Mapping]) -> Interval:
         """The mean over ``cells`` of what ``compare`` compares, paired by seed."""
         pairs = (_both(first, second, cell) for cell in cells)
@@ -152,12 +173,12 @@ class Runs:
         return paired(means[first], means[second])
 
     def leader(self, column: str, among: Iterable[str] | None = None, **where):
-        """The value of ``column`` with the best mean accuracy on validation.
+        """The value of ``column`` with the best mean on validation, every class counted alike.
 
         ``among``: of these alone; where some are level, the first. Raises ``UnknownName``.
         """
         # not over the whole table at once: that rounds otherwise, and some are level
-        means = self.rows(**where).groupby(column).val_accuracy.mean()
+        means = self.rows(**where).groupby(column)[self.validation].mean()
         if among is not None:
             means = means[[store.choose(f"stored {column}", each, means.index) for each in among]]
         return means.idxmax()
@@ -228,6 +249,17 @@ def stored(*names: str) -> Runs:
     import pandas
 
     return Runs(pandas.concat([load(name) for name in names]))
+
+
+@cache
+def distances() -> dict[str, float]:
+    """How far each target lies from the photographs of pretraining, the nearest first.
+
+    The course's one measure of it, with no label: the Fréchet distance between features of
+    ``resnet10`` after layer4, the mean over draws of pictures. Stored by ``sweep_distances.py``.
+    """
+    found = load("sweep_distances").groupby("task").distance.mean().sort_values()
+    return {str(task): float(distance) for task, distance in found.items()}
 
 
 def gains(frame: "pandas.DataFrame", confidence: float = 0.95) -> "pandas.DataFrame":

@@ -13,7 +13,7 @@ from tl_course.features.extraction import extract, run
 from tl_course.features.fields import Field, receptive_field
 from tl_course.features.prefix import split_prefix
 from tl_course.features.probes import every_stage, probe, probe_features, probe_task
-from tl_course.features.similarity import cka
+from tl_course.features.similarity import cka, frechet
 from tl_course.features.tap import Tap
 from tl_course.features.transferability import (
     SCORES,
@@ -33,6 +33,7 @@ __all__ = [
     "cka",
     "every_stage",
     "extract",
+    "frechet",
     "grad_cam",
     "h_score",
     "logme",

@@ -28,3 +28,31 @@ def cka(first: torch.Tensor, second: torch.Tensor) -> float:
             "Pass others",
         )
     return float((first.T @ second).square().sum() / within)
+
+
+def frechet(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Fréchet distance between two sets of features, each taken for a normal distribution.
+
+    ``first`` (N, c) and ``second`` (M, c); the squared distance of the means plus that of the
+    covariances (Heusel et al. 2017, arXiv:1706.08500). It is above 0 by chance between sets drawn
+    alike, the more the fewer they are: compare only what has the same N and M. Raises ``BadInput``
+    for other shapes, fewer than two inputs, and values that are not finite.
+    """
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        raise store.BadInput(
+            f"features of shapes {tuple(first.shape)} and {tuple(second.shape)}",
+            "both must be (inputs, channels), with the same channels",
+            "Pass what features.extract gives at the same stage",
+        )
+    if min(len(first), len(second)) < 2 or not (first.isfinite().all() and second.isfinite().all()):
+        raise store.BadInput(
+            f"{min(len(first), len(second))} features",
+            "a distance needs two or more of both, all finite",
+            "Pass more pictures",
+        )
+    first, second = first.double(), second.double()
+    apart = (first.mean(0) - second.mean(0)).square().sum()
+    one, other = first.T.cov(), second.T.cov()
+    # the trace of the root of a product of covariances: its eigenvalues are real and not negative
+    shared = torch.linalg.eigvals(one @ other).real.clamp(min=0).sqrt().sum()
+    return float((apart + one.trace() + other.trace() - 2 * shared).clamp(min=0))

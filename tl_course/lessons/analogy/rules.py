@@ -1,12 +1,11 @@
 """The rules of lesson 01."""
 
-from tl_course.evidence.intervals import mean_paired
 from tl_course.evidence.results import stored
-from tl_course.evidence.verdicts import Verdict, settled, share
+from tl_course.evidence.verdicts import Verdict, concluded
 
 LESSON = "01_analogy"
-
-FEW = 30  # Italian numbers at which starts are compared
+ITALIAN, READER = "numbers_italian", "reader"
+ENOUGH = 100  # Italian numbers at which the parts of Spanish can be told apart
 LONGER = "nothing, four times as long"
 # what each relative of Spanish has lost
 LOST = {
@@ -18,37 +17,37 @@ LOST = {
 
 
 def faster_rule() -> Verdict:
-    """analogy-1: Spanish against nothing, for each number of Italian labels.
-
-    Holds where Spanish is ahead at every number of labels, also of a start from nothing that
-    trains four times as long, wherever that was tried; holds when the labels are those at which
-    it is ahead of all.
+    """analogy-1: Spanish against nothing, for each number of Italian labels; also against a start
+    from nothing that trains four times as long, wherever that was tried.
     """
     runs = stored("sweep_analogy")
-    longer = [cell["labels"] for cell in runs.cells("labels", strategy=LONGER)]
-    shown = []
-    for labels in runs.counts("numbers_italian")[1:]:  # the first is none
-        controls = ["nothing", LONGER] if labels in longer else ["nothing"]
-        against = [runs.compare("spanish", control, labels=labels) for control in controls]
-        shown.append((f"{labels:,}", all(found.sign > 0 for found in against)))
-    found = runs.compare("spanish", "nothing", labels=FEW)
-    return settled(*share(shown, "with {} Italian numbers", "with {}"), found)
+    longer = {cell["labels"] for cell in runs.cells("labels", strategy=LONGER)}
+    rows = []
+    for cell in runs.cells("task", "labels")[1:]:  # the first is no label at all
+        rows.append(runs.row("spanish", "nothing", **cell))
+        if cell["labels"] in longer:
+            where = f"{rows[-1].where} against four times the training"
+            rows.append(runs.row("spanish", LONGER, where, **cell))
+    subject = "For learning Italian, knowing Spanish instead of nothing"
+    return concluded(subject, rows, networks=READER)
 
 
 def ablation_rule() -> Verdict:
-    """analogy-2: Spanish against a relative that lacks one thing, with 30 Italian numbers.
-
-    Holds where each of the four was worth something, does not where none was. The effect is the
-    mean worth of the four.
-    """
+    """analogy-2: Spanish against a relative that lacks one thing, with 100 Italian numbers."""
     runs = stored("sweep_analogy")
-    shown = []
-    for relative, lost in LOST.items():
-        found = runs.compare("spanish", relative, labels=FEW)
-        shown.append((f"{lost} {100 * found.effect:+.0f}", found.sign > 0))
-    spanish, *others = (runs.cell(labels=FEW, strategy=start) for start in ("spanish", *LOST))
-    mean = mean_paired([(spanish, sum(others) / len(others))])
-    return settled(*share(shown, "worth, in points: {}", "{}"), mean)
+    cell = {"task": ITALIAN, "labels": ENOUGH}
+    rows = [
+        runs.row("spanish", relative, "", **cell)._replace(target=lost)
+        for relative, lost in LOST.items()
+    ]
+    says = (
+        "gained when it lost its {}",
+        "was worth more with its {}",
+        "was worth the same without its {}",
+        "cannot be told from one without its {}",
+    )
+    subject = f"With {ENOUGH} Italian numbers, Spanish"
+    return concluded(subject, rows, networks=READER, says=says)
 
 
 RULES = {

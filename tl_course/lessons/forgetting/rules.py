@@ -1,13 +1,14 @@
 """The rules of lesson 07."""
 
-from tl_course.evidence.intervals import Interval, mean_paired, paired
+from tl_course.evidence.contrasts import HELPS, HURTS, SAME, Row
 from tl_course.evidence.results import Runs, stored
-from tl_course.evidence.verdicts import Verdict, settled
+from tl_course.evidence.verdicts import Verdict, concluded
 
 LESSON = "07_forgetting"
 NETWORKS = {"reader": "Spanish to Italian", "resnet10": "photographs to leaves"}
-MARGIN = 0.05  # accuracy on the old job that may be lost without calling it forgotten
 OLD_JOB, BEFORE = "source_accuracy", "source_before"
+SCOPE = "a reader of numbers and resnet10"
+REMEDIES = ("rehearsal", "L2-SP", "LoRA")
 
 
 def tuned(network: str, strategy: str = "fine-tuning", **setting) -> dict:
@@ -15,102 +16,136 @@ def tuned(network: str, strategy: str = "fine-tuning", **setting) -> dict:
     return {"network": network, "strategy": strategy, "frozen": "", **setting}
 
 
+def _row(runs: Runs, first: dict, second: dict, where: str = "", claimed=(HELPS,), **cell) -> Row:
+    """``first`` minus ``second`` on one network, which is the target here."""
+    name = NETWORKS[cell["network"]]
+    return runs.row(first, second, where, claimed, **cell)._replace(target=name)
+
+
 def low_rate_rule() -> Verdict:
     """rate-1: does fine-tuning need a very low learning rate?
 
-    For each network, two questions: does fine-tuning at the rate that is best from scratch cost
-    accuracy on the new job, against fine-tuning's own best rate (so a lower one is needed)? And
-    does the lowest rate tried cost nothing (so very low is right)? Holds where both are so for
-    both networks, holds when the first is so for one at least, else does not hold. The effect is
-    what the rate from scratch costs, over both networks.
+    For each network, in accuracy on the new job: the lowest rate tried against the one that is
+    best from scratch, which is what one would take without the advice; and against the one that is
+    best on validation, which should not be ahead if very low is right.
     """
     runs = stored("sweep_forgetting")
-    pairs, parts, needed, lowest_free = [], [], [], []
-    for network, title in NETWORKS.items():
+    rows, best = [], []
+    for network in NETWORKS:
         ours = tuned(network)
         own, scratch = (
-            runs.leader("lr", **cell) for cell in (ours, tuned(network, "from scratch"))
+            runs.leader("lr", **each) for each in (ours, tuned(network, "from scratch"))
         )
-        low = min(runs.rows(**ours).lr)
-        best, *others = (runs.cell("test_accuracy", lr=lr, **ours) for lr in (own, scratch, low))
-        cost, very_low = (paired(best, other) for other in others)
-        if cost.sign > 0 and own < scratch:
-            needed.append(title)
-        lowest_free.append(very_low.sign <= 0)
-        pairs.append((best, others[0]))
-        parts.append(
-            f"{title}: best at {own:g}; {scratch:g}, best from scratch, costs "
-            f"{100 * cost.effect:.0f} points, {low:g} costs {100 * very_low.effect:.0f}"
-        )
-    verdict = "holds-when" if needed else "does-not-hold"
-    if len(needed) == len(parts) and all(lowest_free):
-        verdict = "holds"
-    elif needed:
-        parts.insert(0, f"lower than from scratch, not very low, for {' and '.join(needed)}")
-    return settled(verdict, "; ".join(parts), mean_paired(pairs))
+        low = {"lr": min(runs.rows(**ours).lr), "of": "test_accuracy"}
+        for rate, name in ((scratch, "the rate best from scratch"), (own, "its own best")):
+            where = f"against {name}, {rate:g}"
+            claimed = (HELPS,) if rate == scratch else (HELPS, SAME)
+            rows.append(_row(runs, low, low | {"lr": rate}, where, claimed, **ours))
+        best.append(f"{own:g} ({NETWORKS[network]})")
+    more = f"Best on validation: {' and '.join(best)}."
+    subject = f"Fine-tuning at the very low rate of {low['lr']:g}"
+    return concluded(subject, rows, networks=SCOPE, more=[more])
 
 
 def high_rate_rule() -> Verdict:
-    """rate-2: what the old job loses at a high learning rate, the highest tried.
-
-    Catastrophic means that less than half of the old accuracy is left. Holds where the high rate
-    keeps less than the best rate does, and less than half, in both networks; holds when only
-    some of this is so; does not hold where it keeps as much. The effect is the loss of the high
-    rate against the best rate, over both networks.
+    """rate-2: what the old job keeps at the highest rate tried, against the rate that is best for
+    the new job; and whether only a high rate is catastrophic, that is, keeps less than half.
     """
     runs = stored("sweep_forgetting")
-    pairs, parts, halved = [], [], []
-    for network, title in NETWORKS.items():
+    rows, more = [], []
+    for network, name in NETWORKS.items():
         ours = tuned(network)
-        own, high = runs.leader("lr", **ours), max(runs.rows(**ours).lr)
-        before = runs.cell(BEFORE, lr=own, **ours)
-        kept = [runs.cell(OLD_JOB, lr=lr, **ours) for lr in (own, high)]
-        halved.append(paired(before / 2, kept[1]).sign > 0)
-        pairs.append(kept)
-        text = f"{title}: {before.mean():.2f} before, {kept[0].mean():.2f} after {own:g}"
-        parts.append(f"{text}, {kept[1].mean():.2f} after {high:g}")
-    losses = [paired(*kept).sign > 0 for kept in pairs]
-    verdict = "does-not-hold"
-    if any(losses):
-        verdict = "holds" if all(losses + halved) else "holds-when"
-    return settled(verdict, "; ".join(parts), mean_paired(pairs))
+        rates = sorted(runs.rows(**ours).lr.unique())
+        own, high = runs.leader("lr", **ours), rates[-1]
+        old = {"of": OLD_JOB}
+        where = f"at {high:g} instead of {own:g}"
+        rows.append(_row(runs, old | {"lr": high}, old | {"lr": own}, where, (HURTS,), **ours))
+        before = runs.cell(BEFORE, lr=own, **ours).mean()
+        kept = {rate: runs.cell(OLD_JOB, lr=rate, **ours).mean() / before for rate in rates}
+        halved = [f"{rate:g}" for rate, share in kept.items() if share < 0.5]
+        which = "every rate" if len(halved) == len(rates) else ", ".join(halved) or "no rate"
+        more.append(f"{name}: less than half of the old job is left at {which}.")
+    says = (
+        "keeps less of the old job on {}",
+        "keeps more of the old job on {}",
+        "keeps as much of the old job on {}",
+        "keeps more or less of the old job, nobody can tell, on {}",
+    )
+    return concluded("A high learning rate", rows, networks=SCOPE, says=says, more=more)
 
 
-def old_skill_rule() -> Verdict:
-    """analogy-3: does Spanish survive learning Italian?
+def old_start_rule() -> Verdict:
+    """analogy-3: learning Italian goes on from Spanish instead of starting fresh.
 
-    It does where the whole interval of what is lost lies below five points. Holds where plain
-    fine-tuning at its best rate does that in both networks; holds when only a remedy does it;
-    does not hold where nothing tried does. The effect is what plain fine-tuning changes.
+    Spanish against nothing before the first Italian number, and with the fewest.
+    """
+    runs = stored("sweep_analogy")
+    cells = runs.cells("task", "labels")[:2]
+    rows = [runs.row("spanish", "nothing", **cell) for cell in cells]
+    subject = "For the first Italian numbers, going on from Spanish instead of starting fresh"
+    return concluded(subject, rows, networks="reader")
+
+
+def lost_rule() -> Verdict:
+    """lose-1: the old job is forgotten while the new one is learned.
+
+    What fine-tuning with nothing frozen, at the rate that is best for the new job, changes on the
+    old one. What remedies change is said besides.
     """
     runs = stored("sweep_forgetting")
-    changes = [_change(runs, tuned(network)) for network in NETWORKS]
-    plain = "; ".join(
-        f"{title}: {100 * found.effect:+.0f} points on the old job"
-        for title, found in zip(NETWORKS.values(), changes, strict=True)
+    rows, more = [], []
+    for network in NETWORKS:
+        rows.append(_change(runs, tuned(network), claimed=(HURTS,)))
+    for strategy in REMEDIES:
+        cells = runs.cells("strength", **tuned("reader", strategy))
+        changes = {c["strength"]: sum(_change(runs, c).differences) for c in cells}
+        strength = max(changes, key=changes.__getitem__)
+        mean = 100 * changes[strength] / len(rows[0].differences)
+        more.append(f"{strategy} {strength:g}: {mean:+.0f}")
+    remedies = "With the strongest of each remedy, the reader's old job changes by, in points: "
+    remedies += f"{', '.join(more)}."
+    says = (
+        "loses the old job on {}",
+        "improves the old job on {}",
+        "keeps the old job on {}",
+        "keeps or loses the old job, nobody can tell, on {}",
     )
-    if all(found.low > -MARGIN for found in changes):
-        return settled("holds", plain, changes[0])
-    saved = []
-    for strategy in ("rehearsal", "L2-SP", "LoRA"):
-        remedies = runs.cells("strength", **tuned("reader", strategy))
-        for cell in sorted(remedies, key=lambda cell: cell["strength"]):
-            if _change(runs, cell).low > -MARGIN:
-                saved.append(f"{strategy} {cell['strength']:g}")
-    if not saved:
-        return settled("does-not-hold", plain, changes[0])
-    condition = f"in the reader with {', '.join(saved)}; without, {plain}"
-    return settled("holds-when", condition, changes[0])
+    subject = "Fine-tuning with nothing frozen"
+    return concluded(subject, rows, networks=SCOPE, says=says, more=[remedies])
 
 
-def _change(runs: Runs, cell: dict) -> Interval:
+def both_rule() -> Verdict:
+    """both-1: after fine-tuning, does resnet10 know both the old job and the new one?
+
+    The old job after against before, and the new one against from scratch, each at its best rate.
+    """
+    runs = stored("sweep_forgetting")
+    ours = tuned("resnet10")
+    alone = tuned("resnet10", "from scratch")
+    rates = [runs.leader("lr", **cell) for cell in (ours, alone)]
+    new = [{"of": "test_accuracy", "strategy": cell["strategy"], "lr": rate}
+           for cell, rate in zip((ours, alone), rates, strict=True)]  # fmt: skip
+    old = _change(runs, ours, (HELPS, SAME))._replace(target="the old job")
+    gained = runs.row(*new, "", network="resnet10", frozen="")._replace(target="the new job")
+    says = (
+        "leaves the network worse at {}",
+        "leaves it better at {}",
+        "leaves it as good at {}",
+        "changes, nobody can tell how, {}",
+    )
+    return concluded("Fine-tuning", [old, gained], says=says)
+
+
+def _change(runs: Runs, cell: dict, claimed=(HELPS, SAME)) -> Row:
     """What the old job changes at the rate that is best for the new one."""
     best = runs.leader("lr", **cell)
-    return runs.compare({"of": OLD_JOB}, {"of": BEFORE}, lr=best, **cell)
+    return _row(runs, {"of": OLD_JOB}, {"of": BEFORE}, "", claimed, lr=best, **cell)
 
 
 RULES = {
-    "analogy-3": old_skill_rule,
+    "analogy-3": old_start_rule,
     "rate-1": low_rate_rule,
     "rate-2": high_rate_rule,
+    "lose-1": lost_rule,
+    "both-1": both_rule,
 }

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tl_course.evidence.intervals import Interval, mean_paired, paired
+from tl_course.evidence.contrasts import Row
+from tl_course.evidence.intervals import Interval
 from tl_course.evidence.results import Runs, stored
-from tl_course.evidence.verdicts import Verdict, settled, share
+from tl_course.evidence.verdicts import Verdict, concluded
 
 if TYPE_CHECKING:
     import pandas
@@ -23,12 +24,10 @@ TABLE = {
 }
 CHANCE = {name: chance for name, _, chance in TABLE.values()}
 EXPECTED = [(name, layer) for name, layer, _ in TABLE.values()]
-MARGIN = 0.05  # accuracy that learning must add
 READABLE = 0.9  # of the way from guessing to what the best stage gives
 EARLY, LATE = "stem", "layer4"
 LAST_EARLY = "layer2"  # the last stage of the first half
-TARGETS = {"pacs_photo": "near", "satellite": "near", "leaves": "middle"}
-TARGETS |= {"digits": "far", "pneumonia": "far"}
+TARGETS = ("pacs_photo", "satellite", "leaves", "digits", "pneumonia")
 HALVED = ("satellite", "leaves", "digits")  # where half a network was fine-tuned
 
 
@@ -59,28 +58,23 @@ def readable_at(runs: Runs, concept: str) -> str:
 
 
 def table_rule() -> Verdict:
-    """layer-1: is each thing readable first where the table says, and because it was learned?
+    """layer-1: is each thing readable at the layer that the table names, because it was learned?
 
-    A row of the table is confirmed where ``readable_at`` gives its layer and the pretrained probe
-    there beats that on a random network by five points, with its whole interval. Holds where all
-    are, does not where none is. The effect is pretrained minus random at the table's layers, the
-    mean over rows.
+    Probes at the table's layer against those on the same layer of a random network; and against
+    those one stage earlier, where it should not be readable as well yet.
     """
     runs = stored("sweep_probes")
-    shown, cells = [], []
+    stages = [cell["stage"] for cell in runs.cells("stage", network="pretrained")]
+    rows = []
     for concept, (name, layer, _) in TABLE.items():
-        cells.append({"task": concept, "stage": layer})
-        stage = readable_at(runs, concept)
-        learned = runs.compare(*NETWORKS, **cells[-1]).low > MARGIN
-        text = f"{name} at {layer}"
-        if stage != layer:
-            text = f"{name} ({stage} instead of {layer})"
-        elif not learned:
-            ours, control = (runs.cell(**network, **cells[-1]).mean() for network in NETWORKS)
-            means = f"{control:.2f} against {ours:.2f}"
-            text = f"{name} ({layer}, but random weights show them as well: {means})"
-        shown.append((text, stage == layer and learned))
-    return settled(*share(shown, "{}", "for {}"), runs.mean(*NETWORKS, cells))
+        before = stages[stages.index(layer) - 1]
+        here = {"task": concept, "stage": layer}
+        rows += [
+            runs.row(*NETWORKS, "against random weights", **here),
+            runs.row(here, here | {"stage": before}, f"against {before}", **NETWORKS[0]),
+        ]
+        rows[-2:] = [row._replace(target=f"{name} at {layer}") for row in rows[-2:]]
+    return concluded("Reading from the layer that the table names", rows)
 
 
 def early_change_rule() -> Verdict:
@@ -88,25 +82,30 @@ def early_change_rule() -> Verdict:
 
     Looked at in three ways: the features after AdamW (1 - CKA), the weights after AdamW and after
     SGD (as a share of their length; logarithms are compared, because learning rates differ between
-    seeds and scale both stages). Each way and target is confirmed where the last stage changed more
-    than the first by its interval. The effect is that of the features, the mean over targets.
+    seeds and scale both stages).
     """
     runs = stored("sweep_changes")
     ways = {
-        "features (1 - CKA)": ("cka", "AdamW"),
-        "weights, AdamW": ("change", "AdamW"),
-        "weights, SGD": ("change", "SGD"),
+        "features": ("cka", "AdamW"),
+        "weights by AdamW": ("change", "AdamW"),
+        "weights by SGD": ("change", "SGD"),
     }
-    shown, features = [], []
+    rows = []
     for way, (column, optimizer) in ways.items():
         for task in sorted(runs.tasks):
             cell = {"task": task, "strategy": "fine-tuning", "optimizer": optimizer}
-            both = [runs.cell(column, stage=stage, **cell) for stage in (LATE, EARLY)]
-            both = [1 - each if column == "cka" else np.log(each) for each in both]
-            shown.append(({"way": way, "task": task}, paired(*both).sign > 0))
-            if column == "cka":
-                features.append(both)
-    return settled(*share(shown, "in {}", "in {}"), mean_paired(features))
+            late, early = (runs.cell(column, stage=stage, **cell) for stage in (LATE, EARLY))
+            if column == "cka":  # what is less alike has changed more
+                rows.append(Row(task, way, [*(early - late)], unit=""))
+            else:
+                rows.append(Row(task, way, [*np.log(late / early)], unit="times"))
+    says = (
+        "changes less than the first on {}",
+        "changes more than the first on {}",
+        "changes as much as the first on {}",
+        "cannot be told from the first on {}",
+    )
+    return concluded("In fine-tuning, the last stage", rows, says=says)
 
 
 def early_help_rule() -> Verdict:
@@ -114,19 +113,13 @@ def early_help_rule() -> Verdict:
 
     Two questions. Is a probe on the last early stage better than on the same stage of a random
     network, for each of five tasks? Is fine-tuning from the pretrained early half, the rest random,
-    better than from scratch, for each of three? Holds where every interval lies above zero, does
-    not where none does. The effect is that of the probes, the mean over tasks.
+    better than from scratch, for each of three?
     """
-    runs = stored("sweep_probes")
-    cells = {
-        f"{task} ({distance})": {"task": task, "stage": LAST_EARLY}
-        for task, distance in TARGETS.items()
-    }
-    shown = [(text, runs.compare(*NETWORKS, **cell).sign > 0) for text, cell in cells.items()]
-    for task in HALVED:
-        better = halved(task, "early stages pretrained").sign > 0
-        shown.append((f"{task} (fine-tuned)", better))
-    return settled(*share(shown, "on {}", "on {}"), runs.mean(*NETWORKS, cells.values()))
+    runs, halves = stored("sweep_probes"), stored("sweep_early", "sweep_pictures")
+    rows = [runs.row(*NETWORKS, "probed", task=task, stage=LAST_EARLY) for task in TARGETS]
+    pair = ("early stages pretrained", "from scratch")
+    rows += [halves.row(*pair, "fine-tuned", task=task, labels=200) for task in HALVED]
+    return concluded("Starting from pretrained early stages instead of random ones", rows)
 
 
 def halved(task: str, half: str) -> Interval:

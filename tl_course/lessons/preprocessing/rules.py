@@ -1,34 +1,41 @@
-"""The rule of lesson 09: inputs must be prepared as in pretraining."""
+"""The rules of lesson 09: inputs prepared as in pretraining, and as in your own training."""
 
-from tl_course.evidence.results import stored
-from tl_course.evidence.verdicts import Verdict, by_task, settled, share
+from tl_course.evidence.contrasts import HURTS
+from tl_course.evidence.results import Runs, stored
+from tl_course.evidence.verdicts import Verdict, concluded
 
 LESSON = "09_preprocessing"
 RIGHT, WRONG, TRAINED = "right", "fed wrongly", "fine-tuned"
 ELSEWHERE = ("training mode", "labels off by one", "classes in another order")  # not the inputs
 
 
-def prepared_rule() -> Verdict:
-    """prep-1: a network that was trained rightly is fed wrongly, fault by fault and task by task.
+def _cells(runs: Runs, strategy: str) -> list[dict]:
+    """Every fault of the inputs on every task, of networks that were treated in one way."""
+    cells = runs.cells("fault", "task", strategy=strategy)
+    return [cell for cell in cells if cell["fault"] not in (RIGHT, *ELSEWHERE)]
 
-    A fault costs where its interval lies below zero. Holds where each does, holds when the fault
-    is one of those that do on some task. The condition adds what training on wrongly fed pictures
-    leaves. The effect is the mean over faults and tasks.
-    """
+
+def _verdict(strategy: str, subject: str) -> Verdict:
     runs = stored("sweep_feeding")
-    fed = runs.cells("fault", "task", strategy=WRONG)
-    fed = [cell for cell in fed if cell["fault"] not in (RIGHT, *ELSEWHERE)]
-    shown = [(cell, runs.compare({}, {"fault": RIGHT}, **cell).sign < 0) for cell in fed]
-    left = [cell | {"strategy": TRAINED} for cell in fed]
-    left = [cell for cell in left if runs.compare({}, {"fault": RIGHT}, **cell).sign < 0]
-    repaired = (
-        f"where it is trained with the same fault, accuracy is lost in {len(left)} of "
-        f"{len(fed)} cells: {', '.join(by_task(left)) or 'none'}"
-    )
-    overall = runs.mean({}, {"fault": RIGHT}, fed)
-    return settled(*share(shown, "with {}", "with {}"), overall, repaired)
+    rows = [
+        runs.row({}, {"fault": RIGHT}, cell["fault"], (HURTS,), **cell)
+        for cell in _cells(runs, strategy)
+    ]
+    return concluded(subject, rows)
+
+
+def as_pretrained_rule() -> Verdict:
+    """prep-1: a network that is fine-tuned and tested on inputs that are not as in pretraining."""
+    subject = "Fine-tuning on inputs that are prepared otherwise than in pretraining"
+    return _verdict(TRAINED, subject)
+
+
+def as_trained_rule() -> Verdict:
+    """prep-2: a network that was trained rightly is fed wrongly, in many ways, on each task."""
+    return _verdict(WRONG, "Predicting on inputs that are prepared otherwise than in training")
 
 
 RULES = {
-    "prep-1": prepared_rule,
+    "prep-1": as_pretrained_rule,
+    "prep-2": as_trained_rule,
 }
