@@ -10,10 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from tl_course import cli, doctor, models, store, tasks, train
+from tl_course import cli, doctor, lessons, models, store, tasks, train
+from tl_course.evidence import findings
 from tl_course.store import places
 
 KEYS = {"id", "verdict", "condition", "effect", "low", "high", "seeds", "lesson"}
+KEYS |= {"sentence", "contrasts", "scope"}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,8 @@ def test_claims_lists_every_claim(capsys):
     assert cli.main(["claims"]) == 0
     out = capsys.readouterr().out
     assert "why-1" in out and "faq-1" in out and "claims settled so far" in out
+    why = lessons.settle("why-1")
+    assert why.counts in out.replace("\n" + " " * 12, " ") and "Tested with resnet10" in out
 
 
 def test_claims_as_json(capsys):
@@ -39,7 +43,9 @@ def test_claims_as_json(capsys):
     assert all(set(row) == KEYS for row in rows.values())
     why = rows["why-1"]
     assert why["verdict"] != "open" and why["low"] <= why["effect"] <= why["high"]
-    assert rows["da-1"]["effect"] is None
+    assert rows["da-1"]["effect"] is None and rows["da-1"]["contrasts"] == []
+    for row in why["contrasts"]:
+        assert row["finding"] in findings.FINDINGS and row["low"] <= row["effect"] <= row["high"]
 
 
 def test_models_are_listed_and_as_json_too(capsys):

@@ -1,4 +1,4 @@
-"""Intervals, the table of runs, and what rules have in common."""
+"""Intervals and the table of runs."""
 
 import json
 
@@ -7,7 +7,6 @@ import pandas
 import pytest
 
 from tl_course import evidence, lessons, store
-from tl_course.evidence import verdicts
 from tl_course.evidence.intervals import mean_paired
 
 FINE, SCRATCH = "fine-tuning", "from scratch"
@@ -193,6 +192,28 @@ def test_a_seed_without_its_partner_is_refused():
         runs.mean(FINE, SCRATCH, [CELL])
 
 
+def test_a_row_of_a_claims_table():
+    runs = evidence.Runs(table())
+    found = runs.row(FINE, SCRATCH, **CELL)
+    assert found.target == "leaves" and found.where == "50 labels" and found.claimed == ("helps",)
+    assert found.differences == pytest.approx([0.1] * 5)
+    more = runs.row({"labels": 200}, {"labels": 50}, "", ("hurts",), task="leaves", strategy=FINE)
+    assert more.where == "" and more.claimed == ("hurts",)
+    assert more.differences == pytest.approx([0.2] * 5)
+    frame = table()
+    lost = evidence.Runs(frame[(frame.strategy == FINE) | (frame.seed != 2)])
+    with pytest.raises(store.BadInput, match="none missing"):
+        evidence.judged([lost.row(FINE, SCRATCH, **CELL)])
+
+
+def test_distances_are_stored_once_for_every_target():
+    found = evidence.distances()
+    assert [*found.values()] == sorted(found.values())
+    assert next(iter(found)) == "photographs"  # the source from itself, by chance alone
+    targets = {*evidence.load("sweep_freezing").task, *evidence.load("sweep_suspects").task}
+    assert targets - {*found} == {"numbers_italian"}
+
+
 def test_means_over_cells_and_over_the_tasks_that_have_both():
     frame = table()
     runs = evidence.Runs(frame)
@@ -242,6 +263,8 @@ def test_the_leader_is_the_best_on_validation_by_its_mean_over_seeds():
     runs = evidence.Runs(frame)
     assert runs.leader("strategy") == FINE == runs.leader("strategy", [SCRATCH, FINE], **CELL)
     assert runs.leader("strategy", [SCRATCH]) == SCRATCH
+    balanced = evidence.Runs(frame.assign(val_balanced=(frame.strategy == SCRATCH) * 1.0))
+    assert balanced.leader("strategy") == SCRATCH  # every class counts alike where that is stored
     level = evidence.Runs(table(val_accuracy=0.5))
     for order in ([SCRATCH, FINE], [FINE, SCRATCH]):
         assert level.leader("strategy", order) == order[0]
@@ -299,37 +322,14 @@ def test_gains_want_the_same_seeds_on_both_sides():
         evidence.gains(frame[(frame.source != "nothing") | (frame.strategy != "fine-tuned")])
 
 
-@pytest.mark.parametrize(
-    ("shown", "verdict", "condition"),
-    [
-        ({"a": True, "b": True}, "holds", "better on a, b"),
-        ({"a": True, "b": False, "c": False}, "holds-when", "better on a; not shown on b, c"),
-        ({"a": False, "b": False}, "does-not-hold", "not better on a, b"),
-    ],
-)
-def test_share_reads_as_english(shown, verdict, condition):
-    assert verdicts.share(shown.items(), "better on {}", "on {}") == (verdict, condition)
-
-
-def test_cells_are_told_task_by_task():
-    pairs = (("leaves", 25), ("digits", 25), ("leaves", 10_000))
-    cells = [{"task": task, "labels": labels, "strategy": FINE} for task, labels in pairs]
-    assert verdicts.by_task(cells) == ["leaves (25, 10,000)", "digits (25)"]
-    assert verdicts.by_task([]) == []
-    shown = zip(cells, (True, False, True), strict=True)
-    assert verdicts.share(shown, "on {}", "on {}")[1] == (
-        "on leaves (25, 10,000); not shown on digits (25)"
-    )
-
-
 def test_every_claim_has_a_verdict_or_is_open():
     table = lessons.table()
     assert [v.id for v in table] == [c.id for c in evidence.CLAIMS]
-    assert len({v.id for v in table}) == len(table) == 39
+    assert len({v.id for v in table}) == len(table) == 49
     for verdict in table:
-        assert verdict.verdict in ("open", "holds", "holds-when", "does-not-hold")
+        assert verdict.verdict in ("open", "holds", "holds-when", "does-not-hold", "cannot-tell")
         if verdict.verdict != "open":
             assert verdict.low <= verdict.effect <= verdict.high and verdict.seeds >= 5
-            assert verdict.lesson and verdict.condition
+            assert verdict.lesson and verdict.sentence and verdict.contrasts and verdict.scope
     with pytest.raises(store.UnknownName):
         lessons.settle("why-99")

@@ -45,8 +45,8 @@ class Scores:
         """
         if self.labels.ndim > 1:
             return self.accuracy
-        right = _right(self.answers, self.labels).double()
-        per_class = [right[self.labels == label].mean() for label in self.labels.unique()]
+        right = _right(self.answers, self.labels).to("cpu", torch.float64)
+        per_class = [right[(self.labels == label).cpu()].mean() for label in self.labels.unique()]
         return float(torch.stack(per_class).mean())
 
     @cached_property

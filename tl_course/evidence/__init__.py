@@ -1,7 +1,7 @@
 """Claims, repeated runs, intervals and verdicts: what the course says, and how it knows."""
 
 from tl_course.evidence.claims import CLAIMS, Claim
-from tl_course.evidence.contrasts import Contrast, Row, judged, overall
+from tl_course.evidence.findings import Contrast, Row, judged, overall
 from tl_course.evidence.intervals import Interval, paired
 from tl_course.evidence.results import Runs, chosen, distances, gains, load, machine, means, save
 from tl_course.evidence.runs import (

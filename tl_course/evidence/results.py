@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tl_course import store
-from tl_course.evidence.contrasts import HELPS, Row
+from tl_course.evidence.findings import HELPS, Row
 from tl_course.evidence.intervals import Interval, mean_paired, paired
 
 if TYPE_CHECKING:

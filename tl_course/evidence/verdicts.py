@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tl_course.evidence.contrasts import (
+from tl_course.evidence.findings import (
     CANNOT_TELL,
     FINDINGS,
     HELPS,

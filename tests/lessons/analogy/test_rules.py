@@ -1,65 +1,57 @@
 """The rules of lesson 01, on made-up runs."""
 
-import numpy as np
 import pytest
 
-LABELS = (10, 30, 1000)
-LONGER = "nothing, four times as long"
-FASTER = ("with {} Italian numbers", "with {}")
+from tl_course import store
 
-
-def languages(spanish, nothing, longer):
-    """Accuracy with each number of ``LABELS``; before any label all guess."""
-    starts = {"spanish": spanish, "nothing": nothing, LONGER: longer}
-    return {
-        name: {0: 0.01} | dict(zip(LABELS, values, strict=True)) for name, values in starts.items()
-    }
+LONGER, AGAINST = "nothing, four times as long", "labels against four times the training"
+LOST = ("false_friends", "reversed", "enciphered", "invented")
 
 
 @pytest.mark.parametrize(
-    ("longer", "yes", "no"),
+    ("nothing", "longer", "verdict", "says"),
     [
-        ((0.1, 0.3, 0.8), "10, 30, 1,000", ""),
-        ((0.1, 0.3, 0.9), "10, 30", "1,000"),
-        ((0.1, 0.9, 0.97), "10", "30, 1,000"),
-        ((0.3, 0.7, 0.9), "", "10, 30, 1,000"),
+        ((0.1, 0.2, 0.7), {10: 0.2, 30: 0.6}, "holds", "helps on Italian (+10.0 to +50.0 points)."),
+        (
+            (0.1, 0.2, 0.9),
+            {10: 0.5},
+            "holds-when",
+            f"hurts on Italian (10 {AGAINST}) (-20.0 points); helps on Italian (10, 30 labels)",
+        ),
+        ((0.3, 0.8, 0.9), {}, "does-not-hold", "hurts on Italian (30 labels) (-10.0 points); make"),
+        ((0.3, 0.7, 0.9), {}, "cannot-tell", "cannot be told on Italian."),
     ],
 )
 def test_spanish_must_also_beat_who_trains_four_times_as_long(
-    judged, analogy_runs, longer, yes, no
+    judged, analogy_runs, unsure, nothing, longer, verdict, says
 ):
-    frame = analogy_runs(languages((0.3, 0.7, 0.9), (0.1, 0.2, 0.7), longer))
-    found = judged("analogy-1", frame, (*FASTER, yes, no))
-    assert found.effect == pytest.approx(0.5, abs=0.01)  # against nothing, with 30 numbers
-
-
-def test_the_long_start_from_nothing_counts_where_it_was_tried(judged, analogy_runs):
-    accuracies = languages((0.3, 0.7, 0.9), (0.1, 0.2, 0.7), (0.9, 0.3, 0.95))
-    tried = {labels: accuracies[LONGER][labels] for labels in (0, 30)}
-    judged("analogy-1", analogy_runs(accuracies | {LONGER: tried}), verdict="holds")
-    tried[30] = 0.8
-    judged("analogy-1", analogy_runs(accuracies | {LONGER: tried}), (*FASTER, "10, 1,000", "30"))
-
-
-def test_spanish_that_is_behind_is_not_faster(judged, analogy_runs):
-    frame = analogy_runs(languages((0.1, 0.2, 0.3), (0.3, 0.4, 0.5), (0.3, 0.4, 0.5)))
-    found = judged("analogy-1", frame, verdict="does-not-hold")
-    assert found.effect == pytest.approx(-0.2, abs=0.01)
+    starts = {"spanish": (0.3, 0.7, 0.9), "nothing": nothing}
+    starts = {name: dict(zip((10, 30, 1000), each, strict=True)) for name, each in starts.items()}
+    starts[LONGER] = longer
+    frame = analogy_runs({name: {0: 0.01} | each for name, each in starts.items()})
+    unsure(frame, 0.1 * (verdict == "cannot-tell"), strategy="spanish")
+    found = judged("analogy-1", frame, verdict)
+    assert f"Spanish instead of nothing {says}" in found.sentence
+    assert len(found.contrasts) == 3 + len(longer)  # none without a label
 
 
 @pytest.mark.parametrize(
-    ("relatives", "yes", "no"),
+    ("relatives", "verdict", "says"),
     [
-        ((0.1, 0.2, 0.3, 0.4), "cognates +40, grammar +30, alphabet +20, roots +10", ""),
-        ((0.1, 0.5, 0.3, 0.6), "cognates +40, alphabet +20", "grammar +0, roots -10"),
-        ((0.5, 0.6, 0.7, 0.5), "", "cognates +0, grammar -10, alphabet -20, roots +0"),
+        ((0.1, 0.2, 0.3, 0.4), "holds", "was worth more with its cognates, grammar, alphabet and"),
+        ((0.1, 0.5, 0.3, 0.6), "holds-when", "gained when it lost its roots (-10.0 points); was"),
+        ((0.5, 0.7, 0.5, 0.6), "does-not-hold", "gained when it lost its grammar and roots (-20"),
+        ((0.5, 0.5, 0.5, 0.5), "cannot-tell", "cannot be told from one without its cognates, gra"),
     ],
 )
-def test_what_was_taken_away_must_be_worth_something(judged, analogy_runs, relatives, yes, no):
-    names = ("false_friends", "reversed", "enciphered", "invented")
-    starts = {f"spanish_{name}": each for name, each in zip(names, relatives, strict=True)}
-    starts["spanish"] = 0.5001  # no points are +0, not -0
-    # with 10 numbers it would look otherwise; 30 count
-    frame = analogy_runs({name: {10: 1 - each, 30: each} for name, each in starts.items()})
-    found = judged("analogy-2", frame, ("worth, in points: {}", "{}", yes, no))
-    assert found.effect == pytest.approx(0.5 - np.mean(relatives), abs=0.01)
+def test_what_was_taken_away_must_be_worth_something(
+    judged, analogy_runs, unsure, relatives, verdict, says
+):
+    starts = {f"spanish_{name}": each for name, each in zip(LOST, relatives, strict=True)}
+    starts["spanish"] = 0.5  # with 10 numbers it would look otherwise
+    frame = analogy_runs({name: {10: 1 - each, 100: each} for name, each in starts.items()})
+    unsure(frame, 0.1 * (verdict == "cannot-tell"), strategy="spanish")
+    found = judged("analogy-2", frame, verdict)
+    assert found.sentence.startswith(f"With 100 Italian numbers, Spanish {says}")
+    with pytest.raises(store.UnknownName, match="'spanish_invented'.*no stored run"):
+        judged("analogy-2", frame[frame.strategy != "spanish_invented"])

@@ -1,6 +1,5 @@
 """The rules of lesson 04, on made-up runs."""
 
-import numpy as np
 import pytest
 
 from tl_course import store
@@ -9,190 +8,144 @@ from tl_course.lessons.freezing import recipe, rules
 
 FINE, SCRATCH, HEAD, CONTROL = rules.ALL, rules.SCRATCH, rules.HEAD, rules.RANDOM
 TO = {depth: f"frozen to layer{depth}" for depth in (1, 2, 3)}
-GOOD, WEAK, UNLEARNT = (
-    {HEAD: head, CONTROL: control} for head, control in ((0.6, 0.3), (0.4, 0.3), (0.6, 0.6))
+ALONE, RANDOM = "against from scratch", "against random features"
+NOTHING = {}  # all alike
+
+
+def rows(found):
+    return [(each.target, each.where) for each in found.contrasts]
+
+
+GOOD, LEVEL, BEHIND, UNLEARNT = (
+    {HEAD: head, CONTROL: control}
+    for head, control in ((0.6, 0.3), (0.5, 0.3), (0.4, 0.3), (0.4, 0.4))
 )
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "slow", "yes", "no", "verdict"),
+    ("leaves", "digits", "verdict", "findings"),
     [
-        (GOOD, GOOD, 7, "leaves, digits", "", "holds"),
-        (GOOD, WEAK, 5, "leaves", "digits", "holds-when"),
-        (UNLEARNT, GOOD, 9, "digits", "leaves", "holds-when"),
-        (UNLEARNT, WEAK, 7, "", "leaves, digits", "does-not-hold"),
-        (GOOD, GOOD, 4.9, "leaves, digits", "", "does-not-hold"),
+        (GOOD, LEVEL, "holds", {"leaves": "helps", ("digits", ALONE): "same"}),
+        (GOOD, BEHIND, "holds-when", {("digits", ALONE): "hurts", ("digits", RANDOM): "helps"}),
+        (UNLEARNT, UNLEARNT, "does-not-hold", {("leaves", RANDOM): "same"}),
     ],
 )
-def test_whether_features_are_quick_and_useful(
-    judged, freezing_runs, first, second, slow, yes, no, verdict
-):
-    cells = {("leaves", 200): first, ("digits", 200): second, ("digits", 500): GOOD}
-    words = ("useful with 200 labels on {}", "on {}", yes, no)
-    found = judged("freeze-1", freezing_runs(cells, slow), words, verdict)
-    fast = f"; {slow:.1f} to {slow:.1f} times as fast as fine-tuning"
-    assert found.condition.endswith(fast)
-    assert found.effect == pytest.approx((first[HEAD] + second[HEAD]) / 2 - 0.5, abs=0.005)
+def test_whether_features_are_useful(judged, freezing_runs, leaves, digits, verdict, findings):
+    cells = {("leaves", 200): leaves, ("digits", 200): digits, ("digits", 500): UNLEARNT}
+    found = judged("freeze-1", freezing_runs(cells), verdict, findings)
+    assert rows(found) == [(task, other) for other in (ALONE, RANDOM)
+                           for task in ("leaves", "digits")]  # fmt: skip
 
 
-def test_features_that_may_be_five_points_behind_are_not_useful(judged, freezing_runs, unsure):
-    frame = freezing_runs({("leaves", 200): {HEAD: 0.47, CONTROL: 0.2}})
-    judged("freeze-1", frame, verdict="holds")
-    unsure(frame, strategy=HEAD)
-    judged("freeze-1", frame, verdict="does-not-hold")
+def test_harm_of_features_is_told_first_and_their_speed_last(judged, freezing_runs):
+    frame = freezing_runs({("leaves", 200): GOOD, ("digits", 200): BEHIND})
+    frame.loc[(frame.strategy == FINE) & (frame.task == "digits"), "epochs"] = 7
+    found = judged("freeze-1", frame)
+    assert found.sentence == (
+        "With 200 labels, training the head alone hurts on digits (against from scratch) "
+        "(-10.0 points); helps on leaves and digits (against random features) (+10.0 to +30.0 "
+        "points). It goes through every picture once, fine-tuning 3 times in each of 7 or more "
+        "epochs."
+    )
+    assert "to a training accuracy of 0.99" in found.scope
 
 
 @pytest.mark.parametrize(
-    ("leaves", "digits", "yes", "no", "need", "verdict"),
+    ("leaves", "digits", "verdict", "condition", "harm"),
     [
-        ((0, 1, 1), (0, 0, 1), (1000, 2000), "", "leaves, digits", "holds"),
-        ((1, 1, 1), (-1, 1, 1), (25, 1000), "", "digits", "holds-when"),
-        ((1, 1, 1), (1, 1, 0), (25, None), "digits", "nowhere", "holds-when"),
-        # what was ahead with few labels by chance does not count
-        ((1, 0, 1), (1, -1, 1), (2000, 2000), "", "leaves, digits", "holds"),
-        ((0, 0, 0), (1, 0, -1), (None, None), "leaves, digits", "", "does-not-hold"),
+        ((0, 0.1), (-0.1, 0.1), "holds", "leaves and digits", "digits (25 labels) (-10.0 points)"),
+        ((0.1, 0.1), (0, 0), "holds-when", "leaves (1,000 labels) and digits (25 labels)", ""),
+        ((0.1, 0), (0.1, -0.2), "does-not-hold", "", "digits (1,000 labels) (-20.0 points)"),
     ],
 )
 def test_whether_partial_fine_tuning_wants_thousands(
-    judged, ahead, leaves, digits, yes, no, need, verdict
+    judged, ahead, leaves, digits, verdict, condition, harm
 ):
-    more = {
-        task: {n: each / 10 for n, each in zip((25, 1000, 2000), signs, strict=True)}
-        for task, signs in (("leaves", leaves), ("digits", digits))
-    }
-    starts = zip(("leaves", "digits"), yes, strict=True)
-    told = ", ".join(f"{task} from {start:,} labels" for task, start in starts if start)
-    words = ("more accurate on {}", "on {}", told, no)
-    found = judged("freeze-2", ahead(TO[2], more), words, verdict)
-    assert found.effect == pytest.approx((leaves[2] + digits[2]) / 20, abs=0.005)
-    where = need if need == "nowhere" else f"on {need}"
-    assert found.condition.endswith(f"; thousands needed {where}") == bool(need)
+    more = {"leaves": leaves, "digits": digits}
+    more = {task: dict(zip((25, 1000), both, strict=True)) for task, both in more.items()}
+    found = judged("freeze-2", ahead(TO[2], more), verdict)
+    assert rows(found) == [(task, f"{n} labels") for task in more for n in ("25", "1,000")]
+    assert found.condition == condition
+    assert found.sentence.startswith(
+        f"Training layer3 and layer4 along with the head {f'hurts on {harm}' if harm else 'helps'}"
+    )
 
 
-def test_better_from_wants_every_interval(ahead, unsure):
-    frame = ahead(TO[2], {"leaves": {25: 0.1, 1000: 0.1}})
-    assert rules.better_from(Runs(frame), "leaves", TO[2], HEAD) == 25
-    assert rules.better_from(Runs(frame), "leaves", HEAD, TO[2]) is None
-    unsure(frame, 0.5, strategy=TO[2])
-    assert rules.better_from(Runs(frame), "leaves", TO[2], HEAD) is None
-
-
-BEST, BEATEN = {}, {TO[1]: 0.6}
-OVERFIT, FITTING = {TO[3]: 0.6}, {HEAD: 0.6}
-MANY, FEW = "best with the most labels on {}", "behind frozen to layer3 with 25 labels on {}"
-BOTH = ("leaves (2,000), digits (1,000)", "leaves, digits")
+OVERFIT, BEST, BEATEN = {TO[3]: 0.6}, {FINE: 0.6}, {TO[1]: 0.6}
 
 
 @pytest.mark.parametrize(
-    ("leaves", "digits", "yes", "no"),
+    ("leaves", "digits", "verdict", "condition"),
     [
-        ((OVERFIT, BEST), (OVERFIT, BEST), BOTH, ("", "")),
-        ((FITTING, BEST), (FITTING, BEST), (BOTH[0], ""), ("", BOTH[1])),
-        (
-            (OVERFIT, BEST),
-            (FITTING, BEATEN),
-            ("leaves (2,000)", "leaves"),
-            ("digits (1,000)", "digits"),
-        ),
-        ((FITTING, BEATEN), (FITTING, BEATEN), ("", ""), BOTH),
+        ((OVERFIT, BEST), (OVERFIT, BEST), "holds", "leaves and digits"),
+        ((NOTHING, BEST), (OVERFIT, BEATEN), "holds-when",
+         "leaves (2,000 labels) and digits (25 labels)"),
+        ((BEST, NOTHING), (NOTHING, BEATEN), "does-not-hold", ""),
     ],
-)
-def test_whether_all_weights_want_many_labels(judged, freezing_runs, leaves, digits, yes, no):
+)  # fmt: skip
+def test_whether_all_weights_want_many_labels(
+    judged, freezing_runs, leaves, digits, verdict, condition
+):
     cells = {("leaves", 25): leaves[0], ("leaves", 2000): leaves[1]}
     cells |= {("digits", 25): digits[0], ("digits", 1000): digits[1]}
-    told = [
-        word.join(half.format(on) for half, on in zip((MANY, FEW), tasks, strict=True) if on)
-        for word, tasks in ((" and ", yes), (" or ", no))
-    ]
-    found = judged("freeze-3", freezing_runs(cells), ("{}", "to be {}", *told))
-    lost = np.mean([few.get(TO[3], 0.5) - 0.5 for few, _ in (leaves, digits)])
-    assert found.effect == pytest.approx(-lost, abs=0.005)
+    cells |= {("satellite", n): OVERFIT for n in (25, 500)}  # not asked for a thousand
+    found = judged("freeze-3", freezing_runs(cells), None, {("satellite", "25 labels"): "hurts"})
+    assert rows(found)[0] == ("leaves", "2,000 labels") and len(found.contrasts) == 5
+    found = judged("freeze-3", freezing_runs(dict([*cells.items()][:4])), verdict)
+    assert found.condition == condition
 
 
-def test_a_depth_that_may_be_level_has_not_beaten_all_weights(judged, freezing_runs, unsure):
-    frame = freezing_runs({("leaves", 25): OVERFIT, ("leaves", 2000): BEATEN})
-    words = ("{}", "to be {}", FEW.format("leaves"), MANY.format("leaves (2,000)"))
-    judged("freeze-3", frame, words)
-    for depth in (TO[1], TO[3]):
-        unsure(frame, 0.5, strategy=depth)
-    judged("freeze-3", frame, (*words[:2], *words[:1:-1]))
+def test_all_weights_are_asked_against_the_depth_that_leads_on_validation(judged, freezing_runs):
+    many = ("leaves", "2,000 labels")
+    frame = freezing_runs({("leaves", 25): OVERFIT, ("leaves", 2000): {FINE: 0.6, TO[1]: 0.7}})
+    judged("freeze-3", frame, "holds-when", {many: "hurts"})
+    for other, value in ((HEAD, 0.9), (FINE, 1.0), (SCRATCH, 1.0), (CONTROL, 1.0)):
+        frame.loc[(frame.labels == 2000) & (frame.strategy == other), "val_balanced"] = value
+    judged("freeze-3", frame, "holds", {many: "helps"})
 
 
-def test_all_weights_are_asked_against_the_leader_on_validation_alone(judged, freezing_runs):
-    frame = freezing_runs({("leaves", 25): OVERFIT, ("leaves", 2000): {TO[1]: 0.6, HEAD: 0.5}})
-    judged("freeze-3", frame, verdict="holds-when")
-    # another depth leads on validation, and is level in the test
-    here = (frame.labels == 2000) & (frame.strategy == HEAD)
-    frame.loc[here, "val_accuracy"] = 0.7
-    judged("freeze-3", frame, verdict="holds")
-    # what leads is no frozen depth
-    for other in (FINE, SCRATCH, CONTROL):
-        frame.loc[(frame.labels == 2000) & (frame.strategy == other), "val_accuracy"] = 0.9
-    judged("freeze-3", frame, verdict="holds")
-    frame.loc[here, "test_balanced"] += 0.1
-    judged("freeze-3", frame, verdict="holds-when")
-
-
-@pytest.mark.parametrize("most", [BEST, BEATEN])
-def test_a_target_without_a_thousand_labels_is_not_asked_for_many(judged, freezing_runs, most):
-    cells = {("leaves", 25): OVERFIT, ("leaves", 2000): BEST}
-    cells |= {("digits", 25): OVERFIT, ("digits", 500): most}
-    told = f"{MANY.format('leaves (2,000)')} and {FEW.format('leaves, digits')}"
-    judged("freeze-3", freezing_runs(cells), ("{}", "to be {}", told, ""))
-
-
-SPOT, LITTLE, MUCH, NO_SPOT = (
-    {TO[2]: 0.6},
-    {TO[2]: 0.6, HEAD: 0.7},
-    {TO[2]: 0.6, FINE: 0.7},
-    {TO[2]: 0.6, FINE: 0.6, HEAD: 0.7},
-)
+SPOT, MUCH, NO_SPOT = {TO[2]: 0.6}, {TO[2]: 0.6, FINE: 0.7}, {FINE: 0.6, HEAD: 0.7}
 
 
 @pytest.mark.parametrize(
-    ("cells", "yes", "little", "much", "verdict"),
+    ("cells", "verdict", "findings", "brought"),
     [
-        ((SPOT, SPOT, SPOT), "3 of 3: leaves (25, 100), digits (25)", 3, 3, "holds"),
-        ((LITTLE, SPOT, MUCH), "1 of 3: leaves (100)", 2, 2, "holds-when"),
-        ((LITTLE, MUCH, NO_SPOT), "0 of 3", 1, 1, "does-not-hold"),
+        ((SPOT, SPOT, SPOT), "holds", {"leaves": "helps"}, "+10.0"),
+        ((SPOT, NOTHING, MUCH), "holds-when", {
+            ("leaves", "25 against fine-tuning"): "helps",
+            ("leaves", "200 against head alone"): "same",
+            ("leaves", "1,000 against fine-tuning"): "hurts",
+            ("leaves", "1,000 against head alone"): "helps",
+        }, "+3.3"),
+        ((NO_SPOT, NO_SPOT, NOTHING), "does-not-hold", {}, "+6.7"),
     ],
-)
-def test_whether_there_is_a_sweet_spot(judged, freezing_runs, cells, yes, little, much, verdict):
-    keys = (("leaves", 25), ("leaves", 100), ("digits", 25))
-    frame = freezing_runs(dict(zip(keys, cells, strict=True)))
-    found = judged("freeze-4", frame, verdict=verdict)
-    assert found.condition == (
-        f"in {yes.replace('of 3', 'of 3 pairs of target and labels')}; freezing too little costs "
-        f"in {little}, too much costs in {much}"
-    )
-    gains = [max(cell.values()) - cell.get(FINE, 0.5) for cell in cells]
-    assert found.effect == pytest.approx(np.mean(gains), abs=0.005)
-
-
-def test_a_sweet_spot_that_may_be_chance_is_none(judged, freezing_runs, unsure):
-    frame = freezing_runs({("leaves", 25): SPOT})
-    unsure(frame, 0.5, strategy=TO[2])
-    judged("freeze-4", frame, verdict="does-not-hold")
+)  # fmt: skip
+def test_whether_there_is_a_sweet_spot(judged, freezing_runs, cells, verdict, findings, brought):
+    counts = {25: cells[0], 100: NO_SPOT, 200: cells[1], 1000: cells[2]}  # 100 is not asked
+    frame = freezing_runs({("leaves", labels): given for labels, given in counts.items()})
+    found = judged("freeze-4", frame, verdict, findings)
+    ends = (FINE, HEAD)
+    assert rows(found) == [("leaves", f"{n} against {e}") for n in (25, 200, "1,000") for e in ends]
+    assert found.sentence.endswith(f"instead of training everything brings {brought} points.")
 
 
 def test_the_sweet_spot_is_chosen_on_validation_and_lies_between_the_ends(judged, freezing_runs):
-    frame = freezing_runs({("leaves", 25): {TO[1]: 0.6, TO[3]: 0.9, HEAD: 0.8}})
-    judged("freeze-4", frame, verdict="holds")
-    frame.loc[frame.strategy == HEAD, "val_accuracy"] = 1.0  # an end
-    judged("freeze-4", frame, verdict="holds")
-    frame.loc[frame.strategy == TO[1], "val_accuracy"] = 0.92
-    judged("freeze-4", frame, verdict="does-not-hold")
+    depths = {TO[1]: 0.6, TO[3]: 0.9, HEAD: 0.8}
+    frame = freezing_runs({("leaves", labels): depths for labels in (25, 200, 500)})
+    frame.loc[frame.strategy == HEAD, "val_balanced"] = 1.0  # an end
+    judged("freeze-4", frame, "holds")
+    frame.loc[frame.strategy == TO[1], "val_balanced"] = 0.92
+    found = judged("freeze-4", frame, "holds-when", {("leaves", f"25 against {HEAD}"): "hurts"})
+    assert found.sentence.startswith("Freezing to a depth between the ends hurts on leaves (")
 
 
 def test_each_seed_finds_its_own_depth_and_freezes_more_where_two_are_level(freezing_runs):
     frame = freezing_runs({("leaves", 25): {TO[1]: 0.7, TO[2]: 0.7, HEAD: 0.6}})
     frame["test_balanced"] = frame.strategy.map([*recipe.FROZEN].index) + frame.seed / 10
+    frame.loc[(frame.strategy == FINE) & (frame.seed == 3), "val_balanced"] = 0.8
+    frame.loc[(frame.strategy == SCRATCH) & (frame.seed == 1), "val_balanced"] = 0.9  # no depth
     found = rules.found_by_experiment(Runs(frame), "leaves", 25)
     assert found.index.tolist() == [*range(5)]
-    assert found.tolist() == pytest.approx([2.0, 2.1, 2.2, 2.3, 2.4])
-    frame.loc[(frame.strategy == FINE) & (frame.seed == 3), "val_accuracy"] = 0.8
-    frame.loc[(frame.strategy == SCRATCH) & (frame.seed == 1), "val_accuracy"] = 0.9  # no depth
-    found = rules.found_by_experiment(Runs(frame), "leaves", 25)
     assert found.tolist() == pytest.approx([2.0, 2.1, 2.2, 0.3, 2.4])
 
 
@@ -217,39 +170,101 @@ def policies(made_up):
 
 
 @pytest.mark.parametrize(
-    ("ahead", "yes", "no", "counts"),
+    ("ahead", "verdict", "condition", "besides"),
     [
-        ([(0.1, 0.1, 0.1)] * 3, "leaves (50, 200), digits (50)", "", (0, 3, 3)),
-        (
-            [(0.1, 0, 0.1), (0, 0, 0.1), (-0.1, 0, 0)],
-            "leaves (50)",
-            "leaves (200), digits (50)",
-            (1, 0, 2),
-        ),
-        (
-            [(0, 0, 0), (-0.1, -0.1, -0.1), (0, 0.1, 0)],
-            "",
-            "leaves (50, 200), digits (50)",
-            (1, 1, 0),
-        ),
+        ([(0.1, 0.1, 0.2)] * 3, "holds", "leaves and digits", (10, 20)),
+        ([(0.1, 0, 0.1), (0, 0, 0.1), (-0.1, 0.03, 0.1)], "holds-when",
+         "leaves (50 labels)", (1, 10)),
+        ([(0, 0, 0), (-0.1, -0.3, 0), (0, 0, 0.06)], "does-not-hold", "", (-10, 2)),
+    ],
+)  # fmt: skip
+def test_whether_to_wait_until_features_stop(judged, policies, ahead, verdict, condition, besides):
+    found = judged("freeze-5", policies(ahead), verdict)
+    assert rows(found) == [(task, f"{labels} labels") for task, labels in KEYS]
+    assert found.condition == condition
+    assert ("hurts" in found.sentence) == any(first < 0 for first, *_ in ahead)
+    for name, mean in zip(OTHERS[1:], besides, strict=True):
+        assert f"{name}: {mean:+.1f}" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("leaves", "digits", "verdict", "findings"),
+    [
+        ({HEAD: 0.6}, {TO[2]: 0.6}, "holds", {}),
+        ({HEAD: 0.6}, {HEAD: 0.6}, "holds-when", {"leaves": "helps", "digits": "same"}),
+        ({HEAD: 0.4}, {TO[2]: 0.6}, "holds-when", {"leaves": "hurts", "digits": "helps"}),
+        ({TO[2]: 0.6}, {HEAD: 0.6}, "does-not-hold", {}),
     ],
 )
-def test_whether_to_wait_until_features_stop_improving(judged, policies, ahead, yes, no, counts):
-    words = ("ahead of fine-tuning at once on {}", "on {}", yes, no)
-    found = judged("freeze-5", policies(ahead), words)
-    behind, waits, tunes = counts
-    assert found.condition.endswith(
-        f"; behind it in {behind}, ahead of switching after one epoch in {waits}, of features "
-        f"alone in {tunes} of 3 cells"
-    )
-    assert found.effect == pytest.approx(np.mean([first for first, *_ in ahead]), abs=0.005)
+def test_whether_size_and_similarity_tell_the_strategy(
+    judged, freezing_runs, leaves, digits, verdict, findings
+):
+    cells = {("digits", n): digits for n in (25, 200)}  # the farthest of all
+    cells |= {("leaves", 25): leaves, ("leaves", 200): leaves, ("leaves", 500): {HEAD: 0.1}}
+    found = judged("choose-1", freezing_runs(cells), verdict, findings)
+    assert rows(found) == [("leaves", HEAD), ("digits", TO[2])]
 
 
-def test_waiting_that_may_bring_nothing_is_not_better(judged, policies, unsure):
-    frame = policies([(0.05, 0, 0)])
-    judged("freeze-5", frame, verdict="holds")
-    unsure(frame, strategy=rules.POLICY)
-    judged("freeze-5", frame, verdict="does-not-hold")
+def test_advice_is_judged_over_all_small_counts_of_a_target(judged, freezing_runs):
+    gains = {25: 0.3, 100: 0.1, 200: -0.1, 500: 0.5}
+    frame = freezing_runs({("leaves", n): {HEAD: 0.5 + more} for n, more in gains.items()})
+    assert judged("choose-1", frame, "holds").effect == pytest.approx(0.1)
+
+
+@pytest.fixture
+def searched(made_up):
+    """Made-up searches: by count of labels what a wrong rate costs from scratch, and fine-tuned,
+    on each of five targets.
+    """
+
+    def build(costs):
+        cells = {}
+        for labels, both in costs.items():
+            for strategy, lost in zip((SCRATCH, FINE), both, strict=True):
+                for task, share in zip("abcde", lost, strict=True):
+                    for lr, rest in ((1e-4, 1 - share - 0.1), (1e-3, 1), (1e-2, 1 - share + 0.1)):
+                        cells[task, labels, strategy, lr] = 0.8 * rest
+        return made_up(cells, "task labels strategy lr")
+
+    return build
+
+
+DEAR, CHEAP, MIXED = (0.5,) * 5, (0.2,) * 5, (0.9, 0.2, 0.1, 0.2, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "verdict", "says"),
+    [
+        ((DEAR, CHEAP), (DEAR, CHEAP), "holds", "helps on all targets (+30.0 points)"),
+        ((DEAR, CHEAP), (CHEAP, DEAR), "holds-when", "hurts on all targets (500 labels) (-30.0 "),
+        ((CHEAP, CHEAP), (CHEAP, DEAR), "does-not-hold", "no difference on all targets (100 label"),
+        ((MIXED, CHEAP), (CHEAP, MIXED), "cannot-tell", "cannot be told on all targets"),
+    ],
+)
+def test_whether_a_pretrained_start_forgives_a_wrong_rate(
+    judged, searched, few, many, verdict, says
+):
+    found = judged("tuning-1", searched({500: many, 100: few}), verdict)
+    assert rows(found) == [("all targets", "100 labels"), ("all targets", "500 labels")]
+    assert says in found.sentence and "5 targets" in found.scope
+
+
+@pytest.mark.parametrize(
+    ("claim", "swings"),
+    [
+        ("freeze-1", HEAD),
+        ("freeze-2", TO[2]),
+        ("freeze-3", FINE),
+        ("freeze-4", TO[1]),
+        ("freeze-5", rules.POLICY),
+        ("choose-1", HEAD),
+    ],
+)
+def test_runs_that_swing_cannot_tell(judged, ahead, policies, unsure, claim, swings):
+    frame = ahead(FINE, {"leaves": dict.fromkeys((25, 200, 1000), 0.05)})
+    frame = policies([(0.05, 0, 0)] * 3) if claim == "freeze-5" else frame
+    unsure(frame, 0.9, strategy=swings)
+    judged(claim, frame, "cannot-tell", {"leaves": "cannot tell"})
 
 
 @pytest.mark.parametrize(
@@ -259,13 +274,17 @@ def test_waiting_that_may_bring_nothing_is_not_better(judged, policies, unsure):
         *(("freeze-2", name) for name in (TO[2], HEAD)),
         *((claim, name) for claim in ("freeze-3", "freeze-4") for name in recipe.PRETRAINED),
         *(("freeze-5", name) for name in (rules.POLICY, *OTHERS)),
+        *(("choose-1", name) for name in (HEAD, FINE)),
+        *(("tuning-1", name) for name in (SCRATCH, FINE)),
     ],
 )
-def test_a_strategy_that_is_missing_is_named(judged, ahead, policies, claim, name):
-    frame = policies([(0, 0, 0)])
-    if claim != "freeze-5":
-        frame = ahead(FINE, {"leaves": dict.fromkeys((25, 200, 1000), 0.1)})
+def test_a_strategy_that_is_missing_is_named(judged, ahead, policies, searched, claim, name):
+    frame = ahead(FINE, {"leaves": dict.fromkeys((25, 200, 1000), 0.1)})
+    others = {"freeze-5": policies([(0, 0, 0)]), "tuning-1": searched({100: (DEAR, CHEAP)})}
+    frame = others.get(claim, frame)
     judged(claim, frame)
     with pytest.raises(store.UnknownName, match="tored") as found:
         judged(claim, frame[frame.strategy != name])
     assert name in str(found.value)
+    with pytest.raises(store.BadInput):
+        judged(claim, frame[frame.task == "a"] if claim == "tuning-1" else frame[frame.seed > 0])

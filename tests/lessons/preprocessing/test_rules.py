@@ -1,48 +1,56 @@
-"""The rule of lesson 09, on made-up runs."""
+"""The rules of lesson 09, on made-up runs."""
 
 import pytest
 
+from tl_course import store
 from tl_course.lessons.preprocessing import rules
 
 TASKS = ("leaves_128", "pneumonia")
+CLAIMS = {"prep-1": rules.TRAINED, "prep-2": rules.WRONG}
 
 
 @pytest.fixture
 def fed(made_up):
-    """Made-up results as data_scripts/sweep_feeding.py writes them, from fault to what it costs
-    where it is new, and ``trained`` where training had it too.
+    """Made-up results as data_scripts/sweep_feeding.py writes them: from fault to what it costs on
+    each task, in networks treated as ``claim`` asks; in the others all is alike.
     """
 
-    def build(costs, trained=0.0):
-        cells = {}
-        for task in TASKS:
-            for fault, cost in {rules.RIGHT: 0.0, **costs}.items():
-                known = trained if fault != rules.RIGHT else 0.0
-                cells[task, rules.WRONG, fault] = 0.8 - cost
-                cells[task, rules.TRAINED, fault] = 0.8 - known
+    def build(claim, costs):
+        costs = {rules.RIGHT: (0, 0), "labels off by one": (0.7, 0.7)} | costs
+        cells = {
+            (task, strategy, fault): 0.8 - cost * (strategy == CLAIMS[claim])
+            for fault, both in costs.items()
+            for task, cost in zip(TASKS, both, strict=True)
+            for strategy in CLAIMS.values()
+        }
         return made_up(cells, "task strategy fault", labels=200)
 
     return build
 
 
+@pytest.mark.parametrize("claim", CLAIMS)
 @pytest.mark.parametrize(
-    ("costs", "yes", "no"),
+    ("costs", "verdict", "condition"),
     [
-        ({"BGR": 0.3, "grey": 0.2}, ["BGR", "grey"], []),
-        ({"BGR": 0.3, "grey": 0.0}, ["BGR"], ["grey"]),
-        ({"BGR": -0.1, "grey": -0.1}, [], ["BGR", "grey"]),
-        ({"BGR": 0.3, "labels off by one": 0.0}, ["BGR"], []),
+        ({"BGR": (0.3, 0.1), "grey": (0.2, 0.2)}, "holds", "large leaves and X-rays"),
+        ({"BGR": (0.3, 0.1), "grey": (0, -0.1)}, "holds-when", "large leaves (BGR) and X-rays (BGR)"),
+        ({"BGR": (-0.1, 0), "grey": (0, 0)}, "does-not-hold", ""),
     ],
 )
-def test_preparing_matters_where_each_fault_costs(judged, fed, costs, yes, no):
-    told = (", ".join(f"{fault} ({', '.join(TASKS)})" for fault in side) for side in (yes, no))
-    found = judged("prep-1", fed(costs), ("with {}", "with {}", *told))
-    faults = [*yes, *no]
-    assert f"lost in 0 of {2 * len(faults)} cells: none" in found.condition
-    mean = sum(costs[fault] for fault in faults) / len(faults)
-    assert found.effect == pytest.approx(-mean, abs=0.005)
+def test_whether_each_fault_of_the_inputs_costs(judged, fed, claim, costs, verdict, condition):
+    found = judged(claim, fed(claim, costs), verdict)
+    wheres = [(each.target, each.where) for each in found.contrasts]
+    assert wheres == [(task, fault) for fault in costs for task in TASKS]
+    assert found.condition == condition
+    assert ("otherwise than in pretraining" in found.sentence) == (claim == "prep-1")
+    assert ("hurts on" in found.sentence.split(";")[0]) == bool(condition)
 
 
-def test_what_training_with_the_fault_leaves_is_told(judged, fed):
-    found = judged("prep-1", fed({"BGR": 0.3}, trained=0.1))
-    assert found.condition.endswith("lost in 2 of 2 cells: BGR (leaves_128, pneumonia)")
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_runs_that_swing_cannot_tell_and_missing_ones_are_an_error(judged, fed, unsure, claim):
+    frame = fed(claim, {"BGR": (0.05, 0.05)})
+    for rest in (frame.fault != rules.RIGHT, frame.fault != "BGR", frame.seed > 0):
+        with pytest.raises((store.UnknownName, store.BadInput)):
+            judged(claim, frame[rest])
+    unsure(frame, 0.3, fault="BGR")
+    judged(claim, frame, "cannot-tell")

@@ -2,19 +2,23 @@
 
 import pytest
 
+from tl_course import store
+
 
 @pytest.mark.parametrize(
-    ("better", "verdict", "condition"),
+    ("leaves", "digits", "verdict", "says"),
     [
-        ((0.2, 0.3), "holds", "on all 2 tasks tried at 200 labels"),
-        ((0.2, 0.0), "holds-when", "on a; not shown on b (200 labels)"),
-        ((0.0, -0.2), "does-not-hold", "on none of a, b (200 labels)"),
+        ((0.2, 0.3), 0.1, "holds", "helps on leaves and digits (+10.0 to +30.0"),
+        ((0.2, -0.2), 0.0, "holds-when", "hurts on leaves (1,000 labels) (-20.0 points); helps on"),
+        ((0.0, -0.2), -0.3, "does-not-hold", "hurts on leaves (1,000 labels) and digits (-30.0"),
+        ((0.0, 0.0), 0.0, "cannot-tell", "cannot be told on leaves and digits."),
     ],
 )
-def test_fine_tuning_must_win_on_every_task(judged, made_up, better, verdict, condition):
-    cells = {(task, 200, "from scratch"): 0.5 for task in "ab"}
-    for task, more in zip("ab", better, strict=True):
-        cells[task, 200, "fine-tuning"] = 0.5 + more
-    found = judged("why-1", made_up(cells | {("c", 1000, "fine-tuning"): 0.1}), verdict=verdict)
-    assert found.condition == condition
-    assert found.effect == pytest.approx(sum(better) / 2, abs=0.005)
+def test_fine_tuning_must_win_on_each_task(judged, ahead, unsure, leaves, digits, verdict, says):
+    more = {"leaves": {50: 0.4} | dict(zip((200, 1000), leaves, strict=True))}
+    frame = ahead("fine-tuning", more | {"digits": {200: digits}})
+    unsure(frame, 0.1 * (verdict == "cannot-tell"), strategy="fine-tuning")
+    found = judged("why-1", frame, verdict)
+    assert f" from scratch {says}" in found.sentence and len(found.contrasts) == 3
+    with pytest.raises(store.UnknownName, match="'from scratch'.*no stored run"):
+        judged("why-1", frame[frame.strategy != "from scratch"])

@@ -1,6 +1,6 @@
 """The rules of lesson 07."""
 
-from tl_course.evidence.contrasts import HELPS, HURTS, SAME, Row
+from tl_course.evidence.findings import HELPS, HURTS, SAME, Row
 from tl_course.evidence.results import Runs, stored
 from tl_course.evidence.verdicts import Verdict, concluded
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tl_course.evidence.contrasts import HELPS, HURTS, SAME, Row
+from tl_course.evidence.findings import HELPS, HURTS, SAME, Row
 from tl_course.evidence.results import Runs, distances, stored
 from tl_course.evidence.verdicts import Verdict, concluded
 from tl_course.lessons.freezing.recipe import PRETRAINED

@@ -1,6 +1,6 @@
 """The rules of lesson 03."""
 
-from tl_course.evidence.contrasts import HELPS, SAME
+from tl_course.evidence.findings import HELPS, SAME
 from tl_course.evidence.results import stored
 from tl_course.evidence.verdicts import Verdict, concluded
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from tl_course import store
-from tl_course.evidence.contrasts import HELPS, HURTS, SAME, Row
+from tl_course.evidence.findings import HELPS, HURTS, SAME, Row
 from tl_course.evidence.results import Runs, distances, stored
 from tl_course.evidence.verdicts import NAMES, SAYS, Verdict, concluded
 from tl_course.lessons.labels.worth import factor, times_the_labels

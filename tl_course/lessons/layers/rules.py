@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tl_course.evidence.contrasts import Row
+from tl_course.evidence.findings import Row
 from tl_course.evidence.intervals import Interval
 from tl_course.evidence.results import Runs, stored
 from tl_course.evidence.verdicts import Verdict, concluded

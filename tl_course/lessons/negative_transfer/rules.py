@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tl_course.evidence.contrasts import HURTS, SAME, Row
+from tl_course.evidence.findings import HURTS, SAME, Row
 from tl_course.evidence.results import Runs, distances, stored
 from tl_course.evidence.verdicts import Verdict, concluded
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tl_course.evidence.contrasts import HELPS, SAME
+from tl_course.evidence.findings import HELPS, SAME
 from tl_course.evidence.results import stored
 from tl_course.evidence.verdicts import Verdict, concluded
 

@@ -1,6 +1,6 @@
 """The rules of lesson 09: inputs prepared as in pretraining, and as in your own training."""
 
-from tl_course.evidence.contrasts import HURTS
+from tl_course.evidence.findings import HURTS
 from tl_course.evidence.results import Runs, stored
 from tl_course.evidence.verdicts import Verdict, concluded
 
