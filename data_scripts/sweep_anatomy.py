@@ -53,7 +53,7 @@ def run(
 
     lower = 0.1 if strategy == LOWER else 1.0
     if not reader:
-        return [evidence.learned(build, few, lr * lower, seed)[1]]
+        return [evidence.learned(build(), few, lr * lower, seed)]
     if strategy == MIXED:
         old = tasks.load("numbers_" + sweep_suspects.ANALOGY[source])
         few = few.mixed(old.few(labels, seed).train)

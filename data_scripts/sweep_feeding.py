@@ -6,8 +6,6 @@ A resnet10 that was trained rightly is tested wrongly; and one is trained and te
 that are fed wrongly in the same way, all of it or its head alone.
 """
 
-from functools import partial
-
 from tl_course import evidence, models, tasks, train
 from tl_course.lessons.preprocessing import faults as feeding
 
@@ -24,9 +22,8 @@ def run(task: str, fault: str, seed: int) -> list[dict]:
             rows.append({"strategy": strategy, **feeding.repaired(few, fault, strategy, seed)})
         return [{"labels": LABELS, **row} for row in rows]
     for strategy, lr in feeding.RATES.items():
-        start = partial(feeding.build, fault, strategy, len(few.classes), seed)
-        model, row = evidence.learned(start, few, lr, seed)
-        rows.append({"strategy": strategy, **row})
+        model = feeding.build(fault, strategy, len(few.classes), seed)
+        rows.append({"strategy": strategy, **evidence.learned(model, few, lr, seed)})
         if strategy != "fine-tuned":
             continue
         for wrong in (feeding.RIGHT, *feeding.FAULTS):

@@ -75,11 +75,8 @@ def run(
 ) -> list[dict]:
     """The row of one cell with one seed."""
     few = tasks.load(task).few(labels, seed)
-
-    def start():
-        return suspects.start(backbone(folder, source, seed), strategy, len(few.classes))
-
-    return [evidence.learned(start, few, lr, seed)[1]]
+    model = suspects.start(backbone(folder, source, seed), strategy, len(few.classes))
+    return [evidence.learned(model, few, lr, seed)]
 
 
 def score(folder: Path, source: str, task: str, labels: int, seed: int) -> list[dict]:

@@ -1,14 +1,12 @@
 """How single runs are made: over seeds, over learning rates, at the pace of their labels."""
 
 import functools
-from types import SimpleNamespace
 
 import pandas
 import pytest
 import torch
 
 from tl_course import evidence, models, store
-from tl_course.evidence import runs
 
 
 def fresh():
@@ -66,7 +64,7 @@ def test_more_labels_mean_fewer_epochs_and_more_steps():
 def test_the_best_rate_is_the_best_on_validation_over_seeds():
     rows = [
         {"task": task, "labels": labels, "strategy": "head alone", "seed": seed, "lr": lr}
-        | {"val_balanced": value, "test_accuracy": lr}
+        | {"val_accuracy": value, "test_accuracy": lr}
         for task, labels, values in (
             ("leaves", 100, {1e-3: (0.9, 0.1), 1e-2: (0.6, 0.6), 1e-1: (0.2, 0.2)}),
             ("leaves", 500, {1e-3: (0.9, 0.9), 1e-2: (0.6, 0.6), 1e-1: (0.2, 0.2)}),
@@ -80,52 +78,3 @@ def test_the_best_rate_is_the_best_on_validation_over_seeds():
         ("leaves", "head alone", 500): 1e-3,
         ("digits", "head alone", 100): 1e-1,
     }
-
-
-def test_a_best_rate_at_an_end_asks_for_one_beyond():
-    rows = [
-        {"task": "leaves", "labels": labels, "strategy": strategy, "seed": seed, "lr": lr}
-        | {"val_balanced": 1.0 if lr == best else 0.5}
-        for strategy, labels, best in (("a", 100, 1e-3), ("b", 100, 3e-3), ("b", 500, 3e-4))
-        for lr in (3e-4, 1e-3, 3e-3)
-        for seed in (0, 1)
-    ]
-    found = evidence.at_an_edge(pandas.DataFrame(rows))
-    assert found == {("leaves", "b", 100): 1e-2, ("leaves", "b", 500): 1e-4}
-    one = pandas.DataFrame(rows[:1]).assign(lr=1e-2)
-    assert evidence.at_an_edge(one) == {("leaves", "a", 100): 3e-2}
-
-
-@pytest.mark.parametrize(
-    ("known", "best", "ended", "times"),
-    [
-        ({1: 0.98}, 1, "knows its training set", [1]),
-        ({1: 0.5, 2: 0.97, 4: 0.99}, 1, "knows its training set", [1, 2, 4]),
-        ({}, 1, "validation stopped rising", [1, 2, 4, 8]),
-        ({}, None, "the budget was spent", [1, 2, 4, 8, 16]),
-    ],
-)
-def test_a_run_goes_on_to_the_end(toy, monkeypatch, known, best, ended, times):
-    """``known``: the training accuracy reached, by how many times the epochs of the pace."""
-    trained = []
-
-    def fit(model, task, epochs, **settings):
-        trained.append(epochs // 3)
-        accuracy, chosen = known.get(trained[-1], 0.6), best or epochs
-        return SimpleNamespace(
-            train_accuracy=[accuracy] * epochs, val_loss=[1.0] * epochs, seconds=1.0,
-            val_balanced=[0.4] * epochs, best_epoch=chosen, stopped="",
-        )  # fmt: skip
-
-    built = []
-    monkeypatch.setattr(runs, "fit_or_stop", fit)
-    monkeypatch.setattr(runs, "pace", lambda labels: (3, 16))
-    monkeypatch.setattr(runs, "tested", lambda model, task: {"test_balanced": 0.3})
-    model, row = evidence.learned(lambda: built.append(object()) or built[-1], toy, 1e-3, 0)
-    assert trained == times and len(built) == len(times) and model is built[-1]
-    assert row["ended"] == ended and row["epochs"] == 3 * times[-1]
-    assert row["steps"] == row["epochs"] * -(-len(toy.train) // 16)
-    assert row["trained"] == known.get(times[-1], 0.6) and row["val_balanced"] == 0.4
-    trained.clear()
-    evidence.learned(object, toy, 1e-3, 0, times=2, longest=2)  # a search gives all rates as much
-    assert trained == [2]

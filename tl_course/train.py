@@ -45,8 +45,8 @@ class Scores:
         """
         if self.labels.ndim > 1:
             return self.accuracy
-        right = _right(self.answers, self.labels).to("cpu", torch.float64)
-        per_class = [right[(self.labels == label).cpu()].mean() for label in self.labels.unique()]
+        right = _right(self.answers, self.labels).double()
+        per_class = [right[self.labels == label].mean() for label in self.labels.unique()]
         return float(torch.stack(per_class).mean())
 
     @cached_property
@@ -64,8 +64,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class History:
-    """What happened in ``fit``, one entry an epoch. Accuracies are in [0, 1], losses in nats;
-    ``val_balanced`` counts every class alike.
+    """What happened in ``fit``, one entry an epoch. Accuracies are in [0, 1], losses in nats.
 
     ``best_epoch`` counts from 1; its weights are those the model holds now. 0 is the start: none
     finished, or none was as good. With ``fit(keep="last")`` it is the last one.
@@ -77,7 +76,6 @@ class History:
     train_accuracy: tuple[float, ...]
     val_loss: tuple[float, ...]
     val_accuracy: tuple[float, ...]
-    val_balanced: tuple[float, ...]
     seconds: float
     best_epoch: int
     device: str
@@ -99,7 +97,6 @@ class Epoch(NamedTuple):
     train_accuracy: float
     val_loss: float
     val_accuracy: float
-    val_balanced: float
 
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -153,8 +150,7 @@ def fit(
     keep: str = "best",
     progress: bool | str = True,
 ) -> History:
-    """Train what is not frozen on ``task.train``; keep the epoch that is best on ``task.val``,
-    where every class counts alike.
+    """Train what is not frozen on ``task.train``; keep the epoch that is best on ``task.val``.
 
     A model that has the task's classes already is kept as it is where no epoch is as accurate;
     with a new head there is nothing to keep. ``keep="last"`` keeps the last epoch, however bad.
@@ -221,7 +217,7 @@ def fit(
         def one_epoch() -> Epoch:
             learned = _learn(model, forward, batches(), optimizer, schedule, penalty)
             val = validate()
-            return Epoch(*learned, val.loss, val.accuracy, val.balanced_accuracy)
+            return Epoch(*learned, val.loss, val.accuracy)
 
         rows, stopped = _train(model, kept, one_epoch, validate, epochs, watch, keep, progress)
     columns = {name: tuple(getattr(row, name) for row in rows) for name in Epoch._fields}
@@ -297,7 +293,7 @@ def _train(
     bar = tqdm(range(1, epochs + 1), title, unit="epoch", disable=not progress)
     try:
         if kept.known and keep == "best":
-            kept.key = (validate().balanced_accuracy,)  # below that of any epoch as accurate
+            kept.key = (validate().accuracy,)  # below that of any epoch as accurate
         for number in bar:
             epoch = one_epoch()
             if fault := _not_finite(model, epoch):
@@ -306,7 +302,7 @@ def _train(
                 warnings.warn(f"{stopped}; {cure}", stacklevel=3)
                 break
             rows.append(epoch)
-            best = (epoch.val_balanced, -epoch.val_loss)
+            best = (epoch.val_accuracy, -epoch.val_loss)
             kept.take(model, number, best if keep == "best" else (number,))
             if watch is not None:
                 watch(number, epoch)

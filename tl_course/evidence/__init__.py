@@ -5,7 +5,6 @@ from tl_course.evidence.findings import Contrast, Row, judged, overall
 from tl_course.evidence.intervals import Interval, paired
 from tl_course.evidence.results import Runs, chosen, distances, gains, load, machine, means, save
 from tl_course.evidence.runs import (
-    at_an_edge,
     best_rates,
     fit_or_stop,
     flip,
@@ -27,7 +26,6 @@ __all__ = [
     "Runs",
     "Sweep",
     "Verdict",
-    "at_an_edge",
     "best_rates",
     "chosen",
     "concluded",

@@ -113,81 +113,25 @@ def pace(labels: int) -> tuple[int, int]:
 
 
 def best_rates(search: "pandas.DataFrame") -> dict[tuple[str, str, int], float]:
-    """The rate with the best mean on validation, every class counted alike, by (task, strategy,
-    labels).
-    """
-    means = search.groupby(["task", "strategy", "labels", "lr"]).val_balanced.mean()
+    """The rate with the best mean accuracy on validation, by (task, strategy, labels)."""
+    means = search.groupby(["task", "strategy", "labels", "lr"]).val_accuracy.mean()
     return {key[:3]: key[3] for key in means.groupby(level=[0, 1, 2]).idxmax()}
 
 
-def at_an_edge(search: "pandas.DataFrame") -> dict[tuple[str, str, int], float]:
-    """The next rate to try, by (task, strategy, labels), where the best lies at an end of those
-    tried: half a decade beyond it, as 1, 3, 10, 30.
-    """
-    beyond = {}
-    for key, best in best_rates(search).items():
-        task, strategy, labels = key
-        rows = search[(search.task == task) & (search.strategy == strategy)]
-        tried = rows.lr[rows.labels == labels]
-        if best == tried.max():
-            beyond[key] = _half_a_decade(best, up=True)
-        elif best == tried.min():
-            beyond[key] = _half_a_decade(best, up=False)
-    return beyond
+def learned(model: "nn.Module", task: "Task", lr: float, seed: int, cache: bool = True) -> dict:
+    """Train ``model`` at the pace of the labels, choose the epoch on validation, test once.
 
-
-def _half_a_decade(rate: float, up: bool) -> float:
-    """The neighbour of ``rate`` among …, 1e-3, 3e-3, 1e-2, …"""
-    digit, power = f"{rate:.0e}".split("e")
-    if up:
-        return float(f"{3 if digit == '1' else 1}e{int(power) + (digit == '3')}")
-    return float(f"{1 if digit == '3' else 3}e{int(power) - (digit == '1')}")
-
-
-KNOWS = 0.98  # accuracy in training at which a network knows its training set
-LONG, LONGEST = 8, 16  # times the epochs of ``pace``
-ENDS = ("knows its training set", "validation stopped rising", "the budget was spent")
-
-
-def learned(
-    build: "Callable[[], nn.Module]",
-    task: "Task",
-    lr: float,
-    seed: int,
-    times: int = 1,
-    longest: int = LONGEST,
-    cache: bool = True,
-) -> "tuple[nn.Module, dict]":
-    """Train what ``build`` makes to the end, choose the epoch on validation, test once.
-
-    It trains for ``times`` the epochs of ``pace``, and again from the start for twice as many
-    until it knows its training set: an accuracy of 98 % in the last epoch, measured on the way.
-    From eight times the epochs on it may also end where validation has not risen for the last
-    third of them; at ``longest`` times it does end.
-
-    Returns the model and its row: ``train_accuracy`` and ``val_balanced`` (of the chosen epoch),
-    ``trained`` (training accuracy of the last), ``test_accuracy``, ``test_balanced`` (all in
-    [0, 1]), ``epochs``, ``steps``, ``best_epoch``, ``ended`` (one of ``ENDS``) and ``seconds`` of
-    the last training.
+    Returns ``train_accuracy`` (of the chosen epoch, while it trained), ``val_accuracy``,
+    ``test_accuracy``, ``test_balanced`` (all in [0, 1]), ``epochs``, ``best_epoch``, ``seconds``.
     """
     epochs, batch = pace(len(task.train))
-    epochs *= times
-    model = build()
     history = fit_or_stop(model, task, epochs, lr=lr, batch=batch, seed=seed, cache=cache)
-    trained = history.train_accuracy[-1] if history.train_accuracy else 0.0
-    knows = trained >= KNOWS
-    stale = times >= LONG and history.best_epoch <= epochs * 2 / 3
-    if not (knows or stale or times >= longest or history.stopped):
-        return learned(build, task, lr, seed, times * 2, longest, cache)
     at = history.best_epoch  # 0 where none was finished
-    return model, {
+    return {
         "train_accuracy": history.train_accuracy[at - 1] if at else 0.0,
-        "trained": trained,
-        "val_balanced": history.val_balanced[at - 1] if at else 0.0,
+        "val_accuracy": history.val_accuracy[at - 1] if at else 0.0,
         **tested(model, task),
         "epochs": epochs,
-        "steps": epochs * -(-len(task.train) // batch),
         "best_epoch": at,
-        "ended": ENDS[0] if knows else ENDS[1] if stale else ENDS[2],
         "seconds": round(history.seconds, 2),
     }

@@ -50,7 +50,7 @@ def slider() -> Experiment:
         offer(target, counts.value, depths.value)
 
     def offer(target: str, labels: int, depth: str) -> None:
-        seconds = _of(cells[target, labels], DEPTHS[depth]).seconds.fillna(1).mean()
+        seconds = _of(cells[target, labels], DEPTHS[depth]).seconds.mean()
         missing = _missing(target, labels, seconds)
         about = "about a second" if seconds < 1.5 else f"about {seconds:.0f} s"
         button.description = missing or f"Train this cell now ({about})"
