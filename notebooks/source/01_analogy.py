@@ -301,17 +301,16 @@ analogy.teach_italian("spanish", labels=100)
 # ## The claims
 #
 # **analogy-1**: *someone who speaks Spanish learns Italian faster than from zero; a network does
-# too.* It holds if Spanish is ahead of nothing at every number of labels, also where nothing trains
-# four times as long.
+# too.* One row for each number of labels: Spanish against nothing, also where nothing trains four
+# times as long.
 #
-# **analogy-2**: *what carries over is shared vocabulary, grammar, alphabet, roots.* It holds if
-# each of the four was worth something at 30 labels.
+# **analogy-2**: *what carries over is shared vocabulary, grammar, alphabet, roots.* One row for
+# each of the four, with 100 numbers: with 30, losing any of them loses nearly everything, so that
+# they cannot be told apart.
 
 # %%
 for claim in ("analogy-1", "analogy-2"):
-    verdict = lessons.settle(claim)
-    print(f"{claim} {verdict.verdict}: {verdict.condition}")
-    print(f"    with 30 numbers: {verdict.interval}")
+    print(lessons.settle(claim), end="\n\n")
 
 # %% [markdown]
 # ## Break it

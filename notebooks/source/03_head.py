@@ -194,9 +194,7 @@ chart = plots.runs(frame, cells, WAYS, title="An old head and new ones, 200 labe
 plots.show(chart, alt="Renaming old answers is far behind; a new head is best with or without.")
 
 # %%
-verdict = lessons.settle("head-1")
-print(f"head-1 {verdict.verdict}: {verdict.condition}")
-print("new head minus renaming, five tasks:", verdict.interval)
+print(lessons.settle("head-1"))
 
 # %% [markdown]
 # A new head is needed. That the old one goes first is mostly a matter of tidiness: its 200 logits
@@ -231,15 +229,12 @@ fewer = round(-100 * found.effect)
 print(practice.compare("03-head", CHOICES[sum(fewer > edge for edge in (2, 10, 20))]))
 
 # %%
-verdict = lessons.settle("head-2")
-print(f"head-2 {verdict.verdict}: {verdict.condition}")
-print("photographs, 50 labels, head alone minus fine-tuning:", verdict.interval)
+print(lessons.settle("head-2"))
 
 # %% [markdown]
-# *Enough* means here: the whole interval loses less than five points. With 50 photographs the two
-# cannot be told apart, which just passes; with 200 the head alone is ahead, and on all other tasks
-# it is behind. So *small and similar* is the right warning, though one similar task is little to go
-# by.
+# *Enough* means here: the head alone helps, or is the same within two points. With 200 photographs
+# it is ahead; with 50 the two cannot be told apart, and on digits and leaves it is behind. So *small
+# and similar* is the right warning, though one similar task is little to go by.
 
 # %% [markdown]
 # ## Any family
@@ -294,9 +289,7 @@ except NotAvailable as error:
     print("left out:", error)
 
 # %%
-verdict = lessons.settle("zoo-1")
-print(f"zoo-1 {verdict.verdict}: {verdict.condition}")
-print("pretrained minus random features, ResNet and BERT:", verdict.interval)
+print(lessons.settle("zoo-1"))
 
 # %% [markdown]
 # ## The head bench

@@ -392,15 +392,16 @@ forgetting.price_list()
 # %% [markdown]
 # ## The claims
 #
-# **rate-1**: *fine-tuning needs a very low learning rate.* It holds if the rate that is best from
-# scratch costs accuracy, and 0.0001 costs none. **rate-2**: *a high one causes catastrophic
-# forgetting.* It holds if 0.03 leaves less than half of the old accuracy. **analogy-3**: *you don't
-# forget Spanish.* It holds where, beyond doubt, less than five points are lost.
+# **rate-1**: *fine-tuning needs a very low learning rate.* Is 0.0001 better than the rate that is
+# best from scratch, and as good as the best of all? **rate-2**: *a high rate causes catastrophic
+# forgetting.* **lose-1**: *freezing too little loses the old knowledge.*
+#
+# **analogy-3**: *you don't forget Spanish and start fresh*, so the first Italian words are easier.
+# **both-1**: *afterwards the network understands the old job and the new one.*
 
 # %%
-for claim in ("rate-1", "rate-2", "analogy-3"):
-    verdict = lessons.settle(claim)
-    print(f"{claim} {verdict.verdict}\n    {verdict.condition}\n    {verdict.interval}")
+for claim in ("rate-1", "rate-2", "lose-1", "analogy-3", "both-1"):
+    print(lessons.settle(claim), end="\n\n")
 
 # %% [markdown]
 # ## Break it

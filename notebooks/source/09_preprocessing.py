@@ -536,15 +536,14 @@ print(preprocessing.check_numbers(number_of))
 # %% [markdown]
 # ## The claims
 #
-# **prep-1**: *inputs must be preprocessed exactly as in pretraining, or accuracy drops.* It holds
-# for the faults of the inputs and the tasks where a network that was trained rightly and is fed
-# wrongly loses with an interval below zero. **neg-3**: *photographs help with X-rays.* Feeding was
-# one suspect.
+# Two claims are easily mixed up. **prep-1**: *when you fine-tune, prepare inputs exactly as in
+# pretraining*: the network is trained and tested with the same fault. **prep-2**: *when you predict,
+# prepare them as in your own training*: it is trained rightly and fed wrongly. **neg-3**:
+# *photographs help with X-rays.* Feeding was one suspect.
 
 # %%
-for claim in ("prep-1", "neg-3"):
-    verdict = lessons.settle(claim)
-    print(f"{claim} {verdict.verdict}\n    {verdict.condition}\n    {verdict.interval}")
+for claim in ("prep-1", "prep-2", "neg-3"):
+    print(lessons.settle(claim), end="\n\n")
 
 # %% [markdown]
 # ## What you measured

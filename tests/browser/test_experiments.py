@@ -135,7 +135,7 @@ def test_freeze_slider(run):
     page.get_by_role("button", name="Train this cell now").click()
     lesson.shows("Your run (diamond)", within=15)
     lesson.shot("freezing_live")
-    target.select_option("materials (near photographs)")
+    target.select_option("materials")
     lesson.shows(re.compile(r"^(?!.*Your run).*Frozen: all but the head"))
     labels.focus()
     page.keyboard.press("End")

@@ -3,7 +3,17 @@
 from tl_course.evidence.claims import CLAIMS, Claim
 from tl_course.evidence.findings import Contrast, Row, judged, overall
 from tl_course.evidence.intervals import Interval, paired
-from tl_course.evidence.results import Runs, chosen, distances, gains, load, machine, means, save
+from tl_course.evidence.results import (
+    Runs,
+    chosen,
+    distances,
+    gains,
+    load,
+    machine,
+    means,
+    near_and_far,
+    save,
+)
 from tl_course.evidence.runs import (
     best_rates,
     fit_or_stop,
@@ -40,6 +50,7 @@ __all__ = [
     "load",
     "machine",
     "means",
+    "near_and_far",
     "overall",
     "pace",
     "paired",

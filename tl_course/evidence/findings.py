@@ -69,7 +69,10 @@ def judged(rows: Iterable[Row], margin: float = MARGIN) -> tuple[Contrast, ...]:
             "a claim's table", "no stored run is of the kind asked for", "Run the whole sweep"
         )
     spreads = [spread(row.differences) for row in rows]
-    chances = [2 * min(each.below(0), 1 - each.below(0)) for each in spreads]
+    chances = [
+        2 * min(each.below(0), 1 - each.below(0)) if each.error else float(not each.mean)
+        for each in spreads
+    ]
     found: dict[int, Contrast] = {}
     level, clear = LEVEL, True
     for rank, index in enumerate(sorted(range(len(rows)), key=chances.__getitem__)):
@@ -78,7 +81,7 @@ def judged(rows: Iterable[Row], margin: float = MARGIN) -> tuple[Contrast, ...]:
             clear = chances[index] <= level
         row, here = rows[index], spreads[index]
         finding = CANNOT_TELL
-        if clear and here.mean:
+        if clear:
             finding = HELPS if here.mean > 0 else HURTS
         elif max(here.below(margin), 1 - here.below(-margin)) <= LEVEL:
             finding = SAME
@@ -102,8 +105,8 @@ def overall(rows: Sequence[Row]) -> Interval:
     """The mean of the rows that share the first one's unit.
 
     Over targets, each the mean of its rows, with a t-interval over them, where there are three or
-    more. Fewer say nothing of others: then it is over seeds, the mean of the rows of each, or of
-    the first row alone where the seeds are not the same.
+    more. Fewer say nothing of others: then it is over seeds, the mean of the rows of the first
+    target, or its first row alone where the seeds are not the same.
     """
     first, *_ = rows
     alike = [row for row in rows if row.unit == first.unit]
@@ -114,6 +117,7 @@ def overall(rows: Sequence[Row]) -> Interval:
             for name in targets
         ]
         return replace(spread(means, least=3).interval(), unit=first.unit, over="targets")
-    same = all(len(row.differences) == len(first.differences) for row in alike)
-    pooled = np.mean([row.differences for row in alike], 0) if same else first.differences
+    here = [row.differences for row in alike if row.target == first.target]
+    same = all(len(gaps) == len(first.differences) for gaps in here)
+    pooled = np.mean(here, 0) if same else first.differences
     return replace(spread(pooled).interval(), unit=first.unit, over=first.over)

@@ -108,7 +108,8 @@ def spread(values, least: int = 5) -> Spread:
         )
     # scipy.stats.sem, operation by operation, without its second of imports
     error = np.sqrt(values.var() * (count / (count - 1)) / count)
-    return Spread(float(values.mean()), float(error) if np.ptp(values) >= 1e-12 else 0.0, count)
+    mean, error = (float(each) if abs(each) >= 1e-12 else 0.0 for each in (values.mean(), error))
+    return Spread(mean, error, count)
 
 
 def mean_paired(pairs: "Iterable[Sequence[pandas.Series]]") -> Interval:

@@ -262,6 +262,19 @@ def distances() -> dict[str, float]:
     return {str(task): float(distance) for task, distance in found.items()}
 
 
+def near_and_far(tasks: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The nearer half of ``tasks`` by their distance, and the farther; the nearest is first.
+
+    Where they are odd, the one in the middle is far. Raises ``UnknownName`` for a task whose
+    distance is not stored.
+    """
+    known = distances()
+    order = sorted(
+        (store.choose("distance of", task, known) for task in tasks), key=known.__getitem__
+    )
+    return order[: len(order) // 2], order[len(order) // 2 :]
+
+
 def gains(frame: "pandas.DataFrame", confidence: float = 0.95) -> "pandas.DataFrame":
     """What each source brings over from scratch: one row a source, task, labels and strategy.
 

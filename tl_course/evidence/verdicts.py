@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas
 
 # how a sentence goes on about the targets on which each of ``FINDINGS`` is found, in their order
-SAYS = ("hurts on {}", "helps on {}", "makes no difference on {}", "cannot be told on {}")
+SAYS = ("hurts on {}", "helps on {}", "makes no difference on {}", "is unclear on {}")
 # what a sentence calls the targets
 NAMES = {
     "pneumonia": "X-rays",
@@ -149,15 +149,21 @@ def listed(rows: Sequence[Contrast], among: Sequence[Contrast]) -> str:
     """Targets in plain words; each with which of its rows ``among`` all they are, if not every one:
     "leaves (25, 50 labels) and X-rays", or with how many where that would be a long list.
     """
-    texts = []
+    counted, texts = len(rows) > FEW, {}
     for target in dict.fromkeys(row.target for row in rows):
         here = [row.where for row in rows if row.target == target]
         every = sum(row.target == target for row in among)
-        name = NAMES.get(target, target)
-        if len(here) < every:
-            name += f" ({_joined(here) if len(rows) <= FEW else f'{len(here)} of {every}'})"
-        texts.append(name)
-    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
+        where = f"{len(here)} of {every}" if counted else _joined(here)
+        texts[NAMES.get(target, target)] = where if len(here) < every else ""
+    parts: list[str] = []
+    for where in dict.fromkeys(texts.values()):
+        names = [name for name, its in texts.items() if its == where]
+        if where and (counted or len(names) == 1):
+            names = [f"{name} ({where})" for name in names]
+        elif where:
+            names[-1] += f" (each {where})"
+        parts += names
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def _joined(wheres: list[str]) -> str:
@@ -194,9 +200,9 @@ def _scope(
         parts.append(f"{' to '.join(ends)} {over}")
     if baseline is not None and "trained" in baseline:
         cells = baseline.groupby(["task", "labels"])
-        steps, trained = cells.steps.mean(), cells.trained.mean()
-        parts.append(
-            f"from scratch trained for {steps.min():,.0f} to {steps.max():,.0f} steps, "
-            f"to a training accuracy of {trained.min():.2f} to {trained.max():.2f}"
+        steps, trained = (
+            " to ".join(dict.fromkeys(f"{end():{form}}" for end in (means.min, means.max)))
+            for means, form in ((cells.steps.mean(), ",.0f"), (cells.trained.mean(), ".2f"))
         )
+        parts.append(f"from scratch trained for {steps} steps, to a training accuracy of {trained}")
     return "; ".join(parts)

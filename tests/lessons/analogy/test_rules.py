@@ -18,7 +18,7 @@ LOST = ("false_friends", "reversed", "enciphered", "invented")
             "holds-when",
             f"hurts on Italian (10 {AGAINST}) (-20.0 points); helps on Italian (10, 30 labels)",
         ),
-        ((0.3, 0.8, 0.9), {}, "does-not-hold", "hurts on Italian (30 labels) (-10.0 points); make"),
+        ((0.3, 0.8, 0.9), {}, "does-not-hold", "hurts on Italian (30 labels) (-10.0 points);"),
         ((0.3, 0.7, 0.9), {}, "cannot-tell", "cannot be told on Italian."),
     ],
 )
@@ -39,9 +39,9 @@ def test_spanish_must_also_beat_who_trains_four_times_as_long(
     ("relatives", "verdict", "says"),
     [
         ((0.1, 0.2, 0.3, 0.4), "holds", "was worth more with its cognates, grammar, alphabet and"),
-        ((0.1, 0.5, 0.3, 0.6), "holds-when", "gained when it lost its roots (-10.0 points); was"),
-        ((0.5, 0.7, 0.5, 0.6), "does-not-hold", "gained when it lost its grammar and roots (-20"),
-        ((0.5, 0.5, 0.5, 0.5), "cannot-tell", "cannot be told from one without its cognates, gra"),
+        ((0.1, 0.5, 0.3, 0.6), "holds-when", "gained when it lost its roots (-10.0 points);"),
+        ((0.5, 0.7, 0.5, 0.6), "does-not-hold", "gained when it lost its grammar and roots ("),
+        ((0.5, 0.5, 0.5, 0.5), "cannot-tell", "cannot be told from one without its cognates,"),
     ],
 )
 def test_what_was_taken_away_must_be_worth_something(

@@ -48,7 +48,7 @@ LEFT = "less than half of the old job is left at"
 @pytest.mark.parametrize(
     ("claim", "reader", "pictures", "verdict", "says"),
     [
-        ("rate-1", VERY_LOW, VERY_LOW, "holds", f"Best on validation: 0.0001 ({READER}) and 0.00"),
+        ("rate-1", VERY_LOW, VERY_LOW, "holds", f"Best on validation: 0.0001 ({READER}) and"),
         ("rate-1", VERY_LOW, HIGHER, "holds-when", f"0.0001 ({READER}) and 0.001 ({PICTURES})."),
         (
             "rate-1",
@@ -58,15 +58,15 @@ LEFT = "less than half of the old job is left at"
             f"very low rate of 0.0001 hurts on {READER} ({OWN}) and {PICTURES} (-50.0 to -10.0 "
             f"points); helps on {READER} ({SCRATCH}) (+10.0 points).",
         ),
-        ("rate-1", HIGHER, HIGHER, "does-not-hold", f"hurts on {READER} and {PICTURES} (-50.0 to"),
+        ("rate-1", HIGHER, HIGHER, "does-not-hold", f"hurts on {READER} and {PICTURES} (-50.0"),
         ("rate-2", LESS, BETTER, "holds", f"{READER}: {LEFT} no rate. {PICTURES}: {LEFT} 0.01."),
         ("rate-2", LOST, LESS, "holds-when", f"less of the old job on {PICTURES} (-29.0 points);"),
         ("rate-2", LOST, GAINED, "does-not-hold", f"{LEFT} every rate. {PICTURES}: {LEFT} 0.001."),
         ("lose-1", LESS, LOST, "holds", ": rehearsal 10: +0, L2-SP 0.1: -30, LoRA 4: -70."),
-        ("lose-1", BETTER, LESS, "holds-when", f"loses the old job on {PICTURES} (-10.0 points); "),
-        ("lose-1", KEPT, BETTER, "does-not-hold", f"improves the old job on {PICTURES} (+1.0 poi"),
-        ("both-1", LOST, KEPT, "holds", "the new job (+30.0 points); leaves it as good at the old"),
-        ("both-1", LOST, LESS, "holds-when", "worse at the old job (-10.0 points); leaves it bet"),
+        ("lose-1", BETTER, LESS, "holds-when", f"loses the old job on {PICTURES} (-10.0 points);"),
+        ("lose-1", KEPT, BETTER, "does-not-hold", f"improves the old job on {PICTURES} (+1.0"),
+        ("both-1", LOST, KEPT, "holds", "the new job (+30.0 points); leaves it as good at"),
+        ("both-1", LOST, LESS, "holds-when", "worse at the old job (-10.0 points); leaves it"),
         ("both-1", KEPT, old_job(1, 0.8, 1, new=0.3), "does-not-hold", "the old job and the new"),
     ],
 )
@@ -83,8 +83,9 @@ def test_runs_that_swing_cannot_tell_and_rates_are_chosen_on_validation(
 ):
     frame = runs(KEPT, KEPT)
     frame["test_accuracy"] = 0.5
-    for column in ("source_accuracy", "test_accuracy"):
-        unsure(frame, of=column, strategy="fine-tuning", lr=1e-3)
+    unsure(frame, of="source_accuracy", lr=1e-3)
+    unsure(frame, of="test_accuracy", lr=1e-4)
+    unsure(frame, of="test_accuracy", lr=1e-2, strategy="from scratch")
     found = judged(claim, frame, "cannot-tell")
     pair = ("the old job", "the new job") if claim == "both-1" else (READER, PICTURES)
     wheres = {"rate-1": (SCRATCH, OWN), "rate-2": ("at 0.01 instead of 0.001",)}.get(claim, ("",))

@@ -22,19 +22,16 @@ GOOD, LEVEL, BEHIND, UNLEARNT = (
 )
 
 
-@pytest.mark.parametrize(
-    ("leaves", "digits", "verdict", "findings"),
-    [
-        (GOOD, LEVEL, "holds", {"leaves": "helps", ("digits", ALONE): "same"}),
-        (GOOD, BEHIND, "holds-when", {("digits", ALONE): "hurts", ("digits", RANDOM): "helps"}),
-        (UNLEARNT, UNLEARNT, "does-not-hold", {("leaves", RANDOM): "same"}),
-    ],
-)
+@pytest.mark.parametrize(("leaves", "digits", "verdict", "findings"), [
+    (GOOD, LEVEL, "holds", {"leaves": "helps", ("digits", ALONE): "same"}),
+    (GOOD, BEHIND, "holds-when", {("digits", ALONE): "hurts", ("digits", RANDOM): "helps"}),
+    (UNLEARNT, UNLEARNT, "does-not-hold", {("leaves", RANDOM): "same"}),
+])  # fmt: skip
 def test_whether_features_are_useful(judged, freezing_runs, leaves, digits, verdict, findings):
     cells = {("leaves", 200): leaves, ("digits", 200): digits, ("digits", 500): UNLEARNT}
     found = judged("freeze-1", freezing_runs(cells), verdict, findings)
-    assert rows(found) == [(task, other) for other in (ALONE, RANDOM)
-                           for task in ("leaves", "digits")]  # fmt: skip
+    both = ("leaves", "digits")
+    assert rows(found) == [(task, other) for other in (ALONE, RANDOM) for task in both]
 
 
 def test_harm_of_features_is_told_first_and_their_speed_last(judged, freezing_runs):
@@ -74,25 +71,22 @@ def test_whether_partial_fine_tuning_wants_thousands(
 OVERFIT, BEST, BEATEN = {TO[3]: 0.6}, {FINE: 0.6}, {TO[1]: 0.6}
 
 
-@pytest.mark.parametrize(
-    ("leaves", "digits", "verdict", "condition"),
-    [
-        ((OVERFIT, BEST), (OVERFIT, BEST), "holds", "leaves and digits"),
-        ((NOTHING, BEST), (OVERFIT, BEATEN), "holds-when",
-         "leaves (2,000 labels) and digits (25 labels)"),
-        ((BEST, NOTHING), (NOTHING, BEATEN), "does-not-hold", ""),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("leaves", "digits", "verdict", "condition"), [
+    ((OVERFIT, BEST), (OVERFIT, BEST), "holds", "leaves, digits and satellite scenes"),
+    ((NOTHING, BEST), (OVERFIT, BEATEN), "holds-when",
+     "leaves (2,000 labels), digits (25 labels) and satellite scenes"),
+    ((BEST, NOTHING), (NOTHING, BEATEN), "holds-when", "satellite scenes"),
+])  # fmt: skip
 def test_whether_all_weights_want_many_labels(
     judged, freezing_runs, leaves, digits, verdict, condition
 ):
     cells = {("leaves", 25): leaves[0], ("leaves", 2000): leaves[1]}
     cells |= {("digits", 25): digits[0], ("digits", 1000): digits[1]}
-    cells |= {("satellite", n): OVERFIT for n in (25, 500)}  # not asked for a thousand
-    found = judged("freeze-3", freezing_runs(cells), None, {("satellite", "25 labels"): "hurts"})
-    assert rows(found)[0] == ("leaves", "2,000 labels") and len(found.contrasts) == 5
-    found = judged("freeze-3", freezing_runs(dict([*cells.items()][:4])), verdict)
-    assert found.condition == condition
+    cells |= {("satellite", 25): OVERFIT, ("satellite", 500): BEATEN}  # not asked for a thousand
+    found = judged("freeze-3", freezing_runs(cells), verdict)
+    assert found.condition == condition and len(found.contrasts) == 5
+    if condition == "satellite scenes":
+        judged("freeze-3", freezing_runs(dict([*cells.items()][:4])), "does-not-hold")
 
 
 def test_all_weights_are_asked_against_the_depth_that_leads_on_validation(judged, freezing_runs):
@@ -187,28 +181,20 @@ def test_whether_to_wait_until_features_stop(judged, policies, ahead, verdict, c
         assert f"{name}: {mean:+.1f}" in found.sentence
 
 
-@pytest.mark.parametrize(
-    ("leaves", "digits", "verdict", "findings"),
-    [
-        ({HEAD: 0.6}, {TO[2]: 0.6}, "holds", {}),
-        ({HEAD: 0.6}, {HEAD: 0.6}, "holds-when", {"leaves": "helps", "digits": "same"}),
-        ({HEAD: 0.4}, {TO[2]: 0.6}, "holds-when", {"leaves": "hurts", "digits": "helps"}),
-        ({TO[2]: 0.6}, {HEAD: 0.6}, "does-not-hold", {}),
-    ],
-)
+@pytest.mark.parametrize(("leaves", "digits", "verdict", "findings"), [
+    ({HEAD: 0.7}, {TO[2]: 0.6}, "holds", {}),
+    ({HEAD: 0.7}, {HEAD: 0.6}, "holds-when", {"leaves": "helps", "digits": "same"}),
+    ({HEAD: 0.2}, {TO[2]: 0.6}, "holds-when", {"leaves": "hurts", "digits": "helps"}),
+    ({TO[2]: 0.6, HEAD: 0.4}, {HEAD: 0.6}, "does-not-hold", {"leaves": "same"}),
+])  # fmt: skip
 def test_whether_size_and_similarity_tell_the_strategy(
     judged, freezing_runs, leaves, digits, verdict, findings
 ):
     cells = {("digits", n): digits for n in (25, 200)}  # the farthest of all
-    cells |= {("leaves", 25): leaves, ("leaves", 200): leaves, ("leaves", 500): {HEAD: 0.1}}
+    cells |= {("leaves", 25): {HEAD: 0.6}, ("leaves", 200): leaves, ("leaves", 500): {HEAD: 0.1}}
     found = judged("choose-1", freezing_runs(cells), verdict, findings)
     assert rows(found) == [("leaves", HEAD), ("digits", TO[2])]
-
-
-def test_advice_is_judged_over_all_small_counts_of_a_target(judged, freezing_runs):
-    gains = {25: 0.3, 100: 0.1, 200: -0.1, 500: 0.5}
-    frame = freezing_runs({("leaves", n): {HEAD: 0.5 + more} for n, more in gains.items()})
-    assert judged("choose-1", frame, "holds").effect == pytest.approx(0.1)
+    assert found.contrasts[0].effect == pytest.approx((leaves[HEAD] - 0.4) / 2)
 
 
 @pytest.fixture
@@ -232,34 +218,22 @@ def searched(made_up):
 DEAR, CHEAP, MIXED = (0.5,) * 5, (0.2,) * 5, (0.9, 0.2, 0.1, 0.2, 0.1)
 
 
-@pytest.mark.parametrize(
-    ("few", "many", "verdict", "says"),
-    [
-        ((DEAR, CHEAP), (DEAR, CHEAP), "holds", "helps on all targets (+30.0 points)"),
-        ((DEAR, CHEAP), (CHEAP, DEAR), "holds-when", "hurts on all targets (500 labels) (-30.0 "),
-        ((CHEAP, CHEAP), (CHEAP, DEAR), "does-not-hold", "no difference on all targets (100 label"),
-        ((MIXED, CHEAP), (CHEAP, MIXED), "cannot-tell", "cannot be told on all targets"),
-    ],
-)
-def test_whether_a_pretrained_start_forgives_a_wrong_rate(
-    judged, searched, few, many, verdict, says
-):
+@pytest.mark.parametrize(("few", "many", "verdict", "says"), [
+    ((DEAR, CHEAP), (DEAR, CHEAP), "holds", "helps on all targets (+30.0 points)"),
+    ((DEAR, CHEAP), (CHEAP, DEAR), "holds-when", "hurts on all targets (500 labels) (-30.0 "),
+    ((CHEAP, CHEAP), (CHEAP, DEAR), "does-not-hold", "no difference on all targets (100 label"),
+    ((MIXED, CHEAP), (CHEAP, MIXED), "cannot-tell", "cannot be told on all targets"),
+])  # fmt: skip
+def test_whether_a_pretrained_start_forgives(judged, searched, few, many, verdict, says):
     found = judged("tuning-1", searched({500: many, 100: few}), verdict)
     assert rows(found) == [("all targets", "100 labels"), ("all targets", "500 labels")]
     assert says in found.sentence and "5 targets" in found.scope
 
 
-@pytest.mark.parametrize(
-    ("claim", "swings"),
-    [
-        ("freeze-1", HEAD),
-        ("freeze-2", TO[2]),
-        ("freeze-3", FINE),
-        ("freeze-4", TO[1]),
-        ("freeze-5", rules.POLICY),
-        ("choose-1", HEAD),
-    ],
-)
+@pytest.mark.parametrize(("claim", "swings"), [
+    ("freeze-1", HEAD), ("freeze-2", TO[2]), ("freeze-3", FINE), ("freeze-4", TO[1]),
+    ("freeze-5", rules.POLICY), ("choose-1", HEAD),
+])  # fmt: skip
 def test_runs_that_swing_cannot_tell(judged, ahead, policies, unsure, claim, swings):
     frame = ahead(FINE, {"leaves": dict.fromkeys((25, 200, 1000), 0.05)})
     frame = policies([(0.05, 0, 0)] * 3) if claim == "freeze-5" else frame

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tl_course import evidence, store
-from tl_course.evidence import Runs
 from tl_course.lessons.layers import rules
 
 STAGES = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -31,72 +30,67 @@ def probes(made_up):
     return build
 
 
-def curve(layer: str, low: float = 0.4, high: float = 0.9) -> tuple:
-    """Accuracy that rises at ``layer``."""
-    return tuple(high if place >= STAGES.index(layer) else low for place in range(5))
-
-
 @pytest.fixture(scope="module")
 def table(probes):
-    """Probes that show the table, but for concepts that come one stage off, and for those that
-    the random network shows as well.
-    """
+    """Probes that show the table, but for concepts one stage ``off`` or ``innate``."""
 
-    def build(off: tuple = (), innate: tuple = (), random: float = 0.4):
+    def build(off=(), innate=(), random=0.4):
         found = {}
         for concept, layer in LAYER.items():
             place = STAGES.index(layer) - (concept in off)
             control = 0.9 if concept in innate else random
-            found[concept] = {"pretrained": curve(STAGES[place]), "random": (control,) * 5}
+            learned = (0.4,) * place + (0.9,) * (5 - place)
+            found[concept] = {"pretrained": learned, "random": (control,) * 5}
         return probes(found)
 
     return build
 
 
-def test_a_table_that_is_right(judged, table):
-    rows = ", ".join(f"{NAME[concept]} at {layer}" for concept, layer in LAYER.items())
-    found = judged("layer-1", table(), ("{}", "for {}", rows, ""))
-    assert found.effect == pytest.approx(0.5)
+EVERY = "edges at layer1, corners at layer2, textures at layer2, parts at layer3 and objects"
 
 
-def test_a_table_that_is_right_in_part(judged, table):
-    yes = "corners at layer2, textures at layer2, parts at layer3"
-    no = (
-        "edges (layer1, but random weights show them as well: 0.90 against 0.90), objects (layer3 "
-        "instead of layer4)"
-    )
-    frame = table(("concepts_objects",), ("concepts_edges",))
-    found = judged("layer-1", frame, ("{}", "for {}", yes, no))
-    assert found.effect == pytest.approx(0.4)
-
-
-@pytest.mark.parametrize(("off", "innate"), [((), LAYER), (LAYER, ())])
-def test_a_table_that_is_wrong(judged, table, off, innate):
-    found = judged("layer-1", table(tuple(off), tuple(innate)), verdict="does-not-hold")
-    assert all(name in found.condition for name in NAME.values())
-
-
-@pytest.mark.parametrize(("random", "verdict"), [(0.84, "holds"), (0.86, "does-not-hold")])
-def test_learning_must_add_five_points(judged, table, random, verdict):
-    judged("layer-1", table(random=random), verdict=verdict)
+@pytest.mark.parametrize(
+    ("off", "innate", "random", "verdict", "says"),
+    [
+        ((), (), 0.4, "holds", f"helps on {EVERY} at layer4 (+50.0 points)."),
+        (
+            ["concepts_objects"],
+            ["concepts_edges"],
+            0.4,
+            "holds-when",
+            "(+50.0 points); makes no difference on edges at layer1 (against random weights) and "
+            "objects at layer4 (against layer3).",
+        ),
+        ((), (), 0.95, "holds-when", "hurts on edges at layer1 (against random weights),"),
+        (LAYER, LAYER, 0, "does-not-hold", f"makes no difference on {EVERY} at layer4."),
+        (LAYER, LAYER, 0, "cannot-tell", f"cannot be told on {EVERY} at layer4."),
+    ],
+)
+def test_the_table_must_beat_random_weights_and_the_stage_before(
+    judged, table, unsure, off, innate, random, verdict, says
+):
+    frame = table(off, innate, random)
+    for task, stage in LAYER.items() if verdict == "cannot-tell" else ():
+        unsure(frame, task=task, stage=stage, network="pretrained")
+    found = judged("layer-1", frame, verdict)
+    assert says in found.sentence and len(found.contrasts) == 10
 
 
 def test_what_can_be_read_first_is_counted_from_guessing(probes):
     rising = {"pretrained": (0.3, 0.5, 0.88, 0.9, 0.94)}
-    runs = Runs(probes({"materials": rising, "concepts_edges": rising}))
+    runs = evidence.Runs(probes({"materials": rising, "concepts_edges": rising}))
     assert rules.readable_at(runs, "materials") == "layer2"  # 0.86 is 90 % of the way
     assert rules.readable_at(runs, "concepts_edges") == "layer2"  # from 0.25 it is 0.87
-    below = {"pretrained": (0.20, 0.22, 0.21, 0.2, 0.2)}
-    assert rules.readable_at(Runs(probes({"concepts_edges": below})), "concepts_edges") == "layer1"
+    below = {"concepts_edges": {"pretrained": (0.20, 0.22, 0.21, 0.2, 0.2)}}
+    assert rules.readable_at(evidence.Runs(probes(below)), "concepts_edges") == "layer1"
 
 
 def test_the_table_of_probes_shows_means_and_intervals(table):
-    runs = Runs(table(innate=("materials",)))
+    runs = evidence.Runs(table(innate=("materials",)))
     means, half = rules.probe_table(runs, "pretrained")
     assert [*means.index] == [*half.index] == [*NAME.values()]
     assert [*means.columns] == [*half.columns] == ["pixels", *STAGES]
-    for concept, name in NAME.items():
-        assert means.loc[name].tolist() == pytest.approx([0.3, *curve(LAYER[concept])])
+    assert means.loc["corners"].tolist() == pytest.approx([0.3, 0.4, 0.4, 0.9, 0.9, 0.9])
     means, half = rules.probe_table(runs, "random")
     assert means.loc["textures", "layer3"] == pytest.approx(0.9)
     values = runs.cell(task="materials", network="random", stage="layer3")
@@ -104,7 +98,7 @@ def test_the_table_of_probes_shows_means_and_intervals(table):
     assert half.loc["textures", "layer3"] == pytest.approx(found.high - found.effect)
 
 
-UP, DOWN, LEVEL = (0.1, 0.2, 0.3, 0.4, 0.5), (0.5, 0.4, 0.3, 0.2, 0.1), (0.3,) * 5
+UP, DOWN, LEVEL = (0.1, 0.2, 0.3, 0.4, 0.5), (0.5, 0.4, 0.3, 0.2, 0.1), ((0.3,) * 5,) * 2
 
 
 @pytest.fixture
@@ -114,16 +108,14 @@ def changes(made_up):
     """
 
     def build(adam, sgd):
-        cells = {}
-        for strategy, optimizer, (moved, alike) in (
-            ("fine-tuning", "AdamW", adam),
-            ("fine-tuning", "SGD", sgd),
-            ("from scratch", "AdamW", [each[::-1] for each in adam]),  # must not count
-        ):
-            for task in ("satellite", "leaves"):
-                for place, stage in enumerate(STAGES):
-                    found = {"change": moved[place], "cka": alike[place], "test_balanced": 0.8}
-                    cells[task, strategy, optimizer, stage] = found
+        tried = {("fine-tuning", "AdamW"): adam, ("fine-tuning", "SGD"): sgd}
+        tried["from scratch", "AdamW"] = [each[::-1] for each in adam]  # must not count
+        cells = {
+            (task, *way, stage): {"change": moved, "cka": alike, "test_balanced": 0.8}
+            for task in ("satellite", "leaves")
+            for way, found in tried.items()
+            for stage, moved, alike in zip(STAGES, *found, strict=True)
+        }
         frame = made_up(cells, "task strategy optimizer stage")
         for column in ("change", "cka"):
             frame[column] += 0.002 * ((2 * frame.seed + frame.stage.map(STAGES.index)) % 5 - 2)
@@ -132,88 +124,95 @@ def changes(made_up):
     return build
 
 
-WAYS = {
-    way: f"{way} (leaves, satellite)"
-    for way in ("features (1 - CKA)", "weights, AdamW", "weights, SGD")
-}
-FEATURES, ADAM, SGD = WAYS.values()
+BOTH = "leaves and satellite scenes"
+ADAM = "leaves (weights by AdamW) and satellite scenes (weights by AdamW)"
 
 
 @pytest.mark.parametrize(
-    ("adam", "sgd", "yes", "no", "effect"),
+    ("adam", "sgd", "verdict", "says"),
     [
-        ((UP, DOWN), (UP, UP), [FEATURES, ADAM, SGD], [], 0.4),
-        ((DOWN, DOWN), (UP, UP), [FEATURES, SGD], [ADAM], 0.4),
-        ((LEVEL, UP), (DOWN, DOWN), [], [FEATURES, ADAM, SGD], -0.4),
+        ((UP, DOWN), (UP, UP), "holds", f"more than the first on {BOTH} (+0.40, 5.0 times)."),
+        ((DOWN, DOWN), (UP, UP), "holds-when", f"less than the first on {ADAM} (0.2 times);"),
+        ((DOWN, UP), (DOWN, DOWN), "does-not-hold", f"less than the first on {BOTH} (-0.40,"),
+        (LEVEL, LEVEL, "cannot-tell", f"cannot be told from the first on {BOTH}."),
     ],
 )
-def test_whether_late_stages_change_most(judged, changes, adam, sgd, yes, no, effect):
-    found = judged("layer-2", changes(adam, sgd), ("in {}", "in {}", ", ".join(yes), ", ".join(no)))
-    assert found.effect == pytest.approx(effect, abs=0.005)
-
-
-def test_tasks_may_disagree_on_what_changes(judged, changes):
-    frame = changes((UP, DOWN), (UP, UP))
-    frame.loc[frame.task == "leaves", "change"] = 0.3
-    yes = f"{FEATURES}, weights, AdamW (satellite), weights, SGD (satellite)"
-    no = "weights, AdamW (leaves), weights, SGD (leaves)"
-    judged("layer-2", frame, ("in {}", "in {}", yes, no))
+def test_whether_late_stages_change_most(judged, changes, unsure, adam, sgd, verdict, says):
+    frame = changes(adam, sgd)
+    for column in ("change", "cka"):
+        unsure(frame, 0.1 * (verdict == "cannot-tell"), of=column, stage="layer4")
+    found = judged("layer-2", frame, verdict)
+    assert says in found.sentence and len(found.contrasts) == 6
 
 
 EARLY, LATE = "early stages pretrained", "late stages pretrained"
 
 
 @pytest.fixture
-def halves(made_up):
-    """Half a network from pretrained weights, where it was tried; from scratch gives 0.5."""
+def early(made_up, probes):
+    """What pretrained early stages gain: after layer2 alone when probed, and when fine-tuned."""
 
-    def build(early: dict[str, float]):
-        whole = {"from scratch": 0.5, "fine-tuning": 0.9}
-        half = {(task, 200, LATE): 0.6 for task in early}
-        half |= {(task, 200, EARLY): value for task, value in early.items()}
-        pictures = {
-            (task, labels, way): value
-            for task in early
-            for labels in (200, 1000)
-            for way, value in whole.items()
+    def build(probed=(0.3, 0.3, 0.2, 0.1, 0.1), tuned=(0.2, 0.2, 0.2)):
+        after_layer2 = {
+            task: {"pretrained": (0.1, 0.1, 0.5 + gain, 0.1, 0.1), "random": (0.5,) * 5}
+            for task, gain in zip(rules.TARGETS, probed, strict=True)
         }
-        return {"sweep_early": made_up(half), "sweep_pictures": made_up(pictures)}
+        half, scratch = {}, {}
+        for task, gain in zip(rules.HALVED, tuned, strict=True):
+            half |= {(task, 200, EARLY): 0.5 + gain, (task, 200, LATE): 0.6}
+            scratch |= {(task, labels, "from scratch"): 0.5 for labels in (200, 1000)}
+        pictures = {"sweep_early": made_up(half), "sweep_pictures": made_up(scratch)}
+        return pictures | {"sweep_probes": probes(after_layer2)}
 
     return build
 
 
 @pytest.mark.parametrize(
-    ("gains", "early", "verdict", "effect"),
+    ("probed", "tuned", "verdict", "says"),
     [
-        ((0.3, 0.3, 0.2, 0.1, 0.1), (0.7, 0.6, 0.6), "holds", 0.2),
-        ((0.3, 0.3, 0.2, 0.0, -0.1), (0.7, 0.6, 0.5), "holds-when", 0.14),
-        ((0.3, 0.3, 0.2, 0.1, 0.1), (0.5, 0.5, 0.4), "holds-when", 0.2),
-        ((0.0, 0.0, -0.2, 0.0, 0.0), (0.5, 0.4, 0.5), "does-not-hold", -0.04),
+        ((0.3, 0.3, 0.2, 0.1, 0.1), (0.2, 0.1, 0.1), "holds", "helps on photographs, satellite"),
+        (
+            (0.3, 0.3, 0.2, 0, -0.1),
+            (0.2, 0.1, 0),
+            "holds-when",
+            "hurts on X-rays (-10.0 points); helps on photographs, satellite scenes and leaves "
+            "(+10.0 to +30.0 points); makes no difference on digits.",
+        ),
+        ((0, 0, -0.2, 0, 0), (0, -0.1, 0), "does-not-hold", "hurts on leaves (-20.0 to -10.0"),
+        ((0,) * 5, (0,) * 3, "cannot-tell", "cannot be told on photographs, satellite scenes,"),
     ],
 )
-def test_whether_early_features_help(judged, probes, halves, gains, early, verdict, effect):
-    after_layer2 = {  # after layer2 alone
-        task: {"pretrained": (0.1, 0.1, 0.5 + gain, 0.1, 0.1), "random": (0.5,) * 5}
-        for task, gain in zip(rules.TARGETS, gains, strict=True)
-    }
-    sweeps = halves(dict(zip(rules.HALVED, early, strict=True)))
-    better = {
-        f"{task} ({distance})": gain > 0
-        for (task, distance), gain in zip(rules.TARGETS.items(), gains, strict=True)
-    }
-    better |= {
-        f"{task} (fine-tuned)": value > 0.5 for task, value in zip(rules.HALVED, early, strict=True)
-    }
-    told = [", ".join(text for text, it in better.items() if it == side) for side in (True, False)]
-    frames = sweeps | {"sweep_probes": probes(after_layer2)}
-    found = judged("layer-3", frames, ("on {}", "on {}", *told), verdict)
-    assert found.effect == pytest.approx(effect, abs=0.005)
+def test_whether_early_features_help(judged, early, unsure, probed, tuned, verdict, says):
+    frames = early(probed, tuned)
+    swing = 0.1 * (verdict == "cannot-tell")
+    unsure(frames["sweep_probes"], swing, network="pretrained")
+    unsure(frames["sweep_early"], swing, strategy=EARLY)
+    found = judged("layer-3", frames, verdict)
+    assert f"early stages instead of random ones {says}" in found.sentence
+    assert [each.where for each in found.contrasts] == ["probed"] * 5 + ["fine-tuned"] * 3
 
 
-def test_half_a_network_against_none_of_it(in_store, halves):
-    in_store(halves({"leaves": 0.7}))
+def test_half_a_network_against_none_of_it(in_store, early):
+    in_store(early())
     assert rules.halved("leaves", EARLY).effect == pytest.approx(0.2)
     assert rules.halved("leaves", LATE).effect == pytest.approx(0.1)
-    for task, half in (("digits", EARLY), ("leaves", "no stages pretrained")):
+    for task, half in (("pneumonia", EARLY), ("leaves", "no stages pretrained")):
         with pytest.raises(store.UnknownName, match="no stored run"):
             rules.halved(task, half)
+
+
+@pytest.mark.parametrize(
+    ("claim", "name", "query"),
+    [
+        ("layer-1", "sweep_probes", "network == 'random' and stage == 'layer1'"),
+        ("layer-2", "sweep_changes", "optimizer == 'SGD'"),
+        ("layer-3", "sweep_early", f"strategy == '{EARLY}'"),
+    ],
+)
+def test_all_that_is_compared_must_be_stored(judged, table, changes, early, claim, name, query):
+    frames = early() | {"sweep_changes": changes((UP, DOWN), (UP, UP))}
+    frames |= {"sweep_probes": table()} if claim == "layer-1" else {}
+    gone = frames[name].query(query).index
+    for rows, error in ((gone, store.UnknownName), (gone[:1], store.BadInput)):
+        with pytest.raises(error):
+            judged(claim, frames | {name: frames[name].drop(rows)})

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TARGETS = {
     "leaves": "leaves",
-    "materials (near photographs)": "materials",
+    "materials": "materials",
     "satellite pictures": "satellite",
     "handwritten digits": "digits",
     "spoken digits (spectrograms)": "spoken_digits",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tl_course.evidence.findings import HELPS, HURTS, SAME, Row
-from tl_course.evidence.results import Runs, distances, stored
+from tl_course.evidence.results import Runs, near_and_far, stored
 from tl_course.evidence.verdicts import Verdict, concluded
 from tl_course.lessons.freezing.recipe import PRETRAINED
 
@@ -56,7 +56,7 @@ def partial_rule() -> Verdict:
     for cell in runs.cells("task", "labels"):
         claimed = (HELPS,) if cell["labels"] >= THOUSANDS else (HURTS, SAME)
         rows.append(runs.row(PARTIAL, HEAD, claimed=claimed, **cell))
-    return concluded("Training layer3 and layer4 along with the head", rows)
+    return concluded("Training layer3 and layer4 too instead of the head alone", rows)
 
 
 def full_rule() -> Verdict:
@@ -71,7 +71,8 @@ def full_rule() -> Verdict:
         cell = {"task": task, "labels": runs.counts(task)[-1]}
         if cell["labels"] >= THOUSANDS:
             rival = runs.leader("strategy", PRETRAINED[1:], **cell)
-            rows.append(runs.row(ALL, rival, **cell))
+            where = f"{cell['labels']:,} labels against {rival}"
+            rows.append(runs.row(ALL, rival, where, **cell))
         rows.append(runs.row(ALL, MOST, claimed=(HURTS,), task=task, labels=FEW))
     return concluded("Training all weights instead of freezing some", rows)
 
@@ -102,7 +103,7 @@ def sweet_spot_rule() -> Verdict:
     runs = stored("sweep_freezing")
     rows, brought = [], []
     for task in runs.tasks:
-        for labels in (FEW, HUNDREDS, runs.counts(task)[-1]):
+        for labels in dict.fromkeys((FEW, HUNDREDS, runs.counts(task)[-1])):
             cell = {"task": task, "labels": labels}
             spot = runs.leader("strategy", BETWEEN, **cell)
             rows += [
@@ -128,13 +129,9 @@ def policy_rule() -> Verdict:
         * np.mean([np.mean(runs.row(POLICY, other, **cell).differences) for cell in cells])
         for other in (HASTY, FEATURES)
     }
-    more = (
-        "Against "
-        + " and ".join(f"{name}: {mean:+.1f}" for name, mean in means.items())
-        + " points."
-    )
+    more = "; ".join(f"against *{name}*: {mean:+.1f} points" for name, mean in means.items())
     subject = "At equal compute, features first and then all"
-    return concluded(subject, rows, more=[more])
+    return concluded(subject, rows, more=[f"{more.capitalize()}."])
 
 
 def strategy_rule() -> Verdict:
@@ -145,14 +142,15 @@ def strategy_rule() -> Verdict:
     One row a target: what they would choose with few labels, against always training everything.
     """
     runs = stored("sweep_freezing")
-    near = [task for task in distances() if task in runs.tasks]
+    near, far = near_and_far(runs.tasks)
     rows = []
-    for place, task in enumerate(near):
-        advised = HEAD if 2 * place < len(near) else PARTIAL
+    for task in near + far:
+        advised = HEAD if task in near else PARTIAL
         counts = [labels for labels in runs.counts(task) if labels <= HUNDREDS]
         each = [runs.row(advised, ALL, advised, task=task, labels=labels) for labels in counts]
-        gaps = np.mean([row.differences for row in each], 0)
-        rows.append(each[0]._replace(differences=[*gaps]))
+        if each:
+            gaps = np.mean([row.differences for row in each], 0)
+            rows.append(each[0]._replace(differences=[*gaps]))
     subject = f"With up to {HUNDREDS} labels, choosing by size and similarity"
     return concluded(subject, rows)
 
@@ -175,8 +173,13 @@ def tuning_rule() -> Verdict:
                 lost.append(1 - means.drop(means.idxmax()).mean() / means.max())
             gaps.append(lost[0] - lost[1])
         rows.append(Row("all targets", f"{count} labels", gaps, over="targets"))
-    subject = "Starting pretrained instead of from scratch, for what a wrong learning rate costs,"
-    return concluded(subject, rows)
+    says = (
+        "costs a pretrained start more on {}",
+        "costs a start from scratch more on {}",
+        "costs both the same on {}",
+        "costs one of the two more, nobody can tell which, on {}",
+    )
+    return concluded("A wrong learning rate", rows, says=says)
 
 
 RULES = {

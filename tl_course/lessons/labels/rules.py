@@ -6,7 +6,7 @@ import numpy as np
 
 from tl_course import store
 from tl_course.evidence.findings import HELPS, HURTS, SAME, Row
-from tl_course.evidence.results import Runs, distances, stored
+from tl_course.evidence.results import Runs, near_and_far, stored
 from tl_course.evidence.verdicts import NAMES, SAYS, Verdict, concluded
 from tl_course.lessons.labels.worth import factor, times_the_labels
 
@@ -39,7 +39,7 @@ def fraction_rule() -> Verdict:
             f"{NAMES.get(task, task)} {'more than ' if found.beyond else ''}{found.times:.1f}"
         )
     more = f"Times the labels from scratch needs for what fine-tuning reaches with {FEW}: "
-    subject = "Fine-tuning with half of the labels of training from scratch"
+    subject = "Fine-tuning with half of the labels, against training from scratch with all,"
     more += f"{', '.join(times)}."
     return concluded(subject, rows, more=[more], baseline=runs.rows(strategy=ALONE))
 
@@ -51,7 +51,8 @@ def fewer_epochs_rule() -> Verdict:
     """
     runs = stored("sweep_epochs")
     rows = [
-        runs.row(OURS, ALONE, "", (HELPS, SAME), **cell) for cell in runs.cells("task", "labels")
+        runs.row(OURS, ALONE, claimed=(HELPS, SAME), **cell)
+        for cell in runs.cells("task", "labels")
     ]
     ours, alone = (runs.rows(strategy=each).epoch.max() for each in (OURS, ALONE))
     more = f"Fine-tuning took {ours} epochs, from scratch {alone}."
@@ -77,13 +78,13 @@ def cheap_rule() -> Verdict:
         times = np.log(source_passes() / shown / CHEAP)
         rows.append(Row(cell["task"], f"{cell['labels']:,} labels", [*times], unit="times"))
     says = (
-        "is less than that of {}",
-        "is more than that of {}",
-        "is that of {}",
-        "may be that of {}",
+        "is less than fine-tuning on {}",
+        "is more than fine-tuning on {}",
+        "is as much as fine-tuning on {}",
+        "may be as much as fine-tuning on {}",
     )
     more = f"Pretraining showed {source_passes():,} pictures."
-    subject = "One hundredth of the cost of pretraining, in pictures shown,"
+    subject = "A hundredth of pretraining, in pictures shown,"
     return concluded(subject, rows, says=says, more=[more])
 
 
@@ -104,7 +105,7 @@ def shrinking_rule() -> Verdict:
         last = {"task": task, "labels": runs.counts(task)[-1]}
         where = f"caught up with {last['labels']:,}"
         rows.append(runs.row(ALONE, OURS, where, (HELPS, SAME), **last))
-    says = ("is behind or falls back on {}", "gains on {}", "is level on {}", SAYS[-1])
+    says = ("still trails or loses ground on {}", "gains on {}", "is level on {}", SAYS[-1])
     subject = "With more labels, from scratch against fine-tuning"
     return concluded(subject, rows, says=says, baseline=runs.rows(strategy=ALONE))
 
@@ -122,8 +123,9 @@ def beyond_enough(runs: Runs, task: str, labels: int) -> Row:
     here, most = (
         runs.cell(task=task, labels=n, strategy=OURS) for n in (labels, runs.counts(task)[-1])
     )
-    chance = 1 / CLASSES[task]
-    return Row(task, f"{labels:,} labels", [*(here - chance - ENOUGH * (most - chance))])
+    chance = 1 / CLASSES[store.choose("target", task, CLASSES)]
+    gaps = here - chance - ENOUGH * (most - chance)
+    return Row(task, f"{labels:,} labels", [*gaps], (HELPS, SAME))
 
 
 def hundred_rule() -> Verdict:
@@ -137,7 +139,7 @@ def hundred_rule() -> Verdict:
     larger = [task for task in runs.tasks if runs.counts(task)[-1] > USUAL]
     rows += [beyond_enough(runs, task, USUAL) for task in larger]
     says = ("is not enough on {}", "is enough on {}", "is just enough on {}", SAYS[-1])
-    return concluded("Fine-tuning with so many labels", rows, says=says)
+    return concluded("Fine-tuning with 100 labels or 1,000", rows, says=says)
 
 
 def poor_alone_rule() -> Verdict:
@@ -163,13 +165,12 @@ def situations_rule() -> Verdict:
     gain is said besides.
     """
     runs = stored("sweep_freezing")
-    near = [task for task in distances() if task in runs.tasks]
-    far = near[len(near) // 2 :]
+    near, far = near_and_far(runs.tasks)
     rows = []
-    for task in near:
+    for task in near + far:
         most = runs.counts(task)[-1]
         asked = [(FEW, "limited data", (HELPS,))]
-        asked += [(HUNDREDS, "similar domain", (HELPS,))] * (task not in far)
+        asked += [(HUNDREDS, "similar domain", (HELPS,))] * (task in near)
         asked += [(most, "abundant data", (HELPS,))] * (most >= USUAL)
         asked += [(HUNDREDS, "unrelated", (SAME, HURTS))] * (task == far[-1])
         for labels, words, claimed in asked:

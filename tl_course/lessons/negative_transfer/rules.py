@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from tl_course import store
 from tl_course.evidence.findings import HURTS, SAME, Row
-from tl_course.evidence.results import Runs, distances, stored
+from tl_course.evidence.results import Runs, distances, near_and_far, stored
 from tl_course.evidence.verdicts import Verdict, concluded
 
 LESSON = "08_negative_transfer"
@@ -11,6 +12,7 @@ PHOTOGRAPHS = {"source": "photographs", "strategy": "fine-tuned"}
 SCRATCH = {"source": "nothing", "strategy": "fine-tuned"}
 AUDIO, XRAYS, TEXT = "spoken_digits", "pneumonia", "text_pictures"
 EXAMPLE = "satellite"  # the document's own
+LEAST = 5  # targets that tell of a slope
 HUNDREDS = (50, 200, 500)  # X-rays
 WAYS = ("fine-tuning", "head alone")
 
@@ -45,29 +47,32 @@ def fading_rule() -> Verdict:
     targets: a t-interval of the jackknife's pseudo-values (Tukey 1958), one a target. Points are
     those from the nearest target to the farthest.
     """
-    runs = stored("sweep_suspects")
-    far = distances()
-    targets = sorted(
-        [
-            task
-            for task in runs.tasks
-            if task in far and "photographs" in set(runs.rows(task=task).source)
-        ],
-        key=far.__getitem__,
-    )
-    span = far[targets[-1]] - far[targets[0]]
-    away = np.array([far[task] / span for task in targets])
+    runs, away = stored("sweep_suspects"), distances()
+    targets = {*runs.rows(**PHOTOGRAPHS).task} & {*away}
+    if len(targets) < LEAST:
+        raise store.BadInput(
+            f"a slope over {len(targets)} targets", f"it needs {LEAST}", "Run the whole sweep"
+        )
+    near, far = near_and_far(targets)
+    span = away[far[-1]] - away[near[0]]
+    places = np.array([away[task] / span for task in near + far])
     rows = []
-    for place, name in enumerate(("few labels", "many labels")):
-        cells = [_cells(runs, task)[place] for task in targets]
-        gains = np.array([
-            np.mean(runs.row(PHOTOGRAPHS, SCRATCH, **cell).differences) for cell in cells
-        ])  # fmt: skip
-        whole = np.polyfit(away, gains, 1)[0]
-        rest = [np.polyfit(*np.delete([away, gains], i, 1), 1)[0] for i in range(len(gains))]
+    for place, name in ((0, "few labels"), (-1, "many labels")):
+        cells = [_cells(runs, task)[place] for task in near + far]
+        gains = np.array(
+            [np.mean(runs.row(PHOTOGRAPHS, SCRATCH, **cell).differences) for cell in cells]
+        )
+        whole = np.polyfit(places, gains, 1)[0]
+        rest = [np.polyfit(*np.delete([places, gains], i, 1), 1)[0] for i in range(len(gains))]
         pseudo = len(gains) * whole - (len(gains) - 1) * np.array(rest)
         rows.append(Row("all targets", name, [*pseudo], (HURTS,), over="targets"))
-    return concluded("A larger distance from photographs", rows)
+    says = (
+        "lowers the gain on {}",
+        "raises the gain on {}",
+        "leaves the gain as it is on {}",
+        "has an unclear effect on {}",
+    )
+    return concluded("A larger distance from photographs", rows, says=says)
 
 
 def xray_rule() -> Verdict:
