@@ -1,6 +1,7 @@
 import dataclasses
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -128,6 +129,36 @@ def test_cka_is_normalised_hsic(made):
     assert 0.1 < expected < 0.9
     assert features.cka(*made) == pytest.approx(float(expected), rel=1e-9)
     assert features.cka(*made[::-1]) == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_frechet_is_that_of_two_normal_distributions(made):
+    """Against scipy's root of a matrix; along one channel it has a closed form."""
+    from scipy.linalg import sqrtm
+
+    first, other = made[0][:, :4], made[1]
+    one, two = (np.cov(values.double().numpy().T) for values in (first, other))
+    apart = (first.double().mean(0) - other.double().mean(0)).square().sum()
+    expected = float(apart) + np.trace(one + two - 2 * sqrtm(one @ two).real)
+    assert features.frechet(first, other) == pytest.approx(expected, rel=1e-6)
+    assert features.frechet(other, first) == pytest.approx(expected, rel=1e-6)
+    assert features.frechet(first, first.flip(0)) == pytest.approx(0, abs=1e-6)
+    assert features.frechet(first, first + 2) == pytest.approx(4 * 4, abs=1e-6)
+    line = first[:, :1].double()
+    spread = float(line.std())
+    assert features.frechet(line, 3 * line) == pytest.approx(
+        float((2 * line.mean()) ** 2) + (3 * spread - spread) ** 2, rel=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((5, 3), (5, 4)), ((5,), (5,)), ((1, 3), (5, 3))],
+)
+def test_frechet_refuses(first, second):
+    with pytest.raises(store.BadInput):
+        features.frechet(torch.randn(first), torch.randn(second))
+    with pytest.raises(store.BadInput, match="finite"):
+        features.frechet(torch.full((5, 3), torch.nan), torch.randn(5, 3))
 
 
 def test_what_leaves_cka_as_it_is(made):

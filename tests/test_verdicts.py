@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 
-from tl_course import evidence, store
+from tl_course import evidence, lessons, store
 from tl_course.evidence import Row, findings, judged, verdicts
 from tl_course.evidence.findings import CANNOT_TELL, HELPS, HURTS, SAME
 
@@ -70,6 +70,15 @@ def test_one_row(finding):
     assert str(found).startswith(f"{findings.MARKS[finding]} leaves 50 labels: ")
 
 
+def test_rows_without_any_difference_pay_for_no_other():
+    weak, level = row(0.05, 0.04, 0.01, 0.03, 0.02), row(*[0.0] * 5)
+    assert judged([weak])[0].finding == HELPS
+    among = judged([weak, *[level] * 3])
+    assert [each.finding for each in among] == [CANNOT_TELL, SAME, SAME, SAME]
+    rounded = judged([row(*[-2.8e-17] * 5)])
+    assert rounded[0].finding == SAME and rounded[0].effect == 0
+
+
 def test_many_looks_are_paid_for():
     """What is sure alone is not among forty; what is surest keeps its finding (Holm)."""
     weak = row(0.05, 0.04, 0.01, 0.03, 0.02)
@@ -130,7 +139,7 @@ def test_the_sentence_says_harm_first_and_in_plain_words():
     found = evidence.concluded("With few labels, it", rows, more=["And so on."])
     assert found.sentence == (
         "With few labels, it hurts on X-rays (-20.4 points); helps on digits (+20.4 points); makes "
-        "no difference on leaves (50 labels); cannot be told on leaves (500 labels). And so on."
+        "no difference on leaves (50 labels); is unclear on leaves (500 labels). And so on."
     )
     assert found.condition == "digits"
     assert found.counts == "✗ 2 hurts · ✓ 1 helps · = 1 same · ? 1 cannot tell"
@@ -161,8 +170,11 @@ def test_the_scope_tells_how_from_scratch_was_trained():
 def test_over_what_an_interval_speaks():
     two = [FOR, AGAINST._replace(target="digits")]
     found = evidence.overall(two)
-    assert found.over == "seeds" and found.seeds == 5 and found.effect == pytest.approx(0.0)
-    assert evidence.overall([FOR, row(0.1, 0.1, target="digits")]).effect == pytest.approx(0.204)
+    assert found.over == "seeds" and found.seeds == 5  # the first target alone
+    assert found.effect == pytest.approx(np.mean(FOR.differences))
+    here = evidence.overall([FOR, AGAINST._replace(where="500 labels"), two[1]])
+    assert here.effect == pytest.approx(np.mean([*FOR.differences, *AGAINST.differences]))
+    assert evidence.overall([FOR, row(*[0.1] * 6)]).effect == found.effect  # other seeds
     three = [*two, LEVEL._replace(target="digits"), LEVEL._replace(target="materials")]
     found = evidence.overall(three)  # each target counts once
     assert found.over == "targets" and found.effect == pytest.approx((0.204 - 0.102) / 3)
@@ -172,6 +184,10 @@ def test_over_what_an_interval_speaks():
     assert verdict.scope == "resnet10; 7 targets" and "(1.1 times)" in verdict.sentence
 
 
-def test_every_target_that_needs_a_plain_name_has_one():
-    for verdict in verdicts.NAMES.values():
-        assert "_" not in verdict
+def test_targets_are_called_by_plain_names():
+    tables = [
+        verdicts.NAMES.get(each.target, each.target)
+        for v in lessons.table()
+        for each in v.contrasts
+    ]
+    assert tables and not any("_" in name for name in tables)
