@@ -52,7 +52,7 @@ def frechet(first: torch.Tensor, second: torch.Tensor) -> float:
         )
     first, second = first.double(), second.double()
     apart = (first.mean(0) - second.mean(0)).square().sum()
-    one, other = first.T.cov(), second.T.cov()
+    one, other = (features.T.cov().view(features.shape[1], -1) for features in (first, second))
     # the trace of the root of a product of covariances: its eigenvalues are real and not negative
     shared = torch.linalg.eigvals(one @ other).real.clamp(min=0).sqrt().sum()
     return float((apart + one.trace() + other.trace() - 2 * shared).clamp(min=0))
