@@ -178,6 +178,9 @@ def test_over_what_an_interval_speaks():
     three = [*two, LEVEL._replace(target="digits"), LEVEL._replace(target="materials")]
     found = evidence.overall(three)  # each target counts once
     assert found.over == "targets" and found.effect == pytest.approx((0.204 - 0.102) / 3)
+    other = [each._replace(claimed=(HURTS,)) for each in three[1:]]
+    assert evidence.overall([FOR, *other]).effect == pytest.approx(np.mean(FOR.differences))
+    assert evidence.concluded("It", [FOR, *other]).interval.over == "seeds"  # the first alone
     slope = row(*[0.1] * 7, unit="times", over="targets")
     verdict = evidence.concluded("It", [slope])
     assert str(verdict.interval) == "1.1 times [1.1, 1.1], 7 targets"

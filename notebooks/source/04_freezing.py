@@ -261,7 +261,7 @@ names |= {size: f"batches of {size}" for size in (8, 32, 128)}
 POLICIES = [*dict.fromkeys(norms.strategy)]
 title = "Frozen backbone: what BatchNorm does, by batch size (points: seeds)"
 chart = freezing.by_group(norms, "batch", "task", POLICIES, names, title=title)
-plots.show(chart, alt="Materials and sounds: three BatchNorm policies, three batch sizes, with intervals.")
+plots.show(chart, alt="Materials, sounds: three BatchNorm policies, three batch sizes, intervals.")
 
 
 # %% [markdown]

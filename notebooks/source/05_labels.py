@@ -436,8 +436,8 @@ plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in rows.items
 print(lessons.settle("sim-1"))
 
 # %% [markdown]
-# *Maybe* cannot fail, so the rule asks for the other four. Compare its sentence with the chart: what
-# is far away gains, too. Lesson 08 looks for cases that hurt.
+# *Maybe* cannot fail, so the rule asks for the other four. Compare its sentence with the chart:
+# what is far away gains, too. Lesson 08 looks for cases that hurt.
 
 # %% [markdown]
 # ## Label exchange

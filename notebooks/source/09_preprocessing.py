@@ -537,8 +537,8 @@ print(preprocessing.check_numbers(number_of))
 # ## The claims
 #
 # Two claims are easily mixed up. **prep-1**: *when you fine-tune, prepare inputs exactly as in
-# pretraining*: the network is trained and tested with the same fault. **prep-2**: *when you predict,
-# prepare them as in your own training*: it is trained rightly and fed wrongly. **neg-3**:
+# pretraining*: the network is trained and tested with the same fault. **prep-2**: *when you
+# predict, prepare them as in your own training*: it is trained rightly and fed wrongly. **neg-3**:
 # *photographs help with X-rays.* Feeding was one suspect.
 
 # %%

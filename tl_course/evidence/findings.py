@@ -36,7 +36,7 @@ class Contrast:
 
     ``effect`` is the mean of ``seeds`` differences (or as many of what they are taken ``over``), in
     ``unit``, and ``low`` to ``high`` its interval, corrected for the number of rows. ``finding``:
-    one of ``FINDINGS``; ``supports``: whether it speaks for the claim.
+    one of ``FINDINGS``; ``supports``: whether it is among those ``claimed``.
     """
 
     target: str
@@ -48,6 +48,7 @@ class Contrast:
     unit: str
     over: str
     finding: str
+    claimed: tuple[str, ...]
     supports: bool
 
     def __str__(self) -> str:
@@ -96,20 +97,21 @@ def judged(rows: Iterable[Row], margin: float = MARGIN) -> tuple[Contrast, ...]:
             row.unit,
             row.over,
             finding,
+            row.claimed,
             finding in row.claimed,
         )
     return tuple(found[index] for index in range(len(rows)))
 
 
 def overall(rows: Sequence[Row]) -> Interval:
-    """The mean of the rows that share the first one's unit.
+    """The mean of the rows that share the first one's unit, and claim the same.
 
     Over targets, each the mean of its rows, with a t-interval over them, where there are three or
     more. Fewer say nothing of others: then it is over seeds, the mean of the rows of the first
     target, or its first row alone where the seeds are not the same.
     """
     first, *_ = rows
-    alike = [row for row in rows if row.unit == first.unit]
+    alike = [row for row in rows if (row.unit, row.claimed) == (first.unit, first.claimed)]
     targets = dict.fromkeys(row.target for row in alike)
     if len(targets) >= 3:
         means = [

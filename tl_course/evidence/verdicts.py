@@ -73,7 +73,9 @@ class Verdict:
         """Effect and bounds together, once there are any, and over what they speak."""
         assert self.effect is not None and self.low is not None and self.high is not None
         first, *_ = self.contrasts
-        targets = len({each.target for each in self.contrasts if each.unit == first.unit})
+        kind = first.unit, first.claimed  # as ``overall`` takes them
+        alike = [each for each in self.contrasts if (each.unit, each.claimed) == kind]
+        targets = len({each.target for each in alike})
         over = (targets, first.unit, "targets")
         if targets < 3:
             over = (first.seeds, first.unit, first.over)
@@ -156,8 +158,9 @@ def listed(rows: Sequence[Contrast], among: Sequence[Contrast]) -> str:
         where = f"{len(here)} of {every}" if counted else _joined(here)
         texts[NAMES.get(target, target)] = where if len(here) < every else ""
     parts: list[str] = []
-    for where in dict.fromkeys(texts.values()):
-        names = [name for name, its in texts.items() if its == where]
+    named = {where: [t for t, its in texts.items() if its == where] for where in texts.values()}
+    # "each" speaks of all that come before it, so that those who share a where come first
+    for where, names in sorted(named.items(), key=lambda one: not one[0] or len(one[1]) == 1):
         if where and (counted or len(names) == 1):
             names = [f"{name} ({where})" for name in names]
         elif where:

@@ -19,7 +19,7 @@ LOST = ("false_friends", "reversed", "enciphered", "invented")
             f"hurts on Italian (10 {AGAINST}) (-20.0 points); helps on Italian (10, 30 labels)",
         ),
         ((0.3, 0.8, 0.9), {}, "does-not-hold", "hurts on Italian (30 labels) (-10.0 points);"),
-        ((0.3, 0.7, 0.9), {}, "cannot-tell", "cannot be told on Italian."),
+        ((0.3, 0.7, 0.9), {}, "cannot-tell", "is unclear on Italian."),
     ],
 )
 def test_spanish_must_also_beat_who_trains_four_times_as_long(

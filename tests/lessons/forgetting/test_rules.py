@@ -39,10 +39,12 @@ def old_job(*accuracies, new=0.9):
 
 
 VERY_LOW, LOWER, HIGHER = new_job(0.9, 0.8, 0.5), new_job(0.6, 0.9, 0.5), new_job(0.4, 0.9, 0.5)
+HIGHEST = new_job(0.1, 0.5, 0.9)  # as from scratch
 SCRATCH, OWN = "against the rate best from scratch, 0.01", "against its own best, 0.001"
 KEPT, LESS, BETTER = old_job(1, 0.99, 0.99), old_job(1, 0.89, 0.6), old_job(1, 1.0, 0.1)
-LOST, GAINED = old_job(0.1, 0.1, 0.1), old_job(1, 0.1, 0.9)
+LOST, GAINED = old_job(0.1, 0.1, 0.1), old_job(0.4, 0.1, 0.9)
 LEFT = "less than half of the old job is left at"
+HIGH, LOW = "at 0.01 instead of 0.001", "at 0.0001, against half of it"
 
 
 @pytest.mark.parametrize(
@@ -59,9 +61,24 @@ LEFT = "less than half of the old job is left at"
             f"points); helps on {READER} ({SCRATCH}) (+10.0 points).",
         ),
         ("rate-1", HIGHER, HIGHER, "does-not-hold", f"hurts on {READER} and {PICTURES} (-50.0"),
+        ("rate-1", HIGHEST, VERY_LOW, "holds-when", f"hurts on {READER} (-80.0 points); helps"),
         ("rate-2", LESS, BETTER, "holds", f"{READER}: {LEFT} no rate. {PICTURES}: {LEFT} 0.01."),
-        ("rate-2", LOST, LESS, "holds-when", f"less of the old job on {PICTURES} (-29.0 points);"),
-        ("rate-2", LOST, GAINED, "does-not-hold", f"{LEFT} every rate. {PICTURES}: {LEFT} 0.001."),
+        (
+            "rate-2",
+            LOST,
+            LESS,
+            "holds-when",
+            f"less of the old job on {READER} ({LOW}) and {PICTURES} ({HIGH}) (-39.5 to -29.0 "
+            f"points); leaves more of the old job on {PICTURES} ({LOW}) (+50.5 points); leaves as "
+            f"much of the old job on {READER} ({HIGH}).",
+        ),
+        (
+            "rate-2",
+            LOST,
+            GAINED,
+            "does-not-hold",
+            f"{LEFT} every rate. {PICTURES}: {LEFT} 0.0001, 0.001.",
+        ),
         ("lose-1", LESS, LOST, "holds", ": rehearsal 10: +0, L2-SP 0.1: -30, LoRA 4: -70."),
         ("lose-1", BETTER, LESS, "holds-when", f"loses the old job on {PICTURES} (-10.0 points);"),
         ("lose-1", KEPT, BETTER, "does-not-hold", f"improves the old job on {PICTURES} (+1.0"),
@@ -84,11 +101,12 @@ def test_runs_that_swing_cannot_tell_and_rates_are_chosen_on_validation(
     frame = runs(KEPT, KEPT)
     frame["test_accuracy"] = 0.5
     unsure(frame, of="source_accuracy", lr=1e-3)
+    unsure(frame, 2.0, of="source_accuracy", lr=1e-4)
     unsure(frame, of="test_accuracy", lr=1e-4)
     unsure(frame, of="test_accuracy", lr=1e-2, strategy="from scratch")
     found = judged(claim, frame, "cannot-tell")
     pair = ("the old job", "the new job") if claim == "both-1" else (READER, PICTURES)
-    wheres = {"rate-1": (SCRATCH, OWN), "rate-2": ("at 0.01 instead of 0.001",)}.get(claim, ("",))
+    wheres = {"rate-1": (SCRATCH, OWN), "rate-2": (HIGH, LOW)}.get(claim, ("",))
     rows = [(each.target, each.where) for each in found.contrasts]
     assert rows == [(target, where) for target in pair for where in wheres]
 

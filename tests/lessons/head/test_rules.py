@@ -7,6 +7,7 @@ from tl_course import store
 
 HEADS = ("linear probe", "old head renamed", "probe on old head", "fine-tuning")
 RENAMED, STACKED = "against the old answers renamed", "against a new head on the old one"
+AWAY = "On targets farther away it brings"
 
 
 @pytest.fixture
@@ -32,11 +33,11 @@ def heads(made_up):
             (0.5, 0.7),
             (0.5, 0.8),
             "holds-when",
-            f"hurts on digits ({STACKED}) (-10.0 points); helps on photographs ({RENAMED}) and "
-            f"digits ({RENAMED}) (+20.0 points); makes no difference on photographs ({STACKED}).",
+            f"hurts on digits ({STACKED}) (-10.0 points); helps on photographs and digits "
+            f"(each {RENAMED}) (+20.0 points); makes no difference on photographs ({STACKED}).",
         ),
         ((0.7, 0.7), (0.8, 0.7), "does-not-hold", f"hurts on digits ({RENAMED}) (-10.0 points);"),
-        ((0.7, 0.7), (0.7, 0.7), "cannot-tell", "cannot be told on photographs and digits."),
+        ((0.7, 0.7), (0.7, 0.7), "cannot-tell", "is unclear on photographs and digits."),
     ],
 )
 def test_a_new_head_must_beat_both_ways_to_make_do(
@@ -54,18 +55,19 @@ def test_a_new_head_must_beat_both_ways_to_make_do(
     ("more", "verdict", "says"),
     [
         (
-            (0.1, 0.0, 0.2, 0.0),
+            (0.1, 0.0, 0.2, -0.1),
             "holds",
-            "helps on photographs (50 labels) and leaves (50 labels)",
+            "helps on photographs (50 labels) (+10.0 points); makes no difference on photographs "
+            f"(200 labels). {AWAY} -10.0 to +20.0 points.",
         ),
-        ((-0.1, 0.0, -0.2, -0.3), "holds-when", "hurts on photographs (50 labels) and leaves ("),
-        ((-0.1, -0.1, -0.2, -0.3), "does-not-hold", "hurts on photographs and leaves (-30.0"),
-        ((0.0, 0.0, 0.0, 0.0), "cannot-tell", "cannot be told on photographs and leaves."),
+        ((-0.1, 0.0, -0.2, -0.3), "holds-when", "hurts on photographs (50 labels) (-10.0 points);"),
+        ((-0.1, -0.1, 0.2, 0.3), "does-not-hold", "hurts on photographs (-10.0 points)."),
+        ((0.0, 0.0, -0.2, -0.3), "cannot-tell", f"is unclear on photographs. {AWAY} -30.0 to -20"),
     ],
 )
 def test_the_head_alone_may_be_as_good(judged, heads, unsure, more, verdict, says):
     cells = [(task, labels) for task in ("leaves", "pacs_photo") for labels in (50, 200)]
-    more = (*more[2:], *more[:2])  # photographs are told first
+    more = (*more[2:], *more[:2])  # photographs are nearer
     frame = heads({
         cell: (0.6 + each, 0.5, 0.5, 0.6) for cell, each in zip(cells, more, strict=True)
     })  # fmt: skip
@@ -73,7 +75,7 @@ def test_the_head_alone_may_be_as_good(judged, heads, unsure, more, verdict, say
     found = judged("head-2", frame, verdict)
     assert f"the head alone instead of everything {says}" in found.sentence
     told = [(each.target, each.where) for each in found.contrasts]
-    assert told == [(task, f"{labels} labels") for task, labels in (*cells[2:], *cells[:2])]
+    assert told == [(task, f"{labels} labels") for task, labels in cells[2:]]
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def zoo(made_up, heads):
         (0.3, 0.4, "holds", "helps on ResNet and BERT (+30.0 to +40.0 points)."),
         (-0.1, 0.4, "holds-when", "hurts on BERT (-10.0 points); helps on ResNet (+40.0 points)."),
         (0.0, 0.0, "does-not-hold", "makes no difference on ResNet and BERT."),
-        (None, None, "cannot-tell", "cannot be told on ResNet and BERT."),
+        (None, None, "cannot-tell", "is unclear on ResNet and BERT."),
     ],
 )
 def test_the_weights_of_two_families_must_be_worth_it(

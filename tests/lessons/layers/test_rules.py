@@ -61,9 +61,9 @@ EVERY = "edges at layer1, corners at layer2, textures at layer2, parts at layer3
             "(+50.0 points); makes no difference on edges at layer1 (against random weights) and "
             "objects at layer4 (against layer3).",
         ),
-        ((), (), 0.95, "holds-when", "hurts on edges at layer1 (against random weights),"),
+        ((), (), 0.95, "holds-when", f"hurts on {EVERY} at layer4 (each against random weights)"),
         (LAYER, LAYER, 0, "does-not-hold", f"makes no difference on {EVERY} at layer4."),
-        (LAYER, LAYER, 0, "cannot-tell", f"cannot be told on {EVERY} at layer4."),
+        (LAYER, LAYER, 0, "cannot-tell", f"is unclear on {EVERY} at layer4."),
     ],
 )
 def test_the_table_must_beat_random_weights_and_the_stage_before(
@@ -125,7 +125,7 @@ def changes(made_up):
 
 
 BOTH = "leaves and satellite scenes"
-ADAM = "leaves (weights by AdamW) and satellite scenes (weights by AdamW)"
+ADAM = f"{BOTH} (each weights by AdamW)"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def early(made_up, probes):
             "(+10.0 to +30.0 points); makes no difference on digits.",
         ),
         ((0, 0, -0.2, 0, 0), (0, -0.1, 0), "does-not-hold", "hurts on leaves (-20.0 to -10.0"),
-        ((0,) * 5, (0,) * 3, "cannot-tell", "cannot be told on photographs, satellite scenes,"),
+        ((0,) * 5, (0,) * 3, "cannot-tell", "is unclear on photographs, satellite scenes,"),
     ],
 )
 def test_whether_early_features_help(judged, early, unsure, probed, tuned, verdict, says):

@@ -34,12 +34,13 @@ def table(made_up):
     ("neg-1", {NOISE: (-0.1, 0.0), NEAR: (0.2, -0.1)}, "holds-when",
      " hurts on satellite scenes (500 labels from photographs, 50 labels from noise) (-10.0 p"),
     ("neg-1", {NOISE: (0.0, 0.0), NEAR: (0.1, 0.0)}, "does-not-hold", ": +10.0 and +0.0 points."),
-    ("neg-2", {each: (0.3 - far, -far) for each, far in FAR.items()}, "holds", "hurts on all"),
+    ("neg-2", {each: (0.3 - far, -far) for each, far in FAR.items()}, "holds", "lowers the gain "),
     ("neg-2", {each: (far, -far) for each, far in FAR.items()}, "holds-when",
-     "hurts on all targets (many labels) (-13.2 points); helps on all targets (few labels)"),
+     "lowers the gain on all targets (many labels) (-13.2 points); raises the gain on all targets"
+     " (few labels) ("),
     ("neg-2", {each: (far, far) for each, far in FAR.items()}, "does-not-hold", "(+13.2 points)"),
     ("neg-2", {each: (far * 5 % 0.2, 9 * far % 0.2) for each, far in FAR.items()},
-     "cannot-tell", "cannot be told on all targets"),
+     "cannot-tell", "has an unclear effect on all targets"),
     ("neg-4", {SOUND: (0.1, 0.1), TEXT: (0.0, -0.1)}, "holds", "hurts on pictures of text ("),
     ("neg-4", {SOUND: (0.1, 0.0), TEXT: (0.1, 0.0)}, "holds-when",
      "hurts on pictures of text (50, 500 against words counted) (-30.0 to -20.0 points)"),
@@ -81,3 +82,8 @@ def test_what_swings_or_is_missing(judged, table, freezing_runs, unsure, claim):
     if claim != "neg-2":  # which is over targets
         unsure(frame, 2.0, **{column: ours})
         judged(claim, frame, "cannot-tell")
+
+
+def test_a_slope_needs_targets(judged, table):
+    with pytest.raises(store.BadInput, match="a slope over 2 targets"):
+        judged("neg-2", table(dict.fromkeys(("satellite", "digits"), (0.05, 0.05))))

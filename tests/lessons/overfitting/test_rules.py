@@ -54,7 +54,7 @@ def treated(made_up):
 @pytest.mark.parametrize(
     ("digits", "trained", "verdict", "findings"),
     [
-        (0.6, 0.99, "holds", {("leaves", KNOWN): "same", ("digits", MET): "helps"}),
+        (0.65, 0.99, "holds", {("leaves", KNOWN): "same", ("digits", MET): "same"}),
         (0.7, 1.0, "holds-when", {("digits", KNOWN): "helps", ("digits", MET): "hurts"}),
         (0.6, 0.9, "holds-when", {("leaves", KNOWN): "hurts", ("leaves", MET): "helps"}),
     ],
@@ -64,8 +64,8 @@ def test_whether_overfitting_looks_like_the_picture(
 ):
     found = judged("fit-1", treated({}, {BASE: digits}, trained), verdict, findings)
     assert rows(found) == [(task, side) for task in ("leaves", "digits") for side in (KNOWN, MET)]
-    unlike = "Overfitting with no cure is unlike the articles' picture"
-    assert found.sentence.startswith(unlike) == (verdict != "holds")
+    less = "Overfitting with no cure, beside 99 % in training and 65 % in the test, is less on"
+    assert found.sentence.startswith(less) == (verdict != "holds")
 
 
 def test_a_network_that_knows_little_and_is_right_all_the_same_is_no_picture(judged, treated):

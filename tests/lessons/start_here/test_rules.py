@@ -11,7 +11,7 @@ from tl_course import store
         (0.2, 0.3, 0.1, "holds", "helps on leaves and digits (+10.0 to +30.0 points)."),
         (0.2, -0.2, 0, "holds-when", "hurts on leaves (1,000 labels) (-20.0 points); helps"),
         (0, -0.2, -0.3, "does-not-hold", "hurts on digits and leaves (1,000 labels) (-30.0"),
-        (0, 0, 0, "cannot-tell", "cannot be told on leaves and digits."),
+        (0, 0, 0, "cannot-tell", "is unclear on leaves and digits."),
     ],
 )
 def test_fine_tuning_must_win_everywhere(judged, ahead, unsure, few, many, digits, verdict, says):

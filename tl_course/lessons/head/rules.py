@@ -3,6 +3,7 @@
 import numpy as np
 
 from tl_course.evidence.findings import HELPS, SAME
+from tl_course.evidence.intervals import told
 from tl_course.evidence.results import near_and_far, stored
 from tl_course.evidence.verdicts import Verdict, concluded
 
@@ -47,8 +48,9 @@ def head_alone_rule() -> Verdict:
         ]
         for half in near_and_far(runs.tasks)
     )
-    means = [100 * np.mean(row.differences) for row in far]
-    more = f"On targets farther away it brings {min(means):+.1f} to {max(means):+.1f} points."
+    means = [np.mean(row.differences) for row in far]
+    ends = dict.fromkeys(told(end(means), "points") for end in (min, max))
+    more = f"On targets farther away it brings {' to '.join(ends)} points."
     return concluded("Training the head alone instead of everything", near, more=[more])
 
 
