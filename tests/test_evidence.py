@@ -7,7 +7,6 @@ import pandas
 import pytest
 
 from tl_course import evidence, lessons, store
-from tl_course.evidence.intervals import mean_paired
 
 FINE, SCRATCH = "fine-tuning", "from scratch"
 
@@ -62,16 +61,6 @@ def test_constant_differences_have_no_width():
 def test_paired_refuses(first, second):
     with pytest.raises(store.BadInput):
         evidence.paired(first, second)
-
-
-def test_a_mean_over_cells_pairs_seeds_whatever_their_order():
-    seeds = pandas.Series({0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4, 4: 0.5})
-    found = mean_paired([(seeds + 0.2, seeds[::-1]), (seeds[::-1], seeds)])
-    assert found.effect == found.low == found.high == pytest.approx(0.1)
-    with pytest.raises(store.BadInput, match="none missing"):
-        mean_paired([(seeds, seeds.rename({4: 5}))])
-    with pytest.raises(store.BadInput, match="Run the whole sweep"):
-        mean_paired([])
 
 
 def test_results_say_where_they_come_from(tmp_path):
@@ -188,8 +177,6 @@ def test_a_seed_without_its_partner_is_refused():
     runs = evidence.Runs(frame[~lost])
     with pytest.raises(store.BadInput, match="none missing"):
         runs.compare(FINE, SCRATCH, **CELL)
-    with pytest.raises(store.BadInput, match="none missing"):
-        runs.mean(FINE, SCRATCH, [CELL])
 
 
 def test_a_row_of_a_claims_table():
@@ -212,16 +199,6 @@ def test_distances_are_stored_once_for_every_target():
     assert next(iter(found)) == "photographs"  # the source from itself, by chance alone
     targets = {*evidence.load("sweep_freezing").task, *evidence.load("sweep_suspects").task}
     assert targets - {*found} == {"numbers_italian"}
-
-
-def test_means_over_cells_and_over_the_tasks_that_have_both():
-    frame = table()
-    runs = evidence.Runs(frame)
-    assert runs.mean(FINE, SCRATCH, runs.cells("task", "labels")).effect == pytest.approx(0.2)
-    assert runs.mean(FINE, SCRATCH, runs.cells("task", labels=50)).effect == pytest.approx(0.15)
-    assert runs.pooled(FINE, SCRATCH, labels=50).effect == pytest.approx(0.15)
-    runs = evidence.Runs(frame[(frame.task == "leaves") | (frame.strategy == FINE)])
-    assert runs.pooled(FINE, SCRATCH, labels=50).effect == pytest.approx(0.1)
 
 
 def test_what_a_table_of_runs_holds():

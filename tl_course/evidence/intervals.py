@@ -1,15 +1,12 @@
 """How sure a difference is: intervals of paired differences."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tl_course import store
-
-if TYPE_CHECKING:
-    import pandas
 
 
 @dataclass(frozen=True)
@@ -110,17 +107,3 @@ def spread(values, least: int = 5) -> Spread:
     error = np.sqrt(values.var() * (count / (count - 1)) / count)
     mean, error = (float(each) if abs(each) >= 1e-12 else 0.0 for each in (values.mean(), error))
     return Spread(mean, error, count)
-
-
-def mean_paired(pairs: "Iterable[Sequence[pandas.Series]]") -> Interval:
-    """The mean over cells of first minus second, paired by seed; each series is indexed by seed.
-
-    Raises ``BadInput`` where there is no cell, or a seed is missing in one of them.
-    """
-    pairs = list(pairs)
-    if not pairs:
-        raise store.BadInput(
-            "a mean over cells", "no stored run is of the kind asked for", "Run the whole sweep"
-        )
-    firsts, seconds = (sum(part) / len(part) for part in zip(*pairs, strict=True))
-    return paired(*firsts.align(seconds))

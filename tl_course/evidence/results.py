@@ -12,7 +12,7 @@ import numpy as np
 
 from tl_course import store
 from tl_course.evidence.findings import HELPS, Row
-from tl_course.evidence.intervals import Interval, mean_paired, paired
+from tl_course.evidence.intervals import Interval, paired
 
 if TYPE_CHECKING:
     import pandas
@@ -159,18 +159,6 @@ class Runs:
         if where is None:
             where = f"{cell['labels']:,} labels" if "labels" in cell else ""
         return Row(cell.get("task", ""), where, gaps, claimed)
-
-    def mean(self, first, second, cells: Iterable[Mapping]) -> Interval:
-        """The mean over ``cells`` of what ``compare`` compares, paired by seed."""
-        pairs = (_both(first, second, cell) for cell in cells)
-        return mean_paired([self.cell(**one), self.cell(**other)] for one, other in pairs)
-
-    def pooled(self, first: str, second: str, **where) -> Interval:
-        """The mean of ``compare`` over every task that has both strategies."""
-        rows = self.rows(**where).dropna(subset=["test_balanced"])
-        wide = rows.pivot(index=["task", "seed"], columns="strategy", values="test_balanced")
-        means = wide[[first, second]].dropna().groupby("seed").mean()
-        return paired(means[first], means[second])
 
     def leader(self, column: str, among: Iterable[str] | None = None, **where):
         """The value of ``column`` with the best mean on validation, every class counted alike.
