@@ -365,7 +365,8 @@ print(lessons.settle("freeze-4"))
 # The last sentence says what the search brings, compared with always training everything, if each
 # seed chooses on its own small validation set. With few pictures, choosing between five depths is
 # partly luck.
-#
+
+# %% [markdown]
 # Could you know without trying? Claim **choose-1**: *choose by the size of your data and its
 # similarity to the source*. With up to 200 labels: the head alone on the three targets nearest to
 # photographs (lesson 02's distance), part of the network on the others.

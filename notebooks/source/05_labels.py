@@ -162,7 +162,8 @@ print(practice.compare("05-worth", measured))
 # An interval that contains 1 says that pretraining may be worth no label at all. Below 1, from
 # scratch needs *fewer*; 0.5 is the least this table can say, for fewer than 25 labels were not
 # measured. All of it depends on the count you start from: try 25 or 200.
-#
+
+# %% [markdown]
 # Claim **why-2**: *it needs a fraction of the labels for the same accuracy.* The verdict asks of
 # every target whether half the labels do: 50 instead of 100, 100 instead of 200.
 

@@ -395,7 +395,8 @@ forgetting.price_list()
 # **rate-1**: *fine-tuning needs a very low learning rate.* Is 0.0001 better than the rate that is
 # best from scratch, and as good as the best of all? **rate-2**: *a high rate causes catastrophic
 # forgetting.* **lose-1**: *freezing too little loses the old knowledge.*
-#
+
+# %% [markdown]
 # **analogy-3**: *you don't forget Spanish and start fresh*, so the first Italian words are easier.
 # **both-1**: *afterwards the network understands the old job and the new one.*
 

@@ -455,12 +455,10 @@ negative_transfer.board()
 # ## The claims
 #
 # - **neg-1**: *pretraining can hurt; photographs → satellite images, for example.*
-# - **neg-2**: *the less alike source and target, the less it helps.* How alike is measured as in
-#   lesson 02, without labels.
+# - **neg-2**: *the less alike source and target, the less it helps*, by lesson 02's distance.
 # - **neg-4**: *photographs → spectrograms maybe work, → text won't.*
-# - **sim-1**: lesson 05's table, with its last row: *unrelated: may hurt*.
-# - **neg-3**: *photographs → X-rays*: some say it works well, some do not; the better way is chosen
-#   on validation. **real-3**: *fine-tune on a small set of X-rays.*
+# - **sim-1**: lesson 05's table: *unrelated: may hurt*.
+# - **neg-3**: *photographs → X-rays*: articles disagree. **real-3**: *fine-tune on few X-rays.*
 
 # %%
 rows = accused[(accused.source == "photographs") & (accused.strategy == "fine-tuned")]

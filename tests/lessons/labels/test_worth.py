@@ -149,7 +149,7 @@ def test_a_factor_is_a_geometric_mean_with_its_interval():
 def test_a_lower_bound_says_so_and_a_factor_wants_five_seeds():
     found = worth.factor(table(*[8.0] * 5, beyond=2))
     assert found.beyond == 2 and str(found) == "more than 8.0 times [8.0, 8.0], 5 seeds"
-    with pytest.raises(store.BadInput, match="five or more"):
+    with pytest.raises(store.BadInput, match="5 or more"):
         worth.factor(table(1.0, 2.0, 3.0, 4.0))
 
 
