@@ -157,13 +157,13 @@ def test_a_long_list_is_counted():
 
 def test_the_scope_tells_how_from_scratch_was_trained():
     runs = pandas.DataFrame({
-        "task": "leaves", "labels": [50, 50, 100, 100], "steps": [40, 40, 1200, 1400],
-        "trained": [1.0, 1.0, 0.99, 0.97],
+        "task": "leaves", "labels": [50, 50, 100, 100], "epochs": [24, 24, 16, 16],
+        "train_accuracy": [1.0, 1.0, 0.5, 0.48],
     })  # fmt: skip
     found = evidence.concluded("It", [FOR], networks="two networks", baseline=runs)
     assert found.scope == (
-        "two networks; 1 target; 5 seeds; from scratch trained for 40 to 1,300 steps, to a "
-        "training accuracy of 0.98 to 1.00"
+        "two networks; 1 target; 5 seeds; from scratch trained for 16 to 24 epochs, to a "
+        "training accuracy of 0.49 to 1.00"
     )
 
 
@@ -180,7 +180,8 @@ def test_over_what_an_interval_speaks():
     assert found.over == "targets" and found.effect == pytest.approx((0.204 - 0.102) / 3)
     other = [each._replace(claimed=(HURTS,)) for each in three[1:]]
     assert evidence.overall([FOR, *other]).effect == pytest.approx(np.mean(FOR.differences))
-    assert evidence.concluded("It", [FOR, *other]).interval.over == "seeds"  # the first alone
+    mixed = evidence.concluded("It", [FOR, *other])
+    assert mixed.interval.over == "seeds" and "mean of 1 of 4 rows +20" in str(mixed)
     slope = row(*[0.1] * 7, unit="times", over="targets")
     verdict = evidence.concluded("It", [slope])
     assert str(verdict.interval) == "1.1 times [1.1, 1.1], 7 targets"

@@ -216,7 +216,7 @@ plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in gains.item
 # ## The claim
 #
 # Four popular articles say: *with a small labelled set, pretrained beats from scratch*. This is
-# claim **why-1** of 49. For each task and number of labels, stored runs say that it *helps*,
+# claim **why-1**. For each task and number of labels, stored runs say that it *helps*,
 # *hurts*, makes no difference (the *same*, within two points), or that they *cannot tell*. Many
 # looks are paid for: the intervals are wider than one alone would be.
 

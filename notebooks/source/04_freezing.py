@@ -368,8 +368,8 @@ print(lessons.settle("freeze-4"))
 
 # %% [markdown]
 # Could you know without trying? Claim **choose-1**: *choose by the size of your data and its
-# similarity to the source*. With up to 200 labels: the head alone on the three targets nearest to
-# photographs (lesson 02's distance), part of the network on the others.
+# similarity to the source*. With up to 200 labels: the head alone on the half of the targets
+# nearest to photographs (lesson 02's distance), part of the network on the others.
 
 # %%
 print(lessons.settle("choose-1"))

@@ -411,13 +411,13 @@ print(lessons.settle("data-2"))
 # *unrelated*.
 
 # %%
-near = [task for task in evidence.distances() if task in TARGETS]
+near, far = evidence.near_and_far(TARGETS)
 ROWS = {
     "limited data: helps a lot": {},
-    "similar domain: helps a lot": dict.fromkeys(near[:3], 200),
-    "different domain: maybe": dict.fromkeys(near[3:-1], 200),
+    "similar domain: helps a lot": dict.fromkeys(near, 200),
+    "different domain: maybe": dict.fromkeys(far[:-1], 200),
     "abundant data: helps less": {t: stored[stored.task == t].labels.max() for t in sorted(larger)},
-    "unrelated: may not help, or hurt": {near[-1]: 200},
+    "unrelated: may not help, or hurt": {far[-1]: 200},
 }
 
 # %%

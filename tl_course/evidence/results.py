@@ -88,11 +88,6 @@ class Runs:
         self._indexes: dict[tuple, dict[tuple, list]] = {}
 
     @property
-    def validation(self) -> str:
-        """The column that choices are made by: every class counts alike where that is stored."""
-        return "val_balanced" if "val_balanced" in self.frame else "val_accuracy"
-
-    @property
     def tasks(self) -> list[str]:
         """The tasks, in the order in which they first occur."""
         return [*dict.fromkeys(self.frame.task)]
@@ -161,12 +156,12 @@ class Runs:
         return Row(cell.get("task", ""), where, gaps, claimed)
 
     def leader(self, column: str, among: Iterable[str] | None = None, **where):
-        """The value of ``column`` with the best mean on validation, every class counted alike.
+        """The value of ``column`` with the best mean accuracy on validation.
 
         ``among``: of these alone; where some are level, the first. Raises ``UnknownName``.
         """
         # not over the whole table at once: that rounds otherwise, and some are level
-        means = self.rows(**where).groupby(column)[self.validation].mean()
+        means = self.rows(**where).groupby(column).val_accuracy.mean()
         if among is not None:
             means = means[[store.choose(f"stored {column}", each, means.index) for each in among]]
         return means.idxmax()

@@ -72,14 +72,22 @@ class Verdict:
     def interval(self) -> Interval:
         """Effect and bounds together, once there are any, and over what they speak."""
         assert self.effect is not None and self.low is not None and self.high is not None
-        first, *_ = self.contrasts
-        kind = first.unit, first.claimed  # as ``overall`` takes them
-        alike = [each for each in self.contrasts if (each.unit, each.claimed) == kind]
-        targets = len({each.target for each in alike})
+        first, *_ = self.averaged
+        targets = len({each.target for each in self.averaged})
         over = (targets, first.unit, "targets")
         if targets < 3:
             over = (first.seeds, first.unit, first.over)
         return Interval(self.effect, self.low, self.high, *over)
+
+    @property
+    def averaged(self) -> tuple[Contrast, ...]:
+        """The rows whose mean is ``effect``, as ``overall`` takes them."""
+        first, *_ = self.contrasts
+        kind = first.unit, first.claimed
+        alike = tuple(each for each in self.contrasts if (each.unit, each.claimed) == kind)
+        if len({each.target for each in alike}) >= 3:
+            return alike
+        return tuple(each for each in alike if each.target == first.target)
 
     @property
     def counts(self) -> str:
@@ -90,9 +98,11 @@ class Verdict:
     def __str__(self) -> str:
         if self.verdict == "open":
             return f"{self.id} open"
+        count, total = len(self.averaged), len(self.contrasts)
+        which = "mean" if count == total else f"mean of {count} of {total} rows"
         lines = (
             self.sentence,
-            f"{self.counts} · mean {self.interval}",
+            f"{self.counts} · {which} {self.interval}",
             f"Tested with {self.scope}.",
         )
         wrapped = (textwrap.fill(each, WIDTH, break_on_hyphens=False) for each in lines)
@@ -201,11 +211,11 @@ def _scope(
             parts.append(f"{targets} target{'s' * (targets > 1)}")
         ends = dict.fromkeys(f"{end(each.seeds for each in rows)}" for end in (min, max))
         parts.append(f"{' to '.join(ends)} {over}")
-    if baseline is not None and "trained" in baseline:
+    if baseline is not None:
         cells = baseline.groupby(["task", "labels"])
-        steps, trained = (
+        epochs, known = (
             " to ".join(dict.fromkeys(f"{end():{form}}" for end in (means.min, means.max)))
-            for means, form in ((cells.steps.mean(), ",.0f"), (cells.trained.mean(), ".2f"))
+            for means, form in ((cells.epochs.mean(), ".0f"), (cells.train_accuracy.mean(), ".2f"))
         )
-        parts.append(f"from scratch trained for {steps} steps, to a training accuracy of {trained}")
+        parts.append(f"from scratch trained for {epochs} epochs, to a training accuracy of {known}")
     return "; ".join(parts)

@@ -104,7 +104,7 @@ def zoo(made_up, heads):
 @pytest.mark.parametrize(
     ("bert", "resnet", "verdict", "says"),
     [
-        (0.3, 0.4, "holds", "helps on ResNet and BERT (+30.0 to +40.0 points)."),
+        (0.3, 0.4, "holds-when", "helps on ResNet and BERT (+30.0 to +40.0 points)."),
         (-0.1, 0.4, "holds-when", "hurts on BERT (-10.0 points); helps on ResNet (+40.0 points)."),
         (0.0, 0.0, "does-not-hold", "makes no difference on ResNet and BERT."),
         (None, None, "cannot-tell", "is unclear on ResNet and BERT."),
@@ -134,7 +134,8 @@ def test_a_family_that_fails_with_one_seed_is_named(judged, zoo, broken, taken):
     short = " (bert with 4 of 5 seeds)"
     told = f"{taken} of 3 families take a new head and freeze{short * (taken < 3)}. "
     told += f"{3 - bool(broken)} of 3 families learn by heart{short * bool(broken)}."
-    assert judged("zoo-1", zoo(broken), "holds").sentence.endswith(told)
+    found = judged("zoo-1", zoo(broken), "holds-when")  # two of three were measured
+    assert found.sentence.endswith(told) and found.condition == "ResNet and BERT"
 
 
 @pytest.mark.parametrize(

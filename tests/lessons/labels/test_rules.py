@@ -49,7 +49,7 @@ def test_whether_half_the_labels_do(
         for count, ours, theirs in zip(COUNTS, *curves, strict=True)
     })  # fmt: skip
     # without noise, or a curve that is just met would be just missed with some seeds
-    frame["test_balanced"] = frame.val_balanced
+    frame["test_balanced"] = frame.val_accuracy
     found = judged("why-2", frame, verdict)
     wheres = ("50 instead of 100", "100 instead of 200")
     assert rows(found) == [(task, where) for task in ("leaves", "digits") for where in wheres]
@@ -182,7 +182,7 @@ def test_whether_a_thousand_are_too_few_from_scratch(
     found = judged("data-2", frame, verdict)
     assert rows(found) == [(task, f"{n} labels") for task in ("leaves", "digits")
                            for n in ("1,000", "2,000")]  # fmt: skip
-    assert found.condition == condition and "a training accuracy of 0.99" in found.scope
+    assert found.condition == condition and "a training accuracy of 0.90" in found.scope
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def old_start_rule() -> Verdict:
     Spanish against nothing before the first Italian number, and with the fewest.
     """
     runs = stored("sweep_analogy")
-    cells = runs.cells("task", "labels")[:2]
+    cells = sorted(runs.cells("task", "labels"), key=lambda cell: cell["labels"])[:2]
     rows = [runs.row("spanish", "nothing", **cell) for cell in cells]
     subject = "For the first Italian numbers, going on from Spanish instead of starting fresh"
     return concluded(subject, rows, networks="reader")

@@ -86,7 +86,7 @@ def found_by_experiment(runs: Runs, task: str, labels: int) -> "pandas.Series":
 
     validated, tested = (
         [runs.cell(of, strategy=depth, task=task, labels=labels) for depth in PRETRAINED[::-1]]
-        for of in (runs.validation, "test_balanced")
+        for of in ("val_accuracy", "test_balanced")
     )
     picks = np.argmax(validated, axis=0)  # the first of those that are level
     return pandas.Series(np.choose(picks, tested), tested[0].index)
@@ -169,7 +169,7 @@ def tuning_rule() -> Verdict:
             lost = []
             for strategy in (SCRATCH, ALL):
                 found = runs.rows(strategy=strategy, **cell)
-                means = found.groupby("lr")[runs.validation].mean()
+                means = found.groupby("lr").val_accuracy.mean()
                 lost.append(1 - means.drop(means.idxmax()).mean() / means.max())
             gaps.append(lost[0] - lost[1])
         rows.append(Row("all targets", f"{count} labels", gaps, over="targets"))

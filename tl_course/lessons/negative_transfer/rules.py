@@ -95,7 +95,7 @@ def xray_rule() -> Verdict:
     )
     alone = runs.rows(task=XRAYS, strategy="from scratch")
     subject = "Photographs as the source for chest X-rays instead of nothing"
-    return concluded(subject, rows, more=more, baseline=alone)
+    return concluded(subject, rows, more=more, baseline=alone[alone.labels.isin(HUNDREDS)])
 
 
 def small_xray_rule() -> Verdict:
@@ -103,7 +103,11 @@ def small_xray_rule() -> Verdict:
     runs = stored("sweep_freezing")
     alone = runs.rows(task=XRAYS, strategy="from scratch")
     rows = [runs.row(WAYS[0], "from scratch", task=XRAYS, labels=labels) for labels in HUNDREDS]
-    return concluded("Fine-tuning everything on a few hundred X-rays", rows, baseline=alone)
+    return concluded(
+        "Fine-tuning everything on a few hundred X-rays",
+        rows,
+        baseline=alone[alone.labels.isin(HUNDREDS)],
+    )
 
 
 def audio_and_text_rule() -> Verdict:

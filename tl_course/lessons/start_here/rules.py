@@ -14,7 +14,8 @@ def small_set_rule() -> Verdict:
     cells = [cell for count in SMALL for cell in runs.cells("task", labels=count)]
     rows = [runs.row("fine-tuning", SCRATCH, **cell) for cell in cells]
     subject = "On a small labelled set, fine-tuning instead of training from scratch"
-    return concluded(subject, rows, baseline=runs.rows(strategy=SCRATCH))
+    alone = runs.rows(strategy=SCRATCH)
+    return concluded(subject, rows, baseline=alone[alone.labels.isin(SMALL)])
 
 
 RULES = {
