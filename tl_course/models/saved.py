@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from tl_course import __version__, store
-from tl_course.models import hub, vision
+from tl_course.models import backbones, hub, vision
 from tl_course.models.adapted import Adapted
 from tl_course.models.catalogue import catalogue
 from tl_course.models.names import listed
@@ -72,6 +72,7 @@ _NETWORKS: dict[tuple[str, bool], Callable[[int], nn.Module]] = {
     ("reader", False): _reader,
     **{(name, True): partial(vision.small, name) for name in _NAMES[1:]},
     **{(name, False): partial(vision.official, name) for name in _NAMES},
+    ("lite0", False): partial(backbones.build, "lite0"),
 }
 
 
@@ -231,6 +232,8 @@ def _recognised(model: nn.Module) -> tuple[str, bool]:
     known = _NETWORKS
     if isinstance(model, Adapted):
         known = {(model.name, False): partial(hub.rebuilt, model.name, hub.configuration(model))}
+    elif backbones.known(model):
+        known = {(backbones.name(model), False): partial(backbones.build, backbones.name(model))}
     for key, build in known.items() if count else ():
         with torch.device("meta"):
             built = build(count)
@@ -374,6 +377,8 @@ def _builder(path: Path, about: dict) -> tuple[Callable[[int], nn.Module], tuple
     name, small = about["network"], about["small"]
     if (name, small) in _NETWORKS:
         return _NETWORKS[name, small], (Preprocess, Letters)
+    if name.startswith(backbones.PREFIX) and not small:
+        return partial(backbones.build, name), (Preprocess,)
     entry = catalogue().get(name)
     if entry is None or entry.repository is None or small:
         cause = f"it is a {'small ' if small else ''}network called {short(name)}"

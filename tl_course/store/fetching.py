@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import threading
 import zipfile
@@ -50,9 +51,9 @@ def fetch(name: str, progress: bool = True) -> Path:
     """Return the path of a published file, which is downloaded where it is not here yet.
 
     Looks in the folder that TL_COURSE_DATA names (those files are the user's own: they must open
-    as what they are, but are not compared with the published checksum), then in the cache, then
-    downloads. Whatever is downloaded or cached is verified by its full checksum. ``progress``
-    shows a bar during a download.
+    as what they are, but are not compared with the published checksum), then in the package that
+    brings it, if there is one, then in the cache, then downloads. Whatever is not the user's own is
+    verified by its full checksum. ``progress`` shows a bar during a download.
 
     Raises ``UnknownName``, ``NotAvailable`` (no network, no automatic download), ``CorruptFile``
     (damaged, truncated, a web page instead of data) or ``StorageError`` (disk full, not writable).
@@ -81,13 +82,22 @@ def fetch(name: str, progress: bool = True) -> Path:
 
 def _here(item: Published) -> Path | None:
     """Return where a file lies, once it was checked; None where it does not."""
-    own, cached = _own_file(item), _cached(item)
+    own = _own_file(item)
     if own is not None:
         once(own, _check_format, item)
-    elif item.digest and _present(cached):
-        once(cached, _check_content, item)
-        return cached
-    return own
+        return own
+    for verified in (_packaged(item), _cached(item)):
+        if item.digest and verified and _present(verified):
+            once(verified, _check_content, item)
+            return verified
+    return None
+
+
+def _packaged(item: Published) -> Path | None:
+    """Return where the package that brings a file would have it; None where it is not there."""
+    module = item.package.replace("-", "_")
+    spec = importlib.util.find_spec(module) if module else None  # finds it, and runs nothing
+    return Path(spec.origin).parent / item.folder / item.file if spec and spec.origin else None
 
 
 def content_key(name: str, path: Path) -> str:
@@ -179,6 +189,9 @@ def _content_fault(path: Path, item: Published) -> str | None:
 
 
 def _by_hand(item: Published) -> NotAvailable:
+    if item.package:
+        cause = "its package is not installed"
+        return NotAvailable(_label(item), cause, f"Run `pip install {item.package}`")
     cause = "the course cannot download it, as no direct download with a known checksum exists"
     cure = (
         f"Get it from {item.source}, save it as {item.file} in {_cached(item).parent} "
