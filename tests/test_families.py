@@ -27,7 +27,8 @@ PICTURES = ("resnet18", "vgg16", "efficientnet_b0", "vit_b_16")
 TEXT = ("bert", "minilm", "gpt2", "roberta", "t5")
 SOUND = ("whisper", "wav2vec2")
 OWN = ("resnet10", "reader_spanish")
-FAMILIES = (*OWN, *PICTURES, *TEXT, *SOUND, "yolos")
+TIMM = ("lite0", "timm/regnetx_002")
+FAMILIES = (*OWN, *PICTURES, *TIMM, *TEXT, *SOUND, "yolos")
 HUB = (*TEXT, *SOUND, "yolos")
 TEXTS = ("a fine day, and a long one", "rain", "", "one two three four five six seven eight nine")
 
@@ -39,6 +40,8 @@ STAGES = {
     "vgg16": (*BLOCKS, "block4", "block5", "hidden", "head"),
     "efficientnet_b0": ("stem", *[f"block{i}" for i in range(1, 8)], "top", "head"),
     "vit_b_16": ("patches", *BLOCKS, "head"),
+    "lite0": ("stem", *[f"block{i}" for i in range(1, 8)], "top", "head"),
+    "timm/regnetx_002": ("stem", "s1", "s2", "s3", "s4", "head"),
     "bert": ("embeddings", *BLOCKS, "pooler", "head"),
     **dict.fromkeys(("minilm", "gpt2", "roberta", "t5"), ("embeddings", *BLOCKS, "head")),
     "whisper": ("conv", *BLOCKS, "head"),
@@ -47,6 +50,10 @@ STAGES = {
 }
 
 ANSWERS = {"reader_spanish": 4, "yolos": 10}  # for each input; the others give one
+
+
+def head(name: str) -> str:
+    return {"timm/regnetx_002": "head.fc"}.get(name) or models.catalogue()[name].head
 
 
 def points(texts, length: int | None = None) -> torch.Tensor:
@@ -73,7 +80,7 @@ def small(name: str) -> nn.Module:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.1 * torch.randn_like(parameter)
-        if name == "efficientnet_b0":  # BatchNorm knows its activations
+        if name in ("efficientnet_b0", *TIMM):  # BatchNorm knows its activations
             for _ in range(20):
                 model.train()(model.preprocess(raw(name)))
     return model.eval()
@@ -102,7 +109,7 @@ def test_every_parameter_is_in_one_named_stage(name):
     assert tuple(parts) == STAGES[name]
     inside = [id(p) for part in parts.values() for p in part.parameters()]
     assert len(inside) == len(set(inside)) and set(inside) == {id(p) for p in model.parameters()}
-    assert models.head_name(model) == models.catalogue()[name].head and not model.training
+    assert models.head_name(model) == head(name) and not model.training
     counted = int(surgery.summary(model).parameters.sum())
     assert counted == sum(p.numel() for p in model.parameters())
     if isinstance(model, models.Adapted):

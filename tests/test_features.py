@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from collections import OrderedDict
 
 import numpy as np
@@ -305,3 +306,48 @@ def test_only_so_much_is_remembered(model, toy, passes, monkeypatch):
     monkeypatch.setattr(extraction, "REMEMBERED_BYTES", 1)
     found = features.extract(model, toy.val.inputs[:20], "layer2")
     assert found.shape == (20, 64) and not extraction._remembered
+
+
+def test_what_is_kept_is_not_computed_again_and_what_was_stopped_goes_on(monkeypatch, tmp_path):
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
+    for name, value in {"WORTH": -1, "PIECE": 8, "REMEMBERED_BYTES": 0}.items():
+        monkeypatch.setattr(features.extraction, name, value)
+    model, inputs = models.load("resnet10"), tasks.load("digits").test.inputs[:20]
+    expected, real, seen = features.extract(model, inputs), features.extraction.run, []
+
+    def stopping(model, function, part, batch=None):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(len(part))
+        return real(model, function, part, batch)
+
+    monkeypatch.setattr(features.extraction, "run", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(model, inputs, keep=True)
+    seen.clear()
+    torch.testing.assert_close(features.extract(model, inputs, keep=True), expected)
+    assert seen == [4]
+    torch.testing.assert_close(features.extract(model, inputs, keep=True), expected)
+    assert seen == [4]
+    with torch.no_grad():
+        model.stem[0].weight.mul_(1.1)
+    features.extract(model, inputs[:4], keep=True)
+    assert seen == [4, 4]
+
+
+@pytest.mark.parametrize(("side", "most"), [(64, 256), (129, 63), (225, 20), (2000, 1)])
+def test_so_many_pictures_at_a_time_as_fit(side, most):
+    model = models.load("resnet10")
+    model.preprocess.size = side
+    batches = features.extraction._batches(model, torch.empty(300, 0))
+    assert len(batches[0]) == most
+
+
+def test_only_so_much_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
+    monkeypatch.setitem(store.keep.__globals__, "ROOM", 3000)
+    for name in "abcd":
+        store.keep(name, x=np.zeros(1000, "u1"))
+        os.utime(tmp_path / "kept" / f"{name}.npz", (ord(name), ord(name)))
+    assert sorted(p.stem for p in (tmp_path / "kept").glob("*.npz")) == ["c", "d"]
+    assert store.kept("a") == {} and len(store.kept("d")["x"]) == 1000

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import EpsImagePlugin, Image
 
-from tl_course import store, tasks
+from tl_course import models, store, tasks
 
 
 def picture(seed: int, mode="RGB") -> Image.Image:
@@ -42,7 +42,7 @@ def root(tmp_path):
 def test_class_folders_become_a_task(root):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        task = tasks.folder(root)
+        task = tasks.folder(root, 64)
     assert task.classes == ("Äpfel", "梨")
     assert (len(task.train), len(task.val), len(task.test)) == (12, 4, 4)
     assert task.train.inputs.shape == (12, 3, 64, 64)
@@ -62,7 +62,7 @@ def test_bad_files_are_left_out_and_told(root):
     }.items():
         (root / "梨" / name).write_bytes(content)
     with pytest.warns(tasks.SkippedFiles) as caught:
-        task = tasks.folder(root)
+        task = tasks.folder(root, 64)
     text = str(caught[0].message)
     assert text.startswith("Files left out of ") and ": 5\n" in text
     for name in ("broken.jpg", "it is empty", "notes.txt", "cut.png", "same file as"):
@@ -109,9 +109,9 @@ def test_large_photograph_is_shrunk_and_a_huge_one_refused():
             tasks.read_picture(encoded(Image.new("1", (edge, edge))), 64)
 
 
-def refused(path) -> str:
+def refused(path, **how) -> str:
     with pytest.raises(store.BadInput) as caught:
-        tasks.folder(path)
+        tasks.folder(path, **how)
     return str(caught.value)
 
 
@@ -149,7 +149,7 @@ def test_class_with_nothing_readable_says_why(root):
 def test_ready_made_splits(tmp_path, parts, sizes):
     for index, part in enumerate(parts):
         fill(tmp_path / part, 100 * index, "ab")
-    task = tasks.folder(tmp_path)
+    task = tasks.folder(tmp_path, 64)
     assert (len(task.train), len(task.val), len(task.test)) == sizes
     (tmp_path / "train").rename(tmp_path / "validation")
     told = "two of its folders are validation: 'val' and" if "val" in parts else "no train"
@@ -179,7 +179,7 @@ def test_folders_that_mean_two_things(tmp_path):
 def test_splits_by_other_names(tmp_path, parts, sizes):
     for index, part in enumerate(parts):
         fill(tmp_path / part, 100 * index, "ab")
-    task = tasks.folder(tmp_path)
+    task = tasks.folder(tmp_path, 64)
     assert task.classes == ("a", "b")
     assert (len(task.train), len(task.val), len(task.test)) == sizes
 
@@ -200,7 +200,7 @@ def test_folders_that_may_be_either_are_refused(tmp_path, outer, inner):
 def test_folders_below_a_class_are_no_classes(root):
     fill(root / "梨", 300, ["2023", "2024"])
     fill(root / "Äpfel", 400, ["2023", "2024"])  # both with pictures beside them
-    task = tasks.folder(root)
+    task = tasks.folder(root, 64)
     assert task.classes == ("Äpfel", "梨") and len(task.train) == 36
     for path in (root / "梨").glob("2*"):
         path.rename(root / "Äpfel" / f"more {path.name}")
@@ -324,9 +324,9 @@ def test_pictures_saved_again_before_they_are_divided(root):
 
 
 def test_classes_by_name(root, tmp_path_factory):
-    task = tasks.folder(root, classes=["梨", "Äpfel"])
+    task = tasks.folder(root, 64, classes=["梨", "Äpfel"])
     assert task.classes == task.test.classes == ("梨", "Äpfel")
-    other = tasks.folder(root)
+    other = tasks.folder(root, 64)
     first, second = (t.train.inputs[t.train.labels == k] for t, k in ((task, 0), (other, 1)))
     assert {x.numpy().tobytes() for x in first} & {x.numpy().tobytes() for x in second}
     task, text = told(root, classes=("fig", "梨"))
@@ -383,7 +383,7 @@ def test_the_least_number_of_pictures(tmp_path, inside, count, enough):
     if not enough:
         assert "it has 4 usable pictures, 5 are needed" in refused(tmp_path)
         return
-    task = tasks.folder(tmp_path)
+    task = tasks.folder(tmp_path, 64)
     for split, least in ((task.train, 3), (task.val, 1), (task.test, 1)):
         assert split.labels.bincount()[0] >= least
 
@@ -421,3 +421,115 @@ def test_the_folder_where_one_is_has_its_name(root, monkeypatch):
     assert torch.equal(
         tasks.folder(".", seed=3).train.inputs, tasks.folder(root, seed=3).train.inputs
     )
+
+
+def test_the_size_is_the_networks(root):
+    sides = {64: models.load("resnet10"), 40: 40}
+    for side, size in sides.items():
+        assert tasks.folder(root, size).train.inputs.shape[2:] == (side, side)
+    assert tasks.folder(root).train.inputs.shape[2:] == (129, 129)
+    refused(root, size=models.load("reader_spanish"))
+
+
+def test_a_split_knows_its_files(root):
+    task = tasks.folder(root, 64)
+    every = [file for split in (task.train, task.val, task.test) for file in split.files]
+    assert sorted(every) == sorted(f"{name}/{i}.png" for name in ("Äpfel", "梨") for i in range(10))
+    few = task.few(4, seed=0).train
+    for file, label in zip(few.files, few.labels, strict=True):
+        assert file.startswith(f"{task.classes[label]}/")
+
+
+def loose(root, lines, name="labels.csv") -> None:
+    """The pictures of ``root`` in no class folders, and a table of them."""
+    for i, path in enumerate(sorted(root.rglob("*.png"))):
+        path.rename(root / f"p{i:02}.png")
+    for folder in filter(os.path.isdir, [*root.iterdir()]):
+        folder.rmdir()
+    (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
+
+
+KINDS = ["pear" if i < 10 else "apple" for i in range(20)]
+TABLES = {
+    "plain": ["filename,label", *(f"p{i:02}.png,{kind}" for i, kind in enumerate(KINDS))],
+    "no ending": ["id;breed", *(f"p{i:02};{kind}" for i, kind in enumerate(KINDS))],
+    "a column more": [
+        "n\tlabel\timage",
+        *(f"{i}\t{k}\t./p{i:02}.png" for i, k in enumerate(KINDS)),
+    ],
+}
+
+
+@pytest.mark.parametrize("lines", TABLES.values(), ids=[*TABLES])
+def test_a_table_of_labels(root, lines):
+    loose(root, lines)
+    task = tasks.folder(root, 64)
+    assert task.classes == ("apple", "pear") and len(task.train) == 12
+    for split in (task.train, task.val, task.test):
+        for file, label in zip(split.files, split.labels, strict=True):
+            assert task.classes[label] == KINDS[int(file[1:3])]
+    assert tasks.folder(root, 64, classes=["pear", "apple"]).classes == ("pear", "apple")
+
+
+def test_a_table_with_splits_and_gaps(root):
+    parts = ["Train", "test", "validation"]
+    rows = [f"p{i:02}.png,{kind},{parts[i % 3]}" for i, kind in enumerate(KINDS[:19])]
+    loose(root, ["file,label,split", *rows, "gone.png,apple,train"])
+    with pytest.warns(tasks.SkippedFiles) as told:
+        task = tasks.folder(root, 64)
+    assert (len(task.train), len(task.val), len(task.test)) == (7, 6, 6)
+    assert "1 × listed in labels.csv, not there: gone.png" in str(told[0].message)
+    assert "1 × not listed in labels.csv: p19.png" in str(told[0].message)
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [
+        (["file,label", "x.png,a", "y.png,b"], "names files of"),
+        (["file,kind,sort", *(f"p{i:02}.png,a,b" for i in range(20))], "which of its columns"),
+        (["file,label", *(f"p{i:02}.png,pear" for i in range(20))], "only one class"),
+        (["file,label", "p00.png,a", "p00.png,b", "p01.png,b"], "both 'a' and 'b'"),
+        (["file,label,split", *(f"p{i:02}.png,{k},7" for i, k in enumerate(KINDS))], "says '7'"),
+        (["file,label,set", *(f"p{i:02}.png,{k},val" for i, k in enumerate(KINDS))], "none for"),
+        (["file"], "no lines"),
+        (["p00.png", "p01.png"], "one column"),
+    ],
+)
+def test_tables_that_cannot_be(root, lines, cause):
+    loose(root, lines)
+    with pytest.raises(store.BadInput, match=cause):
+        tasks.folder(root, 64)
+
+
+def test_what_belongs_together_stays_together(root):
+    for name, offset in (("Äpfel", 0), ("梨", 10)):
+        for i in range(10, 20):
+            picture(1000 + 20 * offset + i).save(root / name / f"{i}.png")
+    group = lambda file: int(file.rpartition("/")[2][:-4]) // 2  # noqa: E731
+    task = tasks.folder(root, 64, groups=group)
+    found = [{group(file) for file in split.files} for split in (task.train, task.val, task.test)]
+    assert sum(map(len, found)) == len({*found[0], *found[1], *found[2]})
+    assert all(len({*split.labels.tolist()}) == 2 for split in (task.train, task.val, task.test))
+    assert sum(map(len, (task.train, task.val, task.test))) == 40
+    refused(root, groups=lambda file: file.partition("/")[0])
+    refused(root, groups=lambda file: 1)
+
+
+def test_what_took_long_is_read_once(root, monkeypatch):
+    monkeypatch.setenv("TL_COURSE_CACHE", str(root.parent / "cache"))
+    monkeypatch.setattr(tasks.reading, "WORTH", -1)
+    first = tasks.folder(root, 48)
+    decoded = []
+    real = tasks.reading.read_picture
+    monkeypatch.setattr(tasks.reading, "read_picture", lambda *a: decoded.append(a) or real(*a))
+    again = tasks.folder(root, 48)
+    assert not decoded and torch.equal(first.train.inputs, again.train.inputs)
+    assert first.train.files == again.train.files
+    picture(77).save(root / "梨" / "3.png")  # one is changed, one is gone
+    (root / "梨" / "4.png").unlink()
+    assert len(tasks.folder(root, 48).train) + 8 == 19 and len(decoded) == 1
+    kept = [*(store.cache_dir() / "kept").glob("pictures-*.npz")]
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:99])
+    tasks.folder(root, 48)
+    assert len(decoded) == 20

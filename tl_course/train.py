@@ -211,7 +211,7 @@ def fit(
                 yield inputs[chosen] if augment is None else augment(inputs[chosen]), labels[chosen]
 
         def validate() -> Scores:
-            logits = features.run(model.eval(), forward, val_inputs, batch=250)
+            logits = features.run(model.eval(), forward, val_inputs)
             return score(logits, task.val.labels)
 
         def one_epoch() -> Epoch:

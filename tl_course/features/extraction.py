@@ -1,6 +1,7 @@
 """What a network computes on the way to its answer."""
 
 import hashlib
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,20 +15,29 @@ from tl_course import store
 from tl_course.models import classifier, stages
 from tl_course.models.pooling import MeanWritten
 
+PIXELS = 2**20  # of pictures that are computed at a time: more take gigabytes, and no less time
+PIECE = 128  # inputs after which features may be kept
+WORTH, OFTEN = 2, 30  # seconds of computing that are worth keeping, and after which it is kept
 REMEMBERED_BYTES = 200_000_000  # of features that ``extract`` need not compute again
 _Found = TypeVar("_Found", torch.Tensor, dict[str, torch.Tensor])
 _remembered: OrderedDict[bytes, torch.Tensor] = OrderedDict()
 
 
 def extract(
-    model: nn.Module, inputs: torch.Tensor, stage: str | None = None, batch: int = 256
+    model: nn.Module,
+    inputs: torch.Tensor,
+    stage: str | None = None,
+    batch: int | None = None,
+    keep: bool = False,
 ) -> torch.Tensor:
     """Features of raw ``inputs``: what the last linear layer sees (bottleneck features), or what
     ``stage`` puts out, averaged over the picture, the letters or tokens, or the sound.
 
     ``inputs``: as in ``Split``. Returns float32 (N, channels) on the CPU. The model is run in
     eval mode, on its own device, and left as it was. The same inputs through the same weights are
-    not computed twice, unless a hook listens. Raises ``UnknownName`` for an unknown stage.
+    not computed twice, unless a hook listens; with ``keep`` not in later sessions either: they are
+    kept in the cache, and what was stopped goes on. ``batch`` inputs are computed at a time, by
+    default as many as fit well. Raises ``UnknownName`` for an unknown stage.
     """
     chain = None if stage is None else up_to(model, stage)
 
@@ -38,7 +48,11 @@ def extract(
         return run(model, features, inputs, batch)
     key = _fingerprint(model, inputs, stage, batch)
     if key not in _remembered:
-        _remembered[key] = run(model, features, inputs, batch)
+
+        def compute(part: torch.Tensor) -> torch.Tensor:
+            return run(model, features, part, batch)
+
+        _remembered[key] = _kept(key.hex(), compute, inputs) if keep else compute(inputs)
         while sum(found.nbytes for found in _remembered.values()) > REMEMBERED_BYTES:
             _, oldest = _remembered.popitem(last=False)
             if not _remembered:
@@ -47,7 +61,37 @@ def extract(
     return _remembered[key].clone()
 
 
-def _fingerprint(model: nn.Module, inputs: torch.Tensor, stage: str | None, batch: int) -> bytes:
+def _kept(
+    key: str, compute: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor
+) -> torch.Tensor:
+    """What ``compute`` gives for ``inputs``, from the cache as far as it is there."""
+    from tqdm.auto import tqdm
+
+    name = f"features-{key}"
+    done = [torch.from_numpy(found) for found in store.kept(name).values()]
+    start = stored = sum(map(len, done))
+    began = time.monotonic()
+    pieces = inputs[start:].split(PIECE) if start < len(inputs) else ()
+    try:
+        for piece in tqdm(pieces, desc="features", delay=WORTH, leave=False):
+            done.append(compute(piece))
+            if time.monotonic() - began > OFTEN:
+                stored, began = _store(name, done), time.monotonic()
+    finally:  # whatever stops it
+        if time.monotonic() - began > WORTH and stored < sum(map(len, done)):
+            _store(name, done)
+    return torch.cat(done) if done else compute(inputs)
+
+
+def _store(name: str, done: list[torch.Tensor]) -> int:
+    whole = torch.cat(done)
+    store.keep(name, features=whole.numpy())
+    return len(whole)
+
+
+def _fingerprint(
+    model: nn.Module, inputs: torch.Tensor, stage: str | None, batch: int | None
+) -> bytes:
     """A checksum of all that features depend on: weights, statistics, what the network is shown."""
     digest = hashlib.blake2b(f"{type(model)} {stage} {len(inputs)}".encode(), digest_size=16)
     weights = {**dict(model.named_parameters()), **dict(model.named_buffers())}
@@ -99,7 +143,7 @@ def run(
     model: nn.Module,
     function: Callable[[torch.Tensor], _Found],
     inputs: torch.Tensor,
-    batch: int = 256,
+    batch: int | None = None,
 ) -> _Found:
     """``function`` over ``inputs`` in batches, without gradients, with the model in eval mode.
 
@@ -123,7 +167,10 @@ def _joined(parts: list[torch.Tensor]) -> torch.Tensor:
     return torch.cat(parts)
 
 
-def _batches(model: nn.Module, inputs: torch.Tensor, batch: int) -> Iterable[torch.Tensor]:
+def _batches(
+    model: nn.Module, inputs: torch.Tensor, batch: int | None = None
+) -> Iterable[torch.Tensor]:
     if not isinstance(inputs, torch.Tensor) or not inputs.ndim:
         model.preprocess(inputs)  # raises, and says what it expects
-    return inputs.split(batch)
+    side = getattr(model.preprocess, "size", None)
+    return inputs.split(batch or max(1, PIXELS // (side if isinstance(side, int) else 64) ** 2))

@@ -1,4 +1,4 @@
-"""Picture networks of timm, the field's library of backbones: how they are built and their stages."""
+"""Picture networks of timm, the field's library of backbones: their weights and stages."""
 
 import difflib
 from contextlib import suppress

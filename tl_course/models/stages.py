@@ -101,7 +101,8 @@ def _known(model: nn.Module) -> tuple[Callable[[nn.Module], dict[str, nn.Module]
     raise store.BadInput(
         f"a model of type {type(model).__name__}",
         "its stages are not known",
-        "Use one of models.names(), or torchvision's ResNet, VGG, EfficientNet, VisionTransformer, or timm's",
+        "Use one of models.names(), timm/NAME, or torchvision's ResNet, VGG, EfficientNet, "
+        "VisionTransformer",
     )
 
 

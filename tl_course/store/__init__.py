@@ -20,6 +20,7 @@ from tl_course.store.errors import (
     whole,
 )
 from tl_course.store.fetching import fetch, locate, within
+from tl_course.store.keeping import keep, kept
 from tl_course.store.places import (
     cache_dir,
     data_dir,
@@ -57,6 +58,8 @@ __all__ = [
     "data_dir",
     "embedded",
     "fetch",
+    "keep",
+    "kept",
     "load_official",
     "load_weights",
     "locate",

@@ -6,8 +6,9 @@ from importlib import import_module
 from tl_course import store
 from tl_course.tasks import number_words
 from tl_course.tasks.examples import CREDITS, examples
-from tl_course.tasks.folder import SkippedFiles, folder
+from tl_course.tasks.folder import folder
 from tl_course.tasks.pictures import read_picture
+from tl_course.tasks.reading import SkippedFiles
 from tl_course.tasks.task import Split, Task
 
 __all__ = [

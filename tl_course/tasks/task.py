@@ -1,5 +1,6 @@
 """What every data set becomes: a ``Task`` with three splits."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,11 +22,13 @@ class Split:
     zeros behind; for sounds float32 (N, samples) in [-1, 1], one channel, 16,000 samples a second.
     ``labels``: int64 (N,), or (N, K) where each input has K answers, such as a number's digits.
     ``classes``: the names of the labels 0, 1, …, those of its task; empty where nobody knows them.
+    ``files``: where each input was read from, below the folder of ``tasks.folder``, else empty.
     """
 
     inputs: "torch.Tensor"
     labels: "torch.Tensor"
     classes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         import torch
@@ -77,7 +80,8 @@ class Split:
                 "Pass a list of them, such as range(10)",
             )
         chosen = torch.from_numpy(places)
-        return Split(self.inputs[chosen], self.labels[chosen], self.classes)
+        files = tuple(self.files[place] for place in places) if self.files else ()
+        return Split(self.inputs[chosen], self.labels[chosen], self.classes, files)
 
 
 @dataclass(frozen=True)
@@ -201,17 +205,42 @@ def stratified(labels, n: int, rng: np.random.Generator) -> np.ndarray:
     return rng.permutation(np.concatenate(chosen))
 
 
-def divide(split: Split, shares: tuple[float, float], seed: int = 0) -> tuple[Split, Split, Split]:
-    """Cut one split into (train, val, test), stratified; ``shares`` are those of val and test."""
+def divide(
+    split: Split,
+    shares: tuple[float, float],
+    seed: int = 0,
+    groups: Sequence[object] | None = None,
+) -> tuple[Split, Split, Split]:
+    """Cut one split into (train, val, test), stratified; ``shares`` are those of val and test.
+
+    Examples of one of the ``groups``, one for each example, stay together; shares and
+    stratification are then what groups allow.
+    """
     rng = np.random.default_rng(seed)
     n_val, n_test = (round(share * len(split)) for share in shares)
     rest = np.arange(len(split))
     parts = []
     for size in (n_test, n_val):
-        chosen = rest[stratified(split.labels[rest], size, rng)]
+        if groups is None or not size:
+            chosen = rest[stratified(split.labels[rest], size, rng)]
+        else:
+            chosen = rest[_together(split.labels[rest], [groups[i] for i in rest], size, rng)]
         parts.append(split.take(chosen))
         rest = np.setdiff1d(rest, chosen)
     return split.take(rng.permutation(rest)), parts[1], parts[0]
+
+
+def _together(labels, groups: Sequence[object], n: int, rng: np.random.Generator) -> np.ndarray:
+    """About ``n`` indices of whole groups, in which classes keep their shares as far as can be."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    names = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    known = np.array([names[group] for group in groups])
+    folds = min(max(2, round(len(labels) / n)), len(names))
+    cut = StratifiedGroupKFold(max(2, folds), shuffle=True, random_state=int(rng.integers(2**31)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of classes with few examples
+        return next(cut.split(known, np.asarray(labels), known))[1] if len(names) > 1 else known[:0]
 
 
 def enlarged(pictures: np.ndarray, mode: str, brightest: int = 255) -> "torch.Tensor":
