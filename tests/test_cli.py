@@ -251,7 +251,8 @@ def test_predict_goes_on_after_a_picture_that_it_cannot_read(saved, picture, cap
     contents = {"text.jpg": b"no picture", "empty.png": b"", "cut.png": picture.read_bytes()[:900]}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-    bad = [str(tmp_path / name) for name in (*contents, "nowhere.png", ".")]
+    (tmp_path / "empty").mkdir()
+    bad = [str(tmp_path / name) for name in (*contents, "nowhere.png", "empty")]
     assert cli.main(["predict", saved, *bad, str(picture)]) == 1
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1 and out.startswith(f"{picture}: ")

@@ -2,11 +2,15 @@
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,11 +67,18 @@ def _parser() -> argparse.ArgumentParser:
     networks.set_defaults(run=_models)
 
     predict = commands.add_parser("predict", help="what a saved model says of your pictures")
-    predict.add_argument("model", metavar="MODEL", help="a file that models.save wrote")
-    predict.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file: JPEG, PNG, …")
+    written = "a file that models.save or export wrote"
+    predict.add_argument("model", metavar="MODEL", help=written)
+    shown = "a file: JPEG, PNG, …, or a folder of them"
+    predict.add_argument("pictures", nargs="+", metavar="PICTURE", help=shown)
     predict.add_argument("--best", type=_count, default=3, metavar="N", help="classes to show (3)")
     predict.add_argument("--json", action="store_true", help="a list of objects, for programs")
     predict.set_defaults(run=_predict)
+
+    export = commands.add_parser("export", help="a saved model as ONNX, for other programs")
+    export.add_argument("model", metavar="MODEL", help="a file that models.save wrote")
+    export.add_argument("out", metavar="OUT", help="the ONNX file to write")
+    export.set_defaults(run=_export)
 
     claims = commands.add_parser("claims", help="every claim and what the course found")
     claims.add_argument("--json", action="store_true", help="a list of objects, for programs")
@@ -148,23 +159,20 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from tl_course import models, store, train
+    from tl_course import store
 
-    model = models.open(options.model)
-    if not isinstance(model.preprocess, models.Preprocess) or models.answers(model) > 1:
-        cause = "it reads no pictures, or finds several things in one"
-        raise store.BadInput(f"the model {options.model!r}", cause, "Pass one that does")
-    rows = []
-    for name in options.pictures:
+    classes, size, answer = _opened(options.model)
+    rows: list[dict] = []
+    for name in itertools.chain(*map(_inside, options.pictures)):
         try:
-            picture = _picture(name, model.preprocess.read_size)
+            picture = _picture(name, size)
         except (store.BadInput, OSError) as error:
             told = error.cause if isinstance(error, store.CourseError) else error.strerror
             cause = told or str(error)
             rows.append({"picture": name, "error": cause})
             print(f"{name}: {cause}", file=sys.stderr)
             continue
-        shares = zip(train.predict(model, picture)[0].tolist(), model.classes, strict=True)
+        shares = zip(answer(picture)[0].tolist(), classes, strict=True)
         best = sorted(shares, key=lambda pair: -pair[0])[: options.best]
         found = [{"class": label, "probability": share} for share, label in best]
         rows.append({"picture": name, "best": found})
@@ -175,6 +183,34 @@ def _predict(options: argparse.Namespace) -> int:
     return int(any("error" in row for row in rows))
 
 
+def _opened(name: str) -> tuple[Sequence[str], int, Callable]:
+    """A model's classes, the side to read pictures at, and what gives their probabilities."""
+    from tl_course import models, store, train
+    from tl_course.models import exported
+
+    if store.user_path(name).suffix == exported.SUFFIX:
+        taken_home = exported.read(name)
+        return taken_home.classes, taken_home.read_size, taken_home.predict
+    model = models.open(name)
+    if not isinstance(model.preprocess, models.Preprocess) or models.answers(model) > 1:
+        cause = "it reads no pictures, or finds several things in one"
+        raise store.BadInput(f"the model {name!r}", cause, "Pass one that does")
+    return model.classes, model.preprocess.read_size, partial(train.predict, model)
+
+
+def _inside(name: str) -> list[str]:
+    """The pictures in the folder of this name, in order; the name where there are none."""
+    from tl_course import store
+    from tl_course.tasks.folder import ENDINGS
+
+    files: list[Path] = []
+    with suppress(store.BadInput, OSError):  # told with the other names that are no pictures
+        path = store.user_path(name)
+        files = sorted(path.iterdir()) if path.is_dir() else []
+    pictures = [file for file in files if file.suffix.lower() in ENDINGS]
+    return [str(file) for file in pictures if not file.name.startswith(".")] or [name]
+
+
 def _picture(name: str, size: int):
     """The picture in a file as tasks.folder reads it: uint8 (1, 3, size, size)."""
     import torch
@@ -183,9 +219,20 @@ def _picture(name: str, size: int):
 
     path = store.user_path(name)
     if path.exists() and not path.is_file():
-        raise store.BadInput(f"picture {name!r}", "it is not a file", "Pass the files themselves")
+        cause = "it is not a file, nor a folder with pictures in it"
+        raise store.BadInput(f"picture {name!r}", cause, "Pass the files themselves")
     # a copy, as the array is read-only
     return torch.tensor(tasks.read_picture(path.read_bytes(), size)[None])
+
+
+def _export(options: argparse.Namespace) -> int:
+    from tl_course import models
+    from tl_course.models import exported
+
+    path = models.export(models.open(options.model), options.out)
+    size, difference = path.stat().st_size / 1e6, exported.read(path).difference
+    print(f"{path}: {size:,.1f} MB; its probabilities differ from PyTorch's by {difference:.0e}")
+    return 0
 
 
 def _claims(options: argparse.Namespace) -> int:

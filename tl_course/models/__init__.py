@@ -11,6 +11,7 @@ from tl_course import store
 from tl_course.models import backbones, hub, vision
 from tl_course.models.adapted import Adapted
 from tl_course.models.catalogue import SOURCES, SUSPECTS, VISION, catalogue
+from tl_course.models.exported import export
 from tl_course.models.names import accepted, class_names, places
 from tl_course.models.pooling import Pool
 from tl_course.models.preprocess import (
@@ -48,6 +49,7 @@ __all__ = [
     "class_names",
     "classifier",
     "describe",
+    "export",
     "head_name",
     "load",
     "names",

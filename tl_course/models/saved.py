@@ -89,8 +89,11 @@ def save(model: nn.Module, path: str | Path) -> Path:
     import safetensors.torch
 
     path = _named(store.user_path(path))
-    network, small, classes, preprocessing = _described(model)
-    state = _state(model)
+    network, small, classes, preprocessing = described(model)
+    state = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in finite(model).items()
+    }
     config = {"config": hub.configuration(model)} if isinstance(model, Adapted) else {}
     about = {
         "format": FORMAT,
@@ -99,12 +102,7 @@ def save(model: nn.Module, path: str | Path) -> Path:
         "classes": classes,
         "preprocessing": preprocessing,
         "sha256": _sha256(state),
-        "versions": {
-            "tl_course": __version__,
-            "torch": str(torch.__version__),
-            "torchvision": torchvision.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         **config,
     }
     about["check"] = _digest(about)
@@ -197,7 +195,7 @@ def misfits(wanted: Mapping[str, object], given: Mapping[str, object]) -> str:
     return f"{fits} of {len(wanted)} do, but not {store.some(odd, short)}"
 
 
-def _described(model: nn.Module) -> tuple[str, bool, list[str], dict[str, object]]:
+def described(model: nn.Module) -> tuple[str, bool, list[str], dict[str, object]]:
     """The name and size of the network, its classes, and what its preprocessing does."""
     kind = f"this {type(model).__name__}"
     stages(model)  # raises for a family that is not known
@@ -209,18 +207,27 @@ def _described(model: nn.Module) -> tuple[str, bool, list[str], dict[str, object
     return network, small, classes, preprocessing
 
 
-def _state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Copies of the weights and counters, once they are finite and no float is shortened."""
+def finite(model: nn.Module) -> Mapping[str, torch.Tensor]:
+    """The weights and counters, once they are finite and no float is shortened."""
     kind = f"this {type(model).__name__}"
-    state = {}
-    for name, tensor in model.state_dict().items():
+    state = model.state_dict()
+    for name, tensor in state.items():
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
             raise store.BadInput(kind, f"{name!r} is {tensor.dtype}", "Call model.float() first")
         if not torch.isfinite(tensor).all():
             cause = f"{name!r} holds values that are not finite numbers"
             raise store.BadInput(kind, cause, "Load it again and train with a lower rate")
-        state[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
     return state
+
+
+def versions() -> dict[str, str]:
+    """What this model is made with."""
+    return {
+        "tl_course": __version__,
+        "torch": str(torch.__version__),
+        "torchvision": torchvision.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def _recognised(model: nn.Module) -> tuple[str, bool]:
