@@ -158,7 +158,7 @@ def test_what_was_changed_is_refused(home, tmp_path):
         exported.read(tmp_path / "nowhere.onnx")
 
 
-def test_of_a_later_version(home, tmp_path, monkeypatch):
+def test_of_a_later_version(home, monkeypatch):
     monkeypatch.setattr(exported, "FORMAT", 0)
     with pytest.raises(store.NotAvailable, match=r"format is 1, and this version reads 0"):
         exported.read(home[1])

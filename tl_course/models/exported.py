@@ -46,8 +46,8 @@ OPEN = "0" * 64
 class Exported:
     """What ``export`` wrote, run by ONNX Runtime on the CPU.
 
-    ``read_size``: the side at which ``tasks.read_picture`` is to read. ``difference``: the largest
-    one between its probabilities and PyTorch's when it was exported. ``versions``: then, too.
+    ``read_size``: pixels a side, at which ``tasks.read_picture`` is to read. When it was exported,
+    ``versions`` were in use, and its probabilities differed from PyTorch's by ``difference``.
     """
 
     path: Path
