@@ -74,11 +74,17 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture
-def browser():
+def flags() -> list[str]:
+    """What a test starts Chromium with, beside the usual."""
+    return []
+
+
+@pytest.fixture
+def browser(flags):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS + flags)
         yield browser
         browser.close()
 
