@@ -42,6 +42,8 @@ def with_stored_runs(name: str, monkeypatch):
     """The script, with nothing left that takes long."""
     script = import_module(name)
     replaced = {"run": replayed(table(name))}
+    if name == "sweep_distances":
+        monkeypatch.setattr(script, "store_photographs", lambda: None)
     if name == "sweep_feeding":
         fed = table(name)
         asked = {*fed[["task", "fault"]].itertuples(index=False, name=None)}

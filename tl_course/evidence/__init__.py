@@ -3,6 +3,7 @@
 from tl_course.evidence.claims import CLAIMS, Claim
 from tl_course.evidence.findings import Contrast, Row, judged, overall
 from tl_course.evidence.intervals import Interval, paired
+from tl_course.evidence.nearness import distance_of
 from tl_course.evidence.results import (
     Runs,
     chosen,
@@ -40,6 +41,7 @@ __all__ = [
     "chosen",
     "concluded",
     "contrasts",
+    "distance_of",
     "distances",
     "fit_or_stop",
     "flip",

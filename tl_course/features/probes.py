@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -12,10 +13,12 @@ from tl_course.features.extraction import averaged, extract, run
 from tl_course.models import stages
 
 if TYPE_CHECKING:
-    import numpy as np
     from sklearn.pipeline import Pipeline
 
     from tl_course.tasks import Split, Task
+
+UNKNOWN = 100.0  # nats below every other logit
+LEAST = 1e-12  # of a probability whose logarithm is taken
 
 
 def every_stage(model: nn.Module, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -37,23 +40,45 @@ def every_stage(model: nn.Module, inputs: torch.Tensor) -> dict[str, torch.Tenso
 
 @dataclass(frozen=True)
 class Probe:
-    """A linear classifier on frozen features. ``accuracy`` is that on the validation split."""
+    """A linear classifier on frozen features. ``accuracy`` and ``loss``, the mean cross-entropy in
+    nats, are those on the validation split.
+    """
 
     classifier: "Pipeline"
     accuracy: float
+    loss: float
     strength: float
 
-    def predict(self, features: torch.Tensor) -> "np.ndarray":
+    def predict(self, features: torch.Tensor) -> np.ndarray:
         """Class indices, int64 (N,), for features (N, channels)."""
         return self.classifier.predict(features.numpy())
+
+    def layer(self, outputs: int) -> nn.Linear:
+        """The same answers as a linear layer, from features to one logit for each of ``outputs``.
+
+        An output that it never met in training gets a probability of nearly zero.
+        """
+        scaler, regression = (step for _, step in self.classifier.steps)
+        slopes = torch.tensor(regression.coef_ / scaler.scale_)
+        offsets = torch.tensor(regression.intercept_) - slopes @ torch.tensor(scaler.mean_)
+        if len(regression.classes_) == 2:  # one logit between two
+            slopes, offsets = torch.cat([-slopes, slopes]) / 2, torch.cat([-offsets, offsets]) / 2
+        layer = nn.Linear(slopes.shape[1], outputs)
+        with torch.no_grad():
+            layer.weight.zero_()
+            layer.bias.fill_(float(offsets.min()) - UNKNOWN)
+            layer.weight[regression.classes_] = slopes.float()
+            layer.bias[regression.classes_] = offsets.float()
+        return layer
 
 
 def probe(features: torch.Tensor, split: "Split", val: torch.Tensor, val_split: "Split") -> Probe:
     """Fit a logistic regression on frozen features; its regularisation is chosen on validation.
 
     ``features`` (N, channels) belong to ``split``, ``val`` to ``val_split``. Five strengths
-    from 1e-3 to 10 are tried (Alain and Bengio 2016, arXiv:1610.01644, on linear probes).
-    Raises ``BadInput`` for training labels of one class, or several labels an input.
+    from 1e-3 to 10 are tried; of those that are equally right, that with the least loss is taken
+    (Alain and Bengio 2016, arXiv:1610.01644, on linear probes). Raises ``BadInput`` for training
+    labels of one class, or several labels an input.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -71,10 +96,14 @@ def probe(features: torch.Tensor, split: "Split", val: torch.Tensor, val_split: 
     def fitted(strength: float) -> Probe:
         pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
         pipeline.fit(features.numpy(), split.labels.numpy())
-        accuracy = float(pipeline.score(val.numpy(), val_split.labels.numpy()))
-        return Probe(pipeline, accuracy, strength)
+        shares, labels = pipeline.predict_proba(val.numpy()), val_split.labels.numpy()
+        hit = pipeline.classes_ == labels[:, None]  # none where training had no such class
+        accuracy = float((pipeline.classes_[shares.argmax(1)] == labels).mean())
+        loss = float(-np.log((shares * hit).sum(1).clip(LEAST)).mean())
+        return Probe(pipeline, accuracy, loss, strength)
 
-    return max(map(fitted, (1e-3, 1e-2, 1e-1, 1.0, 10.0)), key=lambda found: found.accuracy)
+    tried = map(fitted, (1e-3, 1e-2, 1e-1, 1.0, 10.0))
+    return max(tried, key=lambda found: (found.accuracy, -found.loss))
 
 
 def probe_task(model: nn.Module, task: "Task", stage: str | None = None) -> dict:

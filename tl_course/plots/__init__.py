@@ -3,6 +3,7 @@
 from tl_course.plots.charts import label_curves, learning_curves, runs
 from tl_course.plots.effects import differences, forest
 from tl_course.plots.grids import panels
+from tl_course.plots.maps import cams, overlay
 from tl_course.plots.pictures import contact_sheet, gallery, photographs
 from tl_course.plots.stages import by_stage, heat_map
 from tl_course.plots.still import Still
@@ -14,6 +15,7 @@ __all__ = [
     "Still",
     "axes",
     "by_stage",
+    "cams",
     "contact_sheet",
     "differences",
     "forest",
@@ -22,6 +24,7 @@ __all__ = [
     "jpeg",
     "label_curves",
     "learning_curves",
+    "overlay",
     "panels",
     "photographs",
     "png",

@@ -44,6 +44,7 @@ COLOURS = {
     "frozen to layer1": "#1B2F73",  # between fine-tuning and head alone; they differ in grey too
     "frozen to layer2": "#3FA9C9",
     "frozen to layer3": "#0E5A54",
+    "frozen to block6": "#0E5A54",
     "head alone": "#009E73",
     "head on random backbone": "#7A7A7A",
     "fed wrongly": "#222222",

@@ -185,7 +185,9 @@ class Reader:
                 )
 
     def _told(self) -> str:
-        lines = [f"Files left out of {self.root}: {sum(map(len, self.skipped.values()))}"]
+        lines = [
+            f"Files left out of {self.root.resolve().name}: {sum(map(len, self.skipped.values()))}"
+        ]
         for why, names in self.skipped.items():
             lines.append(f"{len(names)} × {why}: {store.some(names, str)}")
         return "\n  ".join(lines)

@@ -1,0 +1,106 @@
+"""Look at the data first: how much there is, what is there twice, what is labelled wrongly."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tl_course import store
+from tl_course.tasks import Task
+
+if TYPE_CHECKING:
+    import pandas
+    import torch
+
+STRENGTH = 0.01  # of the logistic regression: weak, as there are more features than pictures
+FOLDS = 5
+
+
+def counts(task: Task) -> "pandas.DataFrame":
+    """How many pictures of each class are in each split; a row a class."""
+    import pandas
+
+    splits = {"training": task.train, "validation": task.val, "test": task.test}
+    table = {
+        name: np.bincount(split.labels.numpy(), minlength=len(task.classes))
+        for name, split in splits.items()
+    }
+    return pandas.DataFrame(table, index=[*task.classes])
+
+
+def suspects(
+    task: Task,
+    features: Mapping[str, "torch.Tensor"],
+    groups: Callable[[str], object] | None = None,
+) -> "pandas.DataFrame":
+    """Pictures whose class a model that never saw them doubts, the most doubtful first.
+
+    ``features``: split to float32 (N, channels). A logistic regression on four fifths of all
+    pictures judges the rest, five times; ``groups`` keeps pictures of one thing together, as in
+    ``tasks.folder``. Columns file, split, place there, labelled, looks like, and ``doubt``: the
+    probability of what it looks like minus that of its label (as in confident learning, Northcutt
+    et al. 2021, arXiv:1911.00068). Raises ``BadInput`` for a class with too few pictures.
+    """
+    import pandas
+    from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
+
+    splits = {"train": task.train, "val": task.val, "test": task.test}
+    found = np.concatenate([features[name].numpy() for name in splits])
+    labels = np.concatenate([split.labels.numpy() for split in splits.values()])
+    files = [file for split in splits.values() for file in split.files]
+    places = [(name, place) for name, split in splits.items() for place in range(len(split))]
+    if np.bincount(labels, minlength=len(task.classes)).min() < FOLDS:
+        cause = f"a class has fewer than {FOLDS} pictures"
+        raise store.BadInput("a search for wrong labels", cause, "Add some, or leave the class out")
+    together = [groups(file) for file in files] if groups else None
+    folds = GroupKFold(FOLDS) if groups else StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    shares = cross_val_predict(
+        judge(), found, labels, groups=together, cv=folds, method="predict_proba"
+    )
+    best = shares.argmax(1)
+    every = np.arange(len(labels))
+    table = pandas.DataFrame({
+        "file": files,
+        "split": [name for name, _ in places],
+        "place": [place for _, place in places],
+        "labelled": [task.classes[label] for label in labels],
+        "looks like": [task.classes[label] for label in best],
+        "doubt": shares[every, best] - shares[every, labels],
+    })  # fmt: skip
+    doubted = table[table.doubt > 0].sort_values("doubt", ascending=False)
+    return doubted.reset_index(drop=True)
+
+
+def judge():
+    """A logistic regression on standardised features, not yet fitted."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
+
+
+def likeness(features: "torch.Tensor", training: "torch.Tensor") -> np.ndarray:
+    """How like each picture is to every training picture: the cosine of centred features (N, M).
+
+    ``features`` (N, channels), ``training`` (M, channels); both are centred on the training mean.
+    """
+    from sklearn.metrics.pairwise import cosine_similarity
+
+    mean = training.mean(0)
+    return cosine_similarity((features - mean).numpy(), (training - mean).numpy())
+
+
+def twins(task: Task, features: Mapping[str, "torch.Tensor"]) -> "pandas.DataFrame":
+    """The training picture most like each test picture, the likest pair first.
+
+    ``features``: split to (N, channels), of which ``train`` and ``test`` are compared. Columns
+    test and train (places in the splits), and ``likeness``.
+    """
+    import pandas
+
+    found = likeness(features["test"], features["train"])
+    table = pandas.DataFrame({
+        "test": range(len(found)), "train": found.argmax(1), "likeness": found.max(1)
+    })  # fmt: skip
+    return table.sort_values("likeness", ascending=False).reset_index(drop=True)
