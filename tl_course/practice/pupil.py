@@ -107,8 +107,11 @@ class Pupil:
         if root is not None and not root.exists():
             raise store.BadInput(f"{str(root)!r}", "it is not there", "Look for a slip in its name")
         if label is not None:
-            files: Iterable = [pictures] if root or isinstance(pictures, bytes) else pictures
-            self._add_files(_inside(root) if root and root.is_dir() else files, self._place(label))
+            single = isinstance(pictures, str | Path | bytes)
+            files: Any = _inside(root) if root and root.is_dir() else pictures
+            self._add_files(
+                [pictures] if files is pictures and single else files, self._place(label)
+            )
         else:
             for folder in _folders(root):
                 self._add_folder(folder)
@@ -179,8 +182,8 @@ class Pupil:
         found: dict[str, list[bool]] = {}
         for one, place in held:
             for network, values in self._answers(one.pixels, one.features).items():
-                best = max(range(len(values)), key=lambda i, v=values: v[i] or 0)
-                found.setdefault(network, []).append(best == place)
+                best = np.argmax([value or 0 for value in values])
+                found.setdefault(network, []).append(bool(best == place))
         return {network: (sum(right), len(right)) for network, right in found.items()}
 
     def train_scratch(self) -> str:
@@ -195,19 +198,13 @@ class Pupil:
         if sum(len(each.examples) >= FIFTH for each in known) < 2:
             cause = f"at least two classes need {FIFTH} pictures each"
             raise store.BadInput("training from scratch", cause, "Add some more")
-        pixels = torch.from_numpy(np.stack([picture for picture, _ in pairs]))
-        labels = torch.tensor([label for _, label in pairs])
 
         def goes_on(seconds: float, right: float) -> bool:
             done = f"{seconds:.0f} of at most {self._seconds:.0f} seconds"
             self.say(f"From scratch: {done}, {right:.0%} right on what it learns from.")
             return not self.stopped and all(each in self.classes for each in known)
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            network = self._build(len(known))
-        network.preprocess = copy.deepcopy(self._prepare)
-        right = _train(network, pixels, labels, self._seconds, goes_on)
+        network, right = self._rival(len(known), pairs, goes_on)
         with self._lock:
             if not all(each in self.classes for each in known):
                 return self.say("A class was cleared meanwhile, so train from scratch again.")
@@ -219,6 +216,18 @@ class Pupil:
             f"Right on pictures held back: {', '.join(scores)}. From scratch gets {right:.0%} of "
             f"what it learned from.{alike if self._pressed else ''}"
         )
+
+    @torch.inference_mode(False)
+    @torch.enable_grad()
+    def _rival(self, count: int, pairs: list, goes_on: Callable) -> tuple[nn.Module, float]:
+        """The network trained from random weights, and the share of its pictures it gets right."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = self._build(count)
+        network.preprocess = copy.deepcopy(self._prepare)
+        pixels = torch.from_numpy(np.stack([picture for picture, _ in pairs]))
+        labels = torch.tensor([label for _, label in pairs])
+        return network, _train(network, pixels, labels, self._seconds, goes_on)
 
     def keep(self, path: str | Path = FOLDER) -> str:
         """Write every picture to ``path/CLASS/0001.jpg`` …, ready for ``tasks.folder``.
@@ -419,7 +428,7 @@ def encoded(pixels: np.ndarray, kind: str, side: int | None = None) -> bytes:
 
 
 def _digest(pixels: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(pixels)).digest()
+    return hashlib.sha256(pixels.tobytes()).digest()
 
 
 def _for_pictures(model: nn.Module) -> models.Preprocess:
@@ -454,25 +463,24 @@ def _train(
     """
     began, chance, right = time.monotonic(), torch.Generator().manual_seed(0), 0.0
     order = torch.arange(len(labels))
-    with torch.inference_mode(False), torch.enable_grad():
-        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
-        network.train()
-        loss, passed = math.inf, 0.0
-        while loss > KNOWN and passed < seconds and goes_on(passed, right):
-            loss = right = 0.0
-            for part in order[torch.randperm(len(order), generator=chance)].tensor_split(
-                math.ceil(len(order) / BATCH)
-            ):
-                logits = network(network.preprocess(pixels[part]))
-                cost = F.cross_entropy(logits, labels[part])
-                optimizer.zero_grad()
-                cost.backward()
-                optimizer.step()
-                loss += cost.item() * len(part) / len(order)
-                right += (logits.argmax(1) == labels[part]).float().sum().item() / len(order)
-                passed = time.monotonic() - began
-                if passed > seconds:
-                    break
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    network.train()
+    loss, passed = math.inf, 0.0
+    while loss > KNOWN and passed < seconds and goes_on(passed, right):
+        loss = right = 0.0
+        for part in order[torch.randperm(len(order), generator=chance)].tensor_split(
+            math.ceil(len(order) / BATCH)
+        ):
+            logits = network(network.preprocess(pixels[part]))
+            cost = F.cross_entropy(logits, labels[part])
+            optimizer.zero_grad()
+            cost.backward()
+            optimizer.step()
+            loss += cost.item() * len(part) / len(order)
+            right += (logits.argmax(1) == labels[part]).float().sum().item() / len(order)
+            passed = time.monotonic() - began
+            if passed > seconds:
+                break
     return _settled(network, pixels, labels)
 
 
@@ -524,7 +532,7 @@ def _folder_names(names: Iterable[str]) -> list[str]:
     """Names that any system allows for folders and ``tasks.folder`` takes for classes."""
     found: list[str] = []
     for name in names:
-        safe = re.sub(r"[^\w -]", "_", name).strip(" _.") or "class"
+        safe = re.sub(r"[^\w -]+", "_", name).strip(" _.") or "class"
         special = SPLIT.fullmatch(folded(safe)) or hidden(safe)
         safe = f"my_{safe}" if special or safe.casefold() in RESERVED else safe
         taken = {each.casefold() for each in found}

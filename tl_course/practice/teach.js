@@ -24,6 +24,8 @@ function button(text, action, properties = {}) {
   return make("button", { type: "button", textContent: text, onclick: action, ...properties });
 }
 
+const entered = (act) => (event) => event.key === "Enter" && act();
+
 // The middle square of what is drawn, at most `most` pixels wide, as JPEG.
 async function jpeg(source, width, height, most, square) {
   const edge = Math.min(width, height);
@@ -147,7 +149,7 @@ function render({ model, el }) {
         const bar = make("span", { className: "tl-bar" });
         bar.style.width = `${70 * (value ?? 0)}%`;
         bar.style.background = colours[network];
-        const text = value === null ? "not learned" : `${Math.round(100 * value)} %`;
+        const text = value === null ? "not learned" : `${Math.round(100 * value)}%`;
         return make("div", { className: "tl-cell" }, bar, make("span", { textContent: text }));
       }),
     ]);
@@ -197,6 +199,7 @@ function render({ model, el }) {
 
   function card(place) {
     const name = make("input", { maxLength: 40, ariaLabel: `Name of class ${place + 1}` });
+    name.onkeydown = entered(() => (name.blur(), name.focus())); // which ends a change
     name.onchange = async () => {
       await ask({ kind: "rename", place, name: name.value });
       name.value = model.get("state").classes[place].name;
@@ -245,6 +248,8 @@ function render({ model, el }) {
   const drawn = button("Use drawn things", () => ask({ kind: "drawn" }));
   const another = button("Show a new one", () => (stop(), ask({ kind: "show" })));
   const keep = button("Keep", () => ask({ kind: "keep", path: place.value }));
+  folder.onkeydown = entered(() => add.click());
+  place.onkeydown = entered(() => keep.click());
   const tools = (...parts) => make("div", { className: "tl-tools" }, ...parts);
   const view = make("div", { className: "tl-view" }, video, still, nothing);
   const side = make("div", { className: "tl-side" }, bars, tools(start, attempt, attempts));

@@ -51,19 +51,19 @@ class Teach(Pupil, anywidget.AnyWidget):
         anywidget.AnyWidget.__init__(self)
         self._busy, self._asked, self._heads = False, 0, ThreadPoolExecutor(1)
         Pupil.__init__(self, model, classes, seconds, scratch)
-        self._does: dict[str, Callable[[dict, bytes], dict | None]] = {
+        self._does: dict[str, Callable[[dict, bytes], object]] = {
             "look": self._look,
             "collect": self._collect,
             "upload": self._upload,
-            "try": lambda told, data: self._then(self.show(_sent(told, data), "Your picture")),
-            "rename": lambda told, _: self._then(self.rename(self._which(told), told.get("name"))),
-            "new": lambda told, _: self._then(self.new()),
+            "try": lambda told, data: self.show(_sent(told, data), "Your picture"),
+            "rename": lambda told, _: self.rename(self._which(told), told.get("name", "")),
+            "new": lambda told, _: self.new(),
             "clear": lambda told, _: self._clear(self._which(told)),
-            "show": lambda told, _: self._then(self.show_new()),
+            "show": lambda told, _: self.show_new(),
             "drawn": lambda told, _: self._work(self.use_drawn),
-            "folder": lambda told, _: self._work(self.add, told.get("path")),
+            "folder": lambda told, _: self._work(self.add, str(told.get("path") or "")),
             "scratch": lambda told, _: self._work(self.train_scratch),
-            "keep": lambda told, _: self._work(self.keep, told.get("path")),
+            "keep": lambda told, _: self._work(self.keep, str(told.get("path") or "")),
         }
         self.on_msg(self._received)
         self._refresh()
@@ -90,16 +90,14 @@ class Teach(Pupil, anywidget.AnyWidget):
                 cause, cure = "it is none that is known here", "Run the cell again"
                 raise store.BadInput("a message of the page", cause, cure)
             reply = do(told, bytes(buffers[0]) if buffers else b"")
+            if do != self._look:
+                self._refresh()
         except Exception as error:  # nobody else would hear of it
             self._tell(error)
-        self.send({"n": told.get("n"), **(reply or {})})
+        self.send({"n": told.get("n"), **(reply if isinstance(reply, dict) else {})})
 
     def _tell(self, error: Exception) -> None:
         self.say(html.unescape(told_of(error)))
-
-    def _then(self, _) -> None:
-        """Show on the page what was done."""
-        self._refresh()
 
     def _which(self, told: dict) -> int:
         return store.whole("class", told.get("place"), least=0, most=len(self.classes) - 1)
