@@ -122,11 +122,15 @@ class Pupil:
         """Fill the first two classes, which must be empty, with materials that the course draws."""
         with self._lock:
             first = self.classes[:2]
-            if len(first) < 2 or any(each.examples for each in first):
-                cause = "they fill the first two classes, and these are not empty"
-                raise store.BadInput("drawn things", cause, "Clear both")
+            causes = {
+                "the first two classes are not empty": any(each.examples for each in first),
+                "another class has their name": {*DRAWN} & {c.name for c in self.classes[2:]},
+                "they need two classes": len(first) < 2,
+            }
+            for cause in (cause for cause, holds in causes.items() if holds):
+                raise store.BadInput("drawn things", cause, "Clear, rename or add a class")
             for each, name in zip(first, DRAWN, strict=True):
-                each.name = self._proper(name, each)
+                each.name = name
         self._drawn = 0
         for _ in range(DRAWINGS * len(DRAWN)):
             data, place = self._next_drawing()

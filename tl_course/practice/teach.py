@@ -67,6 +67,7 @@ class Teach(Pupil, anywidget.AnyWidget):
         }
         self.on_msg(self._received)
         self._refresh()
+        self._relearn()  # nothing yet, but what it imports takes a second
 
     def say(self, text: str) -> str:
         """Tell ``text`` on the page; returns it."""
