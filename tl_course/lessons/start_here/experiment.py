@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 def two_opinions(task: "Task", models: Mapping[str, nn.Module], pictures: int = 200) -> Experiment:
-    """Pick a test picture; see what each network answers.
+    """Pick a test picture; see what each network answers. It begins where they disagree.
 
     ``models``: strategy to trained network. All answers to the first ``pictures`` test pictures
-    are computed now, so that moving the slider only draws.
+    are computed now, so that moving the slider only draws. Where networks disagree, those come
+    first of which the first network is right.
     """
     inputs, labels = task.test.inputs[:pictures], task.test.labels[:pictures]
     if not len(labels) or not models:
@@ -28,7 +29,9 @@ def two_opinions(task: "Task", models: Mapping[str, nn.Module], pictures: int = 
     opinions = {name: train.predict(model, inputs) for name, model in models.items()}
     first, *_ = guesses = [values.argmax(1) for values in opinions.values()]
     differ = sum((guess != first).int() for guess in guesses).bool().nonzero()[:, 0].tolist()
-    offered = {"all pictures": [*range(len(labels))], "where they disagree": differ}
+    differ.sort(key=lambda place: bool(first[place] != labels[place]))
+    offered = {"where they disagree": differ} if differ else {}
+    offered["all pictures"] = [*range(len(labels))]
     slider = Slider("picture", 0, len(labels) - 1, width="60%")
     only = choice("show", [*offered], disabled=not differ)
     names, figure = [html.escape(name) for name in task.classes], None

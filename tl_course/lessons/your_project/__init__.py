@@ -13,6 +13,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "experiment": ["doubt"],
         "inspection": ["counts", "likeness", "suspects", "twins"],
         "prospects": ["Outlook", "learning_curve"],
-        "recipe": ["Race", "confidence", "threshold"],
+        "recipe": ["Race", "confidence", "level", "threshold"],
     },
 )

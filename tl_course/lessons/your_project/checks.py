@@ -9,14 +9,14 @@ from tl_course.lessons.your_project import recipe
 from tl_course.practice.grading import NotYet, ask, compare_cases, graded, want
 
 FILES = {  # a photograph, and what it shows
-    "wood/table_01.jpg": "the table",
-    "wood/table_02.jpg": "the table",
-    "wood/floor_01.jpg": "the floor",
-    "wood/floor_10.jpg": "the floor",
-    "wood/floor board_1.jpg": "the floor board",
-    "fur/anna_1.jpg": "Anna",
-    "fur/anna_2.jpg": "Anna",
-    "fur/Anna's cat_1.jpg": "Anna's cat",
+    "wood/floor_0501_1.jpg": "the floor",
+    "wood/floor_0501_12.jpg": "the floor",
+    "wood/floor_0613_1.jpg": "the floor",
+    "wood/floor_board_0501_1.jpg": "the floor board",
+    "wood/table_0501_1.jpg": "the table",
+    "fur/table_0501_1.jpg": "the rug on the table",
+    "fur/anna_0501_1.jpg": "Anna",
+    "fur/anna_0502_2.jpg": "Anna",
 }
 
 

@@ -175,7 +175,7 @@ def level(one: np.ndarray, other: np.ndarray) -> bool:
     from scipy.stats import binomtest
 
     won, lost = int((one & ~other).sum()), int((other & ~one).sum())
-    return won + lost == 0 or binomtest(won, won + lost).pvalue > CHANCE
+    return won + lost == 0 or bool(binomtest(won, won + lost).pvalue > CHANCE)
 
 
 def effort(strategy: str) -> int:

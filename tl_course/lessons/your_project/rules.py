@@ -1,7 +1,5 @@
 """The rule of lesson 13."""
 
-import numpy as np
-
 from tl_course.evidence.findings import HELPS, SAME, Row
 from tl_course.evidence.results import stored
 from tl_course.evidence.verdicts import Verdict, concluded
@@ -26,7 +24,7 @@ def prototype_rule() -> Verdict:
     seconds = runs.frame.seconds
     more = (
         f"From files to answers took {seconds.min():.0f} to {seconds.max():.0f} seconds of "
-        f"computing, {np.round(HOUR / seconds.max()):.0f} times less than an hour."
+        f"computing on one core, an hour's {HOUR / seconds.max():.0f}th part at most."
     )
     says = (
         "falls short of working on {}",
@@ -35,7 +33,7 @@ def prototype_rule() -> Verdict:
         "may or may not work on {}",
     )
     subject = f"A prototype of a minute, the head alone on lite0 with {LABELS} pictures or fewer,"
-    return concluded(subject, rows, says=says, more=[more])
+    return concluded(subject, rows, networks="lite0", says=says, more=[more])
 
 
 RULES = {"proto-1": prototype_rule}
