@@ -511,8 +511,17 @@ def test_what_belongs_together_stays_together(root):
     assert sum(map(len, found)) == len({*found[0], *found[1], *found[2]})
     assert all(len({*split.labels.tolist()}) == 2 for split in (task.train, task.val, task.test))
     assert sum(map(len, (task.train, task.val, task.test))) == 40
-    refused(root, groups=lambda file: file.partition("/")[0])
-    refused(root, groups=lambda file: 1)
+    assert "too few groups" in refused(root, groups=lambda file: file.partition("/")[0])
+    assert "too few groups" in refused(root, groups=lambda file: 1)
+
+
+def test_groups_of_a_folder_that_is_divided_already(tmp_path):
+    for start, part in enumerate(("train", "test")):
+        fill(tmp_path / part, 100 * start, ("Äpfel", "梨"))
+    task = tasks.folder(tmp_path, 64, groups=lambda file: file)
+    assert len(task.train) + len(task.val) == 20 == len(task.test)
+    said = refused(tmp_path, groups=lambda file: file.rpartition("/")[2])
+    assert "10 of them are in two" in said
 
 
 def test_what_took_long_is_read_once(root, monkeypatch):

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # What does a pretrained network buy you in ninety seconds?
 #
-# Show a network two things, and it tells them apart a few seconds later. Show the same things to the
-# same network before it has seen anything else, and it cannot. You will see both, find out why, and
-# then train both yourself.
+# Show a network two things, and it tells them apart a few seconds later. Show the same things to
+# the same network before it has seen anything else, and it cannot. You will see both, find out why,
+# and then train both yourself.
 #
 # **After this lesson you can** train a network from two starting points, compare them fairly, and
 # say how sure you are.
@@ -34,8 +34,8 @@ teach.show_new()
 teach
 
 # %% [markdown]
-# Two dozen pictures were enough. Are they that easy? The same network, with random numbers where the
-# other has knowledge, gets the same pictures and up to 20 seconds. (The button does the same.)
+# Two dozen pictures were enough. Are they that easy? The same network, with random numbers where
+# the other has knowledge, gets the same pictures and up to 20 seconds. (The button does the same.)
 
 # %% tags=["nbval-ignore-output"]
 print(teach.train_scratch())
@@ -45,9 +45,10 @@ for _ in range(4):
 # %% [markdown]
 # ## Why does that work?
 #
-# The first network had learned another job: to name 1,000 kinds of things in 1.3 million photographs.
-# That is *pretraining*; using it for your things is *transfer learning*. Only its last layer is new.
-# The second one had to find out from your pictures alone what an edge, a fold or a colour is.
+# The first network had learned another job: to name 1,000 kinds of things in 1.3 million
+# photographs. That is *pretraining*; using it for your things is *transfer learning*. Only its last
+# layer is new. The second one had to find out from your pictures alone what an edge, a fold or a
+# colour is.
 #
 # Now do it by hand, with more pictures and a fair test.
 
@@ -64,8 +65,8 @@ sheet = plots.contact_sheet(*shown, surfaces.classes, columns=8)
 plots.show(sheet, alt="Eight pictures of each of nine surfaces, from bricks to wood.")
 
 # %% [markdown]
-# You get 200 pictures to learn from. A network can memorise those, so it is judged on others: 200 to
-# watch and choose by (*validation*), and 800 that are looked at once, at the end (*test*).
+# You get 200 pictures to learn from. A network can memorise those, so it is judged on others: 200
+# to watch and choose by (*validation*), and 800 that are looked at once, at the end (*test*).
 
 # %%
 task = surfaces.few(200, seed=0)
@@ -205,9 +206,9 @@ start_here.two_opinions(task, {"fine-tuning": tuned, "from scratch": scratch})
 #
 # You saw one run: one draw of 200 pictures, one *seed*, the number that fixes what is random. The
 # course made longer runs (30 epochs) with five seeds. Each copy was tried with three learning
-# rates; the best on validation was tested. It did so for these *materials* and for four other tasks:
-# drawn *leaves* of five conditions, handwritten *digits*, *satellite* scenes and chest X-rays
-# (*pneumonia*), the last three real.
+# rates; the best on validation was tested. It did so for these *materials* and for four other
+# tasks: drawn *leaves* of five conditions, handwritten *digits*, *satellite* scenes and chest
+# X-rays (*pneumonia*), the last three real.
 
 # %% [markdown]
 # Most of the X-rays show pneumonia: a network that always says so would look good. So the stored

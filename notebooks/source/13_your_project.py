@@ -254,8 +254,8 @@ sorted(path.suffix for path in HOME.iterdir())
 # %% [markdown]
 # ## The claims
 #
-# *A working prototype takes hours or days, not weeks* (**proto-1**). The course took nine folders, ten
-# times 200 pictures of each or as many as there are, and clocked the way from files to a model.
+# *A working prototype takes hours or days, not weeks* (**proto-1**). The course took nine folders,
+# ten times 200 pictures of each or as many as there are, and clocked the way from files to a model.
 # *Working* means here: right in 80 of 100 pictures that it had not seen.
 
 # %%

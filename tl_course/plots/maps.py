@@ -65,7 +65,7 @@ def row(titles: list[str], below: bool = False) -> tuple[Figure, list[Axes]]:
         raise store.BadInput("a row of pictures", "it has none to show", "Pass one at least")
     names = titles + [""] * (below * len(titles))
     figure, spots = panels(names, 2.0 * len(titles), 2.0, 0.4, columns=len(titles))
-    figure.get_layout_engine().set(h_pad=0.06, w_pad=0.04)
+    figure.set_layout_engine("constrained", h_pad=0.06, w_pad=0.04)
     return figure, spots
 
 

@@ -32,7 +32,7 @@ def keep(name: str, **arrays: "np.ndarray") -> None:
     import numpy as np
 
     with suppress(StorageError), replacing(_place(name)) as part, part.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
     with suppress(OSError):  # another process may remove them at the same time
         files = sorted(_place(name).parent.glob("*.npz"), key=lambda each: -each.stat().st_mtime)
         held = 0

@@ -213,8 +213,8 @@ def _listed(
 
 def _every(root: Path, tops: Mapping[str, Path]) -> tuple[tuple[str, ...], Inside]:
     """All class folders of each part. Raises ``BadInput`` where others may be the classes."""
-    inside = {part: _folders(top) for part, top in tops.items()}
-    names = sorted({name for found in inside.values() for name in found})
+    folders = {part: _folders(top) for part, top in tops.items()}
+    names = sorted({name for found in folders.values() for name in found})
     if len(names) < 2:
         unseen = sorted(_folders(root, all=True).keys() - _folders(root))
         cause = (
@@ -223,12 +223,12 @@ def _every(root: Path, tops: Mapping[str, Path]) -> tuple[tuple[str, ...], Insid
         cause += f" but hidden ones: {store.some(unseen)}" if unseen else ""
         cure = "Put the pictures of each class into a folder of its own; two classes at least"
         raise _wrong(root, cause, cure)
-    for found in inside.values():
+    for found in folders.values():
         below = {name: _folders(path) for name, path in found.items() if _holds_folders(path)}
-        every = [each for folders in below.values() for each in folders]
+        every = [each for inner in below.values() for each in inner]
         shared = {each for each in every if every.count(each) > 1}
         if shared and len({*every}) > 1:
-            both = [name for name, folders in below.items() if shared & folders.keys()]
+            both = [name for name, inner in below.items() if shared & inner.keys()]
             raise _wrong(
                 root,
                 f"its classes may be {store.some(both)}, or else {store.some(sorted({*every}))}, "
@@ -236,7 +236,7 @@ def _every(root: Path, tops: Mapping[str, Path]) -> tuple[tuple[str, ...], Insid
                 f"If the first, pass classes={both[:2]} and so on; if the second, name one folder "
                 "train and one test, or put the pictures of each class together",
             )
-    return tuple(names), inside
+    return tuple(names), {part: dict(found) for part, found in folders.items()}
 
 
 def _names(classes: Sequence[str]) -> tuple[str, ...]:
@@ -277,18 +277,35 @@ def _complete(
     train, val, test = read["train"], read.get("val"), read.get("test")
     if test is None:
         val, test = None, val
-    if val is not None:
-        if groups:
-            cause = "the pictures are divided already"
-            raise store.BadInput("groups=…", cause, "Leave it out, or pass the folder of train")
-        return train, val, test
-    together = [groups(file) for file in train.files] if groups else None
-    train, val, cut = divide(train, (0.2, 0.2 if test is None else 0.0), seed, together)
-    for split in (train, val, cut) if together and test is None else (train, val):
-        if lacking := {*range(len(names))} & {*read["train"].labels.tolist()} - {
-            *split.labels.tolist()
-        }:
-            few = [names[label] for label in sorted(lacking)]
-            cause = f"what belongs together makes too few groups of {store.some(few)}"
-            raise store.BadInput("groups=…", cause, "Each class needs five groups or more")
-    return train, val, cut if test is None else test
+    if test is None:
+        parts = divide(train, (0.2, 0.2), seed, _together(train, groups))
+    elif val is None:
+        parts = (*divide(train, (0.2, 0.0), seed, _together(train, groups))[:2], test)
+    else:
+        parts = train, val, test
+    if groups:
+        _stay_apart(parts, groups, names, {*train.labels.tolist()})
+    return parts
+
+
+def _together(split: Split, groups: Callable[[str], object] | None) -> list[object] | None:
+    return [groups(file) for file in split.files] if groups else None
+
+
+def _stay_apart(
+    parts: tuple[Split, Split, Split],
+    groups: Callable[[str], object],
+    names: tuple[str, ...],
+    wanted: set[int],
+) -> None:
+    """Refuse groups that are in two splits, or leave a split without a class."""
+    found = [{groups(file) for file in split.files} for split in parts]
+    shared = (found[0] & found[1]) | (found[0] & found[2]) | (found[1] & found[2])
+    if shared:
+        cause = f"{len(shared)} of them are in two of the folder's own splits"
+        raise store.BadInput("groups=…", cause, "Divide the folder anew, or leave groups out")
+    lacking = {label for split in parts for label in wanted - {*split.labels.tolist()}}
+    if lacking:
+        few = store.some([names[label] for label in sorted(lacking)])
+        cause = f"what belongs together makes too few groups of {few}"
+        raise store.BadInput("groups=…", cause, "Each class needs five groups or more")

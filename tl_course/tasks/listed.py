@@ -49,14 +49,14 @@ def listed(root: Path, table: Path) -> tuple[Listed, list[str]]:
     seen: dict[Path, str] = {}
     missing = [row[file] for row in rows if found(row[file]) is None]
     for row in rows:
-        path, name = found(row[file]), row[label].strip()
-        if path is None or not name:
+        name, place = row[label].strip(), found(row[file])
+        if place is None or not name:
             continue
-        if seen.setdefault(path, name) != name:
-            cause = f"it calls {row[file]!r} both {seen[path]!r} and {name!r}"
+        if seen.setdefault(place, name) != name:
+            cause = f"it calls {row[file]!r} both {seen[place]!r} and {name!r}"
             raise store.BadInput(f"table {str(table)!r}", cause, "Keep one line for each picture")
         files = classes.setdefault(folded(row[part]) if part else "", {}).setdefault(name, [])
-        files += [] if path in files else [path]
+        files += [] if place in files else [place]
     notes = [f"{len(missing)} × listed in {table.name}, not there: {store.some(missing, str)}"]
     return classes, notes if missing else []
 

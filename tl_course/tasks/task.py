@@ -224,7 +224,7 @@ def divide(
         if groups is None or not size:
             chosen = rest[stratified(split.labels[rest], size, rng)]
         else:
-            chosen = rest[_together(split.labels[rest], [groups[i] for i in rest], size, rng)]
+            chosen = rest[_together(split.labels[rest], [groups[int(i)] for i in rest], size, rng)]
         parts.append(split.take(chosen))
         rest = np.setdiff1d(rest, chosen)
     return split.take(rng.permutation(rest)), parts[1], parts[0]

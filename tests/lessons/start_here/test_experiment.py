@@ -22,7 +22,7 @@ def test_the_sentence_says_what_the_networks_answer(toy):
     models = networks(toy)
     opinions = experiment.two_opinions(toy, models)
     before = opinions.places["picture"].value
-    said = play(opinions, place=7)
+    said = play(opinions, only="all pictures", place=7)
     assert opinions.places["picture"].value != before
     found = [train.predict(model, toy.test.inputs[7:8])[0] for model in models.values()]
     tuned, scratch = (f"<b>{toy.classes[f.argmax()]}</b> ({f.max():.0%})" for f in found)
@@ -53,7 +53,7 @@ def test_only_disagreements(toy):
     models = networks(toy)
     models["from <scratch>"].head.bias.data[0] += 100  # it always says the first
     opinions = experiment.two_opinions(toy, models, pictures=30)
-    play(opinions, place=20)
+    play(opinions, only="all pictures", place=20)
     said = play(opinions, only="where they disagree")
     answers = [part.split("</b>")[0] for part in said.split("says <b>")[1:]]
     assert opinions.controls["place"].value == 0 and len({*answers}) == 2
