@@ -60,9 +60,9 @@ for _ in range(4):
 
 # %%
 surfaces = tasks.load("materials")
-shown = surfaces.train.inputs[:150], surfaces.train.labels[:150]
-sheet = plots.contact_sheet(*shown, surfaces.classes, columns=8)
-plots.show(sheet, alt="Eight pictures of each of nine surfaces, from bricks to wood.")
+shown = surfaces.train.inputs[:200], surfaces.train.labels[:200]
+sheet = plots.contact_sheet(*shown, surfaces.classes, columns=12, zoom=0.9)
+plots.show(sheet, alt="Twelve pictures of each of nine surfaces, from bricks to wood.")
 
 # %% [markdown]
 # You get 200 pictures to learn from. A network can memorise those, so it is judged on others: 200
@@ -95,8 +95,8 @@ classes = models.load("resnet10").classes
 print(len(classes), "classes, such as", ", ".join(classes[::33]))
 
 # %% [markdown]
-# No surfaces among them. Both copies get a new head with nine outputs. The rest is either
-# pretrained or random.
+# None is a surface, though photographs of things are full of them. Both copies get a new head with
+# nine outputs. The rest is either pretrained or random.
 
 
 # %%

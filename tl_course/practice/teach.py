@@ -220,16 +220,15 @@ class Teach(Pupil, anywidget.AnyWidget):
 def _bars(ax, names: Sequence[str], answers: Answers) -> None:
     """A bar for each class and network, with its number."""
     ax.set_axis_on()
-    height = 0.7 / max(len(answers), 1)
+    height = 0.28
     for row, (network, values) in enumerate(answers.items()):
         for place, value in enumerate(values):
-            level = place + row * height
-            ax.barh(level, value or 0, height, color=plots.COLOURS[network])
+            level = place + (row - (len(answers) - 1) / 2) * height
+            ax.barh(level, value or 0, 0.9 * height, color=plots.COLOURS[network])
             said = network if value is None else f"{value:.0%} {network}"
             ax.text((value or 0) + 0.03, level, said, va="center", fontsize=8)
-    ax.set_yticks([place + height / 2 for place in range(len(names))], map(legible, names))
-    ax.set(xlim=(0, 1.9), xticks=[])
-    ax.invert_yaxis()
+    ax.set_yticks(range(len(names)), map(legible, names))
+    ax.set(xlim=(0, 1.9), ylim=(len(names) - 0.5, -0.5), xticks=[])
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
 

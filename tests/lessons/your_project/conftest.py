@@ -8,10 +8,6 @@ from tl_course import features, models
 from tl_course.lessons.your_project import recipe
 
 
-def group(file: str) -> str:
-    return file.rpartition("_")[0]
-
-
 def named(split, part: str):
     """The split with a name for each file: three shots of each thing."""
     files = [

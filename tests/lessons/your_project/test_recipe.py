@@ -8,6 +8,10 @@ from tl_course import models, store, tasks, train
 from tl_course.lessons.your_project import example, handover, recipe
 
 
+def group(file: str) -> str:
+    return file.rpartition("_")[0]
+
+
 def test_the_simplest_of_those_that_are_level_is_tested_once(race, monkeypatch):
     table = race.table()
     assert [*table.validation] == sorted(table.validation, reverse=True)
@@ -69,6 +73,20 @@ def test_the_lowest_confidence_that_keeps_a_promise():
     assert recipe.threshold(sure, ~right | True, 1.0) == 0.2
     assert recipe.threshold(sure[:1], right[:1], 0.5) > 1
     assert recipe.confidence(torch.tensor([[0.2, 0.8], [0.6, 0.4]])) == pytest.approx([0.8, 0.6])
+
+
+def test_shots_of_one_thing_are_one_witness(project, race):
+    grouped = recipe.Race(project, groups=group)
+    grouped.entries.update(race.entries)
+    scores = grouped.test()
+    things = {group(file) for file in project.test.files}
+    shares = grouped.shares(scores, "test")
+    assert len(shares) == len(things) == 30
+    assert shares.mean() == pytest.approx(scores.accuracy)
+    low, high = grouped.interval(scores, "test")
+    assert high - low > scores.interval[1] - scores.interval[0]
+    assert race.interval(scores, "test") == pytest.approx(scores.interval)
+    assert "of 90 pictures of 30 things right" in grouped.sentence()
 
 
 def test_the_card_says_what_was_measured(race):

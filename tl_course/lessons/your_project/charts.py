@@ -71,7 +71,7 @@ def standings(race: Race, title: str = "", ax: Axes | None = None) -> Axes:
     for y, row in table.iterrows():
         name = f"{row.strategy}, {row.network}"
         entry = race.entries[name]
-        low, high = (100 * value for value in entry.val.interval)
+        low, high = (100 * value for value in race.interval(entry.val, "val"))
         colour = colour_of(row.strategy)
         ax.plot([low, high], [y, y], color=colour, linewidth=3, alpha=0.5)
         ax.plot(100 * entry.val.accuracy, y, "o", color=colour, markersize=8)

@@ -14,14 +14,16 @@ def card(race: Race, least: float, groups: str = "", title: str = "") -> str:
     kept together when the pictures were divided, in words. Every number is taken from ``race``.
     """
     task, best, scores = race.task, race.chosen(), race.test()
-    low, high = scores.interval
+    low, high = race.interval(scores, "test")
+    things = len(race.shares(scores, "test"))
     wrong = _confused(task.classes, scores)
     lines = [
         f"# {title or task.title}",
         f"Tells {len(task.classes)} kinds of pictures apart: {', '.join(task.classes)}.",
         "## How good it is",
-        f"- On {scores.n} pictures kept aside: {scores.accuracy:.1%} right, 95 % interval "
-        f"{low:.1%} to {high:.1%}; balanced over classes {scores.balanced_accuracy:.1%}.",
+        f"- On {scores.n} pictures of {things} things kept aside: {scores.accuracy:.1%} right, "
+        f"95 % interval {low:.1%} to {high:.1%}; balanced over classes "
+        f"{scores.balanced_accuracy:.1%}.",
         f"- Always naming the commonest class gives {race.guessing():.1%}.",
         f"- Most often confused: {wrong}.",
         f"- Below a confidence of {least:.2f}, chosen on validation, take it as: I don't know.",

@@ -1,5 +1,6 @@
 """What more labels would bring: a learning curve, and where it leads."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,18 +38,20 @@ def learning_curve(
     kind = GroupShuffleSplit if groups else StratifiedShuffleSplit
     together = [groups(file) for file in split.files] if groups else None
     try:
-        labels, _, right = measured(
-            judge(),
-            features.numpy(),
-            split.labels.numpy(),
-            groups=together,
-            train_sizes=[*shares],
-            cv=kind(DRAWS, test_size=HELD, random_state=0),
-            scoring="balanced_accuracy",
-            shuffle=True,
-            random_state=0,
-            error_score="raise",
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a class that is not among the judges
+            labels, _, right = measured(
+                judge(),
+                features.numpy(),
+                split.labels.numpy(),
+                groups=together,
+                train_sizes=[*shares],
+                cv=kind(DRAWS, test_size=HELD, random_state=0),
+                scoring="balanced_accuracy",
+                shuffle=True,
+                random_state=0,
+                error_score="raise",
+            )
     except ValueError as error:  # a share may hold one class alone
         cause = f"{len(split)} pictures are too few for {min(shares):.0%} of them ({error})"
         raise store.BadInput("a learning curve", cause, "Leave the smallest shares out") from error

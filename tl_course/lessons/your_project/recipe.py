@@ -1,6 +1,7 @@
 """A race of strategies on one's own task: within a budget, chosen on validation, tested once."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,20 @@ class Entry:
 class Race:
     """Strategies on one ``task``, ``seconds`` for all of them together.
 
-    ``entries``: those that have run, by name; ``left_out``: those that would have needed more time
-    than there was, and how many seconds. ``seconds``: what is left.
+    ``groups`` tells from a file's name what it shows, as in ``tasks.folder``: shots of one thing
+    are one witness, not several, when models are compared and intervals taken. ``entries``: those
+    that have run, by name; ``left_out``: those that would have needed more time than there was, and
+    how many seconds. ``seconds``: what is left.
     """
 
-    def __init__(self, task: Task, seconds: float = 60, seed: int = 0):
-        self.task, self.seed = task, store.whole("seed", seed, least=0)
+    def __init__(
+        self,
+        task: Task,
+        seconds: float = 60,
+        seed: int = 0,
+        groups: Callable[[str], object] | None = None,
+    ):
+        self.task, self.seed, self.groups = task, store.whole("seed", seed, least=0), groups
         self.seconds = store.number("seconds", seconds, least=1)
         self.entries: dict[str, Entry] = {}
         self.left_out: dict[str, float] = {}
@@ -129,9 +138,27 @@ class Race:
         if not self.entries:
             cause = "nothing has run yet"
             raise store.BadInput("this race", cause, 'Call race.run("lite0", "head alone")')
-        rights = {name: _rights(entry) for name, entry in self.entries.items()}
+        rights = {name: self.shares(each.val, "val") for name, each in self.entries.items()}
         best = max(self.entries, key=lambda name: self.entries[name].val.balanced_accuracy)
         return [name for name, right in rights.items() if level(rights[best], right)]
+
+    def shares(self, scores: Scores, part: str) -> np.ndarray:
+        """Of each thing that the split ``part`` shows, the share of its pictures that is right."""
+        right = (scores.answers == scores.labels).numpy().astype(float)
+        if self.groups is None:
+            return right
+        things = [self.groups(file) for file in getattr(self.task, part).files]
+        places = {thing: place for place, thing in enumerate(dict.fromkeys(things))}
+        known = np.array([places[thing] for thing in things])
+        return np.bincount(known, right) / np.bincount(known)
+
+    def interval(self, scores: Scores, part: str) -> tuple[float, float]:
+        """95 % Wilson interval of the accuracy, in which each thing counts once."""
+        from scipy.stats import binomtest
+
+        shares = self.shares(scores, part)
+        found = binomtest(round(shares.sum()), len(shares)).proportion_ci(method="wilson")
+        return float(found.low), float(found.high)
 
     def chosen(self) -> Entry:
         """The simplest of those that are level; of two that are as simple, the better one."""
@@ -149,13 +176,15 @@ class Race:
     def sentence(self) -> str:
         """What came out, in words."""
         best, scores = self.chosen(), self.test()
-        low, high = scores.interval
+        low, high = self.interval(scores, "test")
+        things = len(self.shares(scores, "test"))
+        many = f"{scores.n} pictures" + (f" of {things} things" if things < scores.n else "")
         beside = "is as good as anything here" if len(self.level()) > 1 else "is the best here"
         told = (
             f"With your {len(self.task.train)} training pictures, {best.strategy} on "
-            f"{best.network} {beside}, and takes {best.seconds:.0f} seconds. It gets "
-            f"{scores.accuracy:.0%} of {scores.n} pictures right that it had never seen (95 % "
-            f"interval {low:.0%} to {high:.0%}; guessing gives {self.guessing():.0%})."
+            f"{best.network} {beside}, and takes {max(best.seconds, 1):.0f} s. It gets "
+            f"{scores.accuracy:.0%} of {many} right that it had never seen (95 % interval "
+            f"{low:.0%} to {high:.0%}; guessing gives {self.guessing():.0%})."
         )
         if self.left_out:
             told += f" Left out for lack of time: {'; '.join(self.left_out)}."
@@ -168,13 +197,13 @@ class Race:
 
 
 def level(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether luck may set two models apart that got ``one`` and ``other`` right, bool (N,).
+    """Whether luck may set two models apart that got ``one`` and ``other`` right, (N,) in [0, 1].
 
-    By McNemar's exact test (1947) on the pictures that one of the two gets right.
+    By McNemar's exact test (1947) on the pictures, or things, on which one of the two does better.
     """
     from scipy.stats import binomtest
 
-    won, lost = int((one & ~other).sum()), int((other & ~one).sum())
+    won, lost = int((one > other).sum()), int((other > one).sum())
     return won + lost == 0 or bool(binomtest(won, won + lost).pvalue > CHANCE)
 
 
@@ -183,14 +212,10 @@ def effort(strategy: str) -> int:
     return {HEAD: 0, ALL: 2, SCRATCH: 3}.get(strategy, 1)
 
 
-def _rights(entry: Entry) -> np.ndarray:
-    return (entry.val.answers == entry.val.labels).numpy()
-
-
 def probed(network: str, task: Task) -> nn.Module:
     """The pretrained ``network`` with a head fitted on its features: a logistic regression."""
     model = models.load(network)
-    found = [features.extract(model, s.inputs, keep=True) for s in (task.train, task.val)]
+    found = [features.extract(model, s.inputs) for s in (task.train, task.val)]
     fitted = features.probe(found[0], task.train, found[1], task.val)
     surgery.replace_head(model, len(task.classes))
     models.set_classifier(model, fitted.layer(len(task.classes)))
