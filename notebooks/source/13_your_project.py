@@ -210,21 +210,17 @@ your_project.doubt(right, ours, strange)
 # %% [markdown]
 # Is it surer of leaves than of its own surfaces? Confidence says how clearly one class beats the
 # others, not whether any of them is there. Is that so elsewhere? The course took nine folders, ten
-# times each, and showed the model pictures from another. How much better does likeness tell them
-# apart than confidence (area under the curve, in points; 50 is chance)?
+# times each, and showed each model pictures from another folder.
 
 # %%
-stored = evidence.load("sweep_project").sort_values("seed")
-gains = {
-    task_name: evidence.paired(rows.by_likeness, rows.by_confidence)
-    for task_name, rows in stored.groupby("task", sort=False)
-}
-chart = plots.forest(gains, written=str, xlabel="likeness better than confidence, points")
-plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in gains.items()))
+plots.show(
+    your_project.strangers(),
+    alt="Likeness tells strangers from a model's own pictures on all folders; confidence on few.",
+)
 
 # %% [markdown]
-# Far from photographs confidence is worse than chance: the model is surer of strangers. Only for
-# ants and bees is it as good. A limit on likeness refuses most strangers, and a few of your own.
+# Left of the dotted line a measure is worse than guessing: the model is *surer* of strangers. A
+# limit on likeness refuses most of them, and a few of your own.
 
 # %% [markdown]
 # ## Take it home

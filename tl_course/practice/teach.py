@@ -198,6 +198,10 @@ class Teach(Pupil, anywidget.AnyWidget):
 
     def _still(self) -> Figure:
         """What the page shows, as a chart."""
+        if not any(each.examples for each in self.classes):
+            figure = blank(8, 0.6)
+            figure.text(0.01, 0.5, legible(self.said, 200), va="center")
+            return figure
         figure = blank(8, 2.6)
         sheet, picture, bars = figure.subplots(1, 3, width_ratios=(5, 2.2, 3))
         names = [each.name for each in self.classes]
