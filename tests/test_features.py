@@ -326,13 +326,46 @@ def test_what_is_kept_is_not_computed_again_and_what_was_stopped_goes_on(monkeyp
         features.extract(model, inputs, keep=True)
     seen.clear()
     torch.testing.assert_close(features.extract(model, inputs, keep=True), expected)
-    assert seen == [4]
+    assert seen == [1, 4]  # one to see whether what was kept has its shape
+    seen.clear()
     torch.testing.assert_close(features.extract(model, inputs, keep=True), expected)
-    assert seen == [4]
+    assert seen == [1]
     with torch.no_grad():
         model.stem[0].weight.mul_(1.1)
     features.extract(model, inputs[:4], keep=True)
-    assert seen == [4, 4]
+    assert seen == [1, 4]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: {"features": found[:, :5]},
+        lambda found: {"features": found[:7, 0]},
+        lambda found: {"features": found.astype("f8")},
+        lambda found: {"features": np.concatenate([found, found])},
+        lambda found: {"other": found},
+    ],
+)
+def test_what_another_version_kept_is_computed_again(monkeypatch, tmp_path, model, change):
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
+    for name, value in {"WORTH": -1, "REMEMBERED_BYTES": 0}.items():
+        monkeypatch.setattr(extraction, name, value)
+    inputs = tasks.load("digits").test.inputs[:10]
+    expected = features.extract(model, inputs, keep=True)
+    [path] = (tmp_path / "kept").iterdir()
+    np.savez(path, **change(expected.numpy()))
+    torch.testing.assert_close(features.extract(model, inputs, keep=True), expected)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "how"),
+    [*((wrong, {}) for wrong in (5, None, torch.tensor(1), [1]))]
+    + [(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), {"batch": n}) for n in (0, -1, 1.5, True)],
+)
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_has_no_features(model, inputs, how, keep):
+    with pytest.raises(store.BadInput):
+        features.extract(model, inputs, keep=keep, **how)
 
 
 @pytest.mark.parametrize(("side", "most"), [(64, 256), (129, 63), (225, 20), (2000, 1)])
@@ -341,6 +374,20 @@ def test_so_many_pictures_at_a_time_as_fit(side, most):
     model.preprocess.size = side
     batches = features.extraction._batches(model, torch.empty(300, 0))
     assert len(batches[0]) == most
+
+
+@pytest.mark.parametrize("where", [8, 9, -40, -50, -60])
+def test_what_is_damaged_is_not_there(monkeypatch, tmp_path, where):
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path))
+    store.keep("a", x=np.zeros(1000, "u1"))
+    path = tmp_path / "kept" / "a.npz"
+    whole = path.read_bytes()
+    for byte in range(256):
+        path.write_bytes(whole[:where] + bytes([byte]) + whole[where:][1:])
+        assert store.kept("a").keys() <= {"x"}
+    np.save(path.with_suffix(".npy"), np.zeros(3))
+    path.with_suffix(".npy").replace(path)
+    assert store.kept("a") == {}
 
 
 def test_only_so_much_is_kept(monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import struct
 import sys
 import warnings
@@ -471,6 +472,69 @@ def test_a_table_of_labels(root, lines):
     assert tasks.folder(root, 64, classes=["pear", "apple"]).classes == ("pear", "apple")
 
 
+PLAIN = "file,label\n" + "".join(f"p{i:02}.png,{kind}\n" for i, kind in enumerate(KINDS))
+
+
+def divided(*parts: str) -> str:
+    lines = PLAIN.splitlines()
+    return "\n".join(
+        ["file,label,set", *(f"{x},{parts[i % len(parts)]}" for i, x in enumerate(lines[1:]))]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "coding", "sizes"),
+    [
+        (PLAIN, "utf-16", (12, 4, 4)),
+        (PLAIN.replace("apple", "\u00c4pfel"), "cp1252", (12, 4, 4)),
+        (PLAIN.replace("\n", "\r"), "utf-8", (12, 4, 4)),
+        ("\n" + PLAIN.replace("\n", ",,\n").replace(",", ", "), "utf-8", (12, 4, 4)),
+        (PLAIN.replace(",pear", ';"pe\nar, ""x"""').replace(",", ";"), "utf-8", (12, 4, 4)),
+        (PLAIN + PLAIN.replace("p0", "C:\\a\\p0").partition("\n")[2], "utf-8", (12, 4, 4)),
+        (divided("train", "", "test", "valid"), "utf-8", (10, 5, 5)),
+        (divided("train", "Eval", "test"), "utf-8", (7, 7, 6)),
+    ],
+)
+def test_tables_as_people_save_them(root, text, coding, sizes):
+    loose(root, [])
+    (root / "labels.csv").write_bytes(text.encode(coding))
+    (root / "._labels.csv").write_bytes(b"\0\5\26\7")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        task = tasks.folder(root, 64)
+    assert (len(task.train), len(task.val), len(task.test)) == sizes
+    assert "\ufffd" not in "".join(task.classes) and len(task.classes) == 2
+
+
+@pytest.mark.parametrize("prefix", ["", "a/", "/elsewhere/a/", "D:\\a\\"])
+def test_names_that_are_there_twice_need_their_folder(root, prefix):
+    for name in ("a", "b"):
+        (root / name).mkdir()
+        for i in range(20):
+            picture(500 + i + 50 * (name == "b")).save(root / name / f"x{i:02}.png")
+    lines = [f"{prefix}x{i:02}.png,{kind}" for i, kind in enumerate(KINDS)]
+    (root / "t.csv").write_text("\n".join(["file,label", *lines]))
+    if not prefix:
+        assert "names files of" in refused(root, labels=root / "t.csv")
+        return
+    task, _ = told(root, size=64, labels=root / "t.csv")
+    assert {file[0] for file in (*task.train.files, *task.test.files)} == {"a"}
+
+
+def test_a_table_about_something_else_and_several_tables(root):
+    fill(root, 700, ["x", "y"])
+    for i, path in enumerate([*(root / "梨").iterdir()]):
+        path.rename(root / f"{i}.png")
+    (root / "梨").rmdir()
+    (root / "weather.csv").write_text("hour,degrees\n1,9\n")
+    task, text = told(root)
+    assert task.classes == ("x", "y", "Äpfel") and "Not used: weather.csv" in text
+    shutil.rmtree(root / "x"), shutil.rmtree(root / "y")
+    assert "names files of" in refused(root)
+    (root / "labels.csv").write_text(PLAIN)
+    assert "several tables: 'labels.csv', 'weather.csv'" in refused(root)
+
+
 def test_a_table_with_splits_and_gaps(root):
     parts = ["Train", "test", "validation"]
     rows = [f"p{i:02}.png,{kind},{parts[i % 3]}" for i, kind in enumerate(KINDS[:19])]
@@ -493,12 +557,38 @@ def test_a_table_with_splits_and_gaps(root):
         (["file,label,set", *(f"p{i:02}.png,{k},val" for i, k in enumerate(KINDS))], "none for"),
         (["file"], "no lines"),
         (["p00.png", "p01.png"], "one column"),
+        (TABLES["plain"][1:], "first line lists 'p00.png'"),
+        ([*TABLES["plain"], 'p01.png,"pear'], "read as CSV near its line 2"),
+        ([*TABLES["plain"], f"p01.png,{'x' * 200_000}"], "larger than field limit"),
+        ([*TABLES["plain"], "\0"], "it is not a text"),
+        (["file,label,label", "p00.png,a,b"], "two of its columns"),
+        (["file,label,split", "p00.png,a,train", "p00.png,a,test", "p01.png,b,"], "both 'train'"),
     ],
 )
 def test_tables_that_cannot_be(root, lines, cause):
     loose(root, lines)
     with pytest.raises(store.BadInput, match=cause):
         tasks.folder(root, 64)
+
+
+def test_a_table_without_the_classes_that_are_wanted(root):
+    loose(root, TABLES["plain"])
+    assert "no picture of 'x', 'y'" in refused(root, classes=["x", "y"])
+    assert "Nothing in labels.csv: 'fig'" in told(root, classes=["pear", "fig"])[1]
+
+
+@pytest.mark.parametrize(
+    ("groups", "fault"),
+    [
+        (lambda file: None, "it gives None"),
+        (lambda file: [file], "unhashable"),
+        (lambda file: file[999], "IndexError"),
+        (5, "not callable"),
+    ],
+)
+def test_groups_that_cannot_be(root, groups, fault):
+    text = refused(root, groups=groups)
+    assert fault in text and "it fails for 'Äpfel/0.png'" in text
 
 
 def test_what_belongs_together_stays_together(root):
@@ -542,3 +632,56 @@ def test_what_took_long_is_read_once(root, monkeypatch):
         path.write_bytes(path.read_bytes()[:99])
     tasks.folder(root, 48)
     assert len(decoded) == 20
+
+
+@pytest.fixture
+def kept(root, monkeypatch):
+    """The cache of a reading that was slow enough to be kept."""
+    monkeypatch.setenv("TL_COURSE_CACHE", str(root.parent / f"cache {root.name}"))
+    monkeypatch.setattr(tasks.reading, "WORTH", -1)
+    tasks.folder(root, 48)
+    [path] = (store.cache_dir() / "kept").glob("*.npz")
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: {"marks": arrays["marks"]},
+        lambda arrays: arrays | {"pictures": arrays["pictures"][:3]},
+        lambda arrays: arrays | {"pictures": arrays["pictures"][:, :, :5]},
+        lambda arrays: arrays | {"pictures": arrays["pictures"].astype("f4")},
+        lambda arrays: arrays | {"digests": np.zeros((20, 3), "u1")},
+        lambda arrays: dict.fromkeys(arrays, np.array(1)),
+    ],
+)
+def test_what_another_version_kept_is_read_again(root, kept, change):
+    first = tasks.folder(root, 48)
+    np.savez(kept, **change(dict(np.load(kept))))
+    assert torch.equal(tasks.folder(root, 48).train.inputs, first.train.inputs)
+
+
+def test_a_reading_that_is_stopped_goes_on(root, kept, monkeypatch):
+    for path in root.rglob("*.png"):
+        os.utime(path, (1, 1))
+    real, decoded = tasks.reading.read_picture, []
+
+    def stopping(*given):
+        decoded.append(given)
+        if len(decoded) == 8:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(tasks.reading, "read_picture", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        tasks.folder(root, 48)
+    tasks.folder(root, 48)
+    assert len(decoded) == 8 + 13 and [*kept.parent.iterdir()] == [kept]
+
+
+def test_what_is_not_wanted_is_left_out(root):
+    with pytest.warns(tasks.SkippedFiles, match="2 × not wanted"):
+        task = tasks.folder(root, 64, without={"梨/3.png", "Äpfel/0.png"})
+    files = [*task.train.files, *task.val.files, *task.test.files]
+    assert len(files) == 18 and "梨/3.png" not in files
+    assert "no such pictures" in refused(root, without=["梨/33.png"])

@@ -37,7 +37,7 @@ def extract(
     eval mode, on its own device, and left as it was. The same inputs through the same weights are
     not computed twice, unless a hook listens; with ``keep`` not in later sessions either: they are
     kept in the cache, and what was stopped goes on. ``batch`` inputs are computed at a time, by
-    default as many as fit well. Raises ``UnknownName`` for an unknown stage.
+    default as many as fit well. Raises ``UnknownName`` for an unknown stage, and ``BadInput``.
     """
     chain = None if stage is None else up_to(model, stage)
 
@@ -68,7 +68,10 @@ def _kept(
     from tqdm.auto import tqdm
 
     name = f"features-{key}"
-    done = [torch.from_numpy(found) for found in store.kept(name).values()]
+    kept = store.kept(name).get("features")
+    done: list[torch.Tensor] = []
+    if kept is not None and kept.dtype == "f4" and kept.shape[1:] == compute(inputs[:1]).shape[1:]:
+        done += [torch.from_numpy(kept[: len(inputs)])]  # else another version left them
     start = stored = sum(map(len, done))
     began = time.monotonic()
     pieces = inputs[start:].split(PIECE) if start < len(inputs) else ()
@@ -93,11 +96,12 @@ def _fingerprint(
     model: nn.Module, inputs: torch.Tensor, stage: str | None, batch: int | None
 ) -> bytes:
     """A checksum of all that features depend on: weights, statistics, what the network is shown."""
+    parts = _batches(model, inputs, batch)
     digest = hashlib.blake2b(f"{type(model)} {stage} {len(inputs)}".encode(), digest_size=16)
     weights = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     digest.update(" ".join(f"{name} {value.device}" for name, value in weights.items()).encode())
     device = next(model.parameters()).device
-    shown = (model.preprocess(part.to(device)) for part in _batches(model, inputs, batch))
+    shown = (model.preprocess(part.to(device)) for part in parts)
     for tensors in (weights.values(), shown):
         for tensor in tensors:
             digest.update(str((tensor.dtype, tensor.shape)).encode())
@@ -172,5 +176,7 @@ def _batches(
 ) -> Iterable[torch.Tensor]:
     if not isinstance(inputs, torch.Tensor) or not inputs.ndim:
         model.preprocess(inputs)  # raises, and says what it expects
-    side = getattr(model.preprocess, "size", None)
-    return inputs.split(batch or max(1, PIXELS // (side if isinstance(side, int) else 64) ** 2))
+    if batch is None:
+        side = getattr(model.preprocess, "size", None)
+        batch = max(1, PIXELS // (side if isinstance(side, int) else 64) ** 2)
+    return inputs.split(store.whole("batch", batch))

@@ -2,15 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tl_course import store
 from tl_course.store.places import reading
-from tl_course.tasks.listed import listed, table_of
+from tl_course.tasks.listed import NamesNone, listed, tables_of
 from tl_course.tasks.pictures import SIDE
-from tl_course.tasks.reading import ENDINGS, Reader, Source, folded, hidden
+from tl_course.tasks.reading import ENDINGS, UNWANTED, Reader, Source, folded, hidden
 from tl_course.tasks.task import Split, Task, divide
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def folder(
     classes: Sequence[str] | None = None,
     labels: str | Path | None = None,
     groups: Callable[[str], object] | None = None,
+    without: Collection[str] = (),
 ) -> Task:
     """A task from your own pictures: ``path/CLASS/a.jpg``, or the same below train, val, test.
 
@@ -45,7 +46,7 @@ def folder(
     ``labels``: a CSV file with a column of file names and a column ``label`` (and ``split``, if it
     is known); one that lies beside loose pictures is found. ``groups`` tells from a file's name,
     such as ``"cat/anna_3.jpg"``, what it belongs to, such as ``"anna"``: what belongs together is
-    never in two splits.
+    never in two splits. ``without`` names files to leave out, such as ``"cat/anna_3.jpg"``.
 
     Files that cannot be read, copies of others and what is in hidden folders are left out, with one
     ``SkippedFiles`` warning that counts them by reason; it names those that look like another saved
@@ -64,24 +65,23 @@ def folder(
                 "Pass a folder that holds one folder of pictures for each class",
             )
     wanted = None if classes is None else _names(classes)
-    table = table_of(root) if labels is None else store.user_path(labels, "labels")
-    if table:
-        names, inside, notes = _listed(root, table, wanted)
-    else:
-        tops = _ready_made(root, wanted or ()) or {"train": root}
-        names, inside = _every(root, tops) if wanted is None else _chosen(root, wanted, tops)
-        notes = []
-    reader = Reader(root, names, size, alike=True, keep=True)
+    names, inside, notes, table = _sources(root, labels, wanted)
+    reader = Reader(root, names, size, alike=True, keep=True, without=without)
     reader.notes += notes
-    read = {part: reader.read(inside[part]) for part in PARTS if part in inside}
+    with reader.keeping():
+        read = {part: reader.read(inside[part]) for part in PARTS if part in inside}
+    if unknown := sorted({*without} - {*reader.skipped.get(UNWANTED, ())}):
+        cause = f"there are no such pictures in {root.resolve().name}: {store.some(unknown)}"
+        raise store.BadInput("without=…", cause, "Name them as task.train.files does")
     unused = f"not listed in {table.name}" if table else "in no class folder"
+    absent = f"Nothing in {table.name}" if table else "No folder of pictures"
     reader.strays([each for found in inside.values() for each in found.values()], unused)
     whole = len(read) == len(PARTS)
     for part, split in read.items():
         where = f" for {PARTS[part]}" if len(read) > 1 else ""
         missing = [name for name in names if name not in inside[part]]
         if wanted and missing:
-            reader.notes.append(f"No folder of pictures{where}: {store.some(missing)}")
+            reader.notes.append(f"{absent}{where}: {store.some(missing)}")
         # what other parts lack is taken from training
         least = 1 if whole or part != "train" else LEAST
         reader.require(split, [*inside[part]] if wanted else names, least, where)
@@ -124,6 +124,24 @@ def unpacked(name: str, classes: Sequence[str], inside: str | None = None) -> Sp
     reader.require(split, classes)
     reader.finish()
     return Split(split.inputs, split.labels)
+
+
+def together(files: Iterable[str], groups: Callable[[str], object]) -> list[object]:
+    """What each of ``files`` belongs to, as ``groups`` tells. Raises ``BadInput`` where it fails,
+    or gives None or what cannot be compared.
+    """
+    found = []
+    for file in files:
+        try:
+            found.append(groups(file))
+            hash(found[-1])
+            if found[-1] is None:
+                raise TypeError("it gives None")
+        except Exception as error:  # it is the learner's
+            cause = f"it fails for {file!r} ({type(error).__name__}: {error})"
+            cure = "It takes a file's name, and returns a text or a number"
+            raise store.BadInput("groups=…", cause, cure) from error
+    return found
 
 
 def _wrong(root: Path, cause: str, cure: str) -> store.BadInput:
@@ -186,6 +204,25 @@ def _holds_folders(root: Path) -> bool:
     return pictures < len(_folders(root))
 
 
+def _sources(
+    root: Path, labels: str | Path | None, wanted: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], Inside, list[str], Path | None]:
+    """The classes and what is read of each; what is to be told; the table that says so, if any."""
+    tables = tables_of(root) if labels is None else [store.user_path(labels, "labels")]
+    notes = []
+    if len(tables) == 1:
+        try:
+            return *_listed(root, tables[0], wanted), tables[0]
+        except NamesNone as error:
+            top = _ready_made(root, wanted or ()).get("train", root)
+            if labels is not None or len(_folders(top)) < 2:
+                raise
+            notes = [f"Not used: {tables[0].name}, as {error.cause}"]
+    tops = _ready_made(root, wanted or ()) or {"train": root}
+    names, inside = _every(root, tops) if wanted is None else _chosen(root, wanted, tops)
+    return names, inside, notes, None
+
+
 def _listed(
     root: Path, table: Path, wanted: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], Inside, list[str]]:
@@ -194,21 +231,35 @@ def _listed(
     names = wanted or tuple(sorted({name for found in by_part.values() for name in found}))
     if len(names) < 2:
         cause = f"it has only one class, {names[0]!r}" if names else "it names no class"
+        cause = "; ".join([cause, *notes])
         raise store.BadInput(
             f"table {str(table)!r}", cause, "List pictures of two classes at least"
         )
-    inside: Inside = {}
+    inside: dict[str, dict[str, list[Path]]] = {}
+    roles = {name: _role(table, name) for name in by_part}
     for name, found in by_part.items():
-        match = SPLIT.fullmatch(name) if name else None
-        if name and not match:
-            cause = f"its column of splits says {name!r}"
-            raise store.BadInput(f"table {str(table)!r}", cause, "Say train, val or test")
-        part = str(match.lastgroup) if match else "train"
-        inside["test" if part == "eval" else part] = {n: found[n] for n in names if n in found}
+        part = roles[name]
+        if part == "eval":  # beside a test it is for validation
+            part = "val" if "test" in roles.values() else "test"
+        for each in names:
+            if each in found:
+                inside.setdefault(part, {}).setdefault(each, []).extend(found[each])
+    if not inside:
+        cause = f"it lists no picture of {store.some(names)}"
+        raise store.BadInput(f"table {str(table)!r}", cause, "Pass the names of its classes")
     if "train" not in inside:
         cause = f"it lists pictures for {' and '.join(inside)} but none for train"
         raise store.BadInput(f"table {str(table)!r}", cause, "List some as train")
-    return names, inside, notes
+    return names, {part: {**found} for part, found in inside.items()}, notes
+
+
+def _role(table: Path, name: str) -> str:
+    """Which part a table's ``name`` of one is; what has none is for training."""
+    match = SPLIT.fullmatch(name or "train")
+    if not match:
+        cause = f"its column of splits says {name!r}"
+        raise store.BadInput(f"table {str(table)!r}", cause, "Say train, val or test")
+    return str(match.lastgroup)
 
 
 def _every(root: Path, tops: Mapping[str, Path]) -> tuple[tuple[str, ...], Inside]:
@@ -222,6 +273,9 @@ def _every(root: Path, tops: Mapping[str, Path]) -> tuple[tuple[str, ...], Insid
         )
         cause += f" but hidden ones: {store.some(unseen)}" if unseen else ""
         cure = "Put the pictures of each class into a folder of its own; two classes at least"
+        if tables := [path.name for path in tables_of(root)]:
+            cause += f" but several tables: {store.some(tables)}"
+            cure += f". Or pass one of them: labels={str(root / tables[0])!r}"
         raise _wrong(root, cause, cure)
     for found in folders.values():
         below = {name: _folders(path) for name, path in found.items() if _holds_folders(path)}
@@ -275,21 +329,18 @@ def _complete(
 ) -> tuple[Split, Split, Split]:
     """Make up for missing splits: a lone ``val`` is the test set, ``val`` is cut from ``train``."""
     train, val, test = read["train"], read.get("val"), read.get("test")
+    belonging = together(train.files, groups) if groups else None
     if test is None:
         val, test = None, val
     if test is None:
-        parts = divide(train, (0.2, 0.2), seed, _together(train, groups))
+        parts = divide(train, (0.2, 0.2), seed, belonging)
     elif val is None:
-        parts = (*divide(train, (0.2, 0.0), seed, _together(train, groups))[:2], test)
+        parts = (*divide(train, (0.2, 0.0), seed, belonging)[:2], test)
     else:
         parts = train, val, test
     if groups:
         _stay_apart(parts, groups, names, {*train.labels.tolist()})
     return parts
-
-
-def _together(split: Split, groups: Callable[[str], object] | None) -> list[object] | None:
-    return [groups(file) for file in split.files] if groups else None
 
 
 def _stay_apart(
@@ -299,7 +350,7 @@ def _stay_apart(
     wanted: set[int],
 ) -> None:
     """Refuse groups that are in two splits, or leave a split without a class."""
-    found = [{groups(file) for file in split.files} for split in parts]
+    found = [{*together(split.files, groups)} for split in parts]
     shared = (found[0] & found[1]) | (found[0] & found[2]) | (found[1] & found[2])
     if shared:
         cause = f"{len(shared)} of them are in two of the folder's own splits"

@@ -7,6 +7,7 @@ import time
 import unicodedata
 import warnings
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ SYSTEM = {
     *("@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"),
     *("system volume information", "lost+found", "thumbnails"),
 }
+UNWANTED = "not wanted"
 WORTH, OFTEN = 2, 30  # seconds of reading that are worth keeping, and after which it is kept
 Source = Path | Sequence[Path]  # a folder of pictures, or the files themselves
 
@@ -48,6 +50,7 @@ class Reader:
 
     ``alike``: it looks among the decoded pictures, too, for what is there twice. ``keep``: what
     took long to decode is kept in the cache, and read again only where a file has changed.
+    ``without``: pictures that are not wanted, by their names below ``root``.
     """
 
     def __init__(
@@ -57,7 +60,9 @@ class Reader:
         size: int,
         alike: bool = False,
         keep: bool = False,
+        without: Collection[str] = (),
     ):
+        self.without = frozenset(without)
         self.root, self.classes, self.size, self.alike = root, classes, size, alike
         self.skipped: dict[str, list[str]] = {}  # names of files by reason
         self.notes: list[str] = []
@@ -65,6 +70,17 @@ class Reader:
         self.sketches: list[np.ndarray] = []
         self.sources: list[Path] = []  # of the sketches
         self.decoded = _Decoded(root, size) if keep else None
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Keep what is decoded meanwhile, even where something stops it."""
+        whole = False
+        try:
+            yield
+            whole = True
+        finally:
+            if self.decoded:
+                self.decoded.keep(whole)
 
     def read(self, sources: Mapping[str, Source]) -> Split:
         """The pictures of each class by name; a class without a source has none."""
@@ -97,7 +113,9 @@ class Reader:
         """The files that may be pictures."""
         top = source if isinstance(source, Path) else self.root
         for path in self._files(source) if isinstance(source, Path) else source:
-            reason = _left_out(path.relative_to(top))
+            reason = left_out(path.relative_to(top))
+            if reason is None and self.short(path) in self.without:
+                reason = UNWANTED
             if reason is None:
                 yield path
             else:
@@ -117,7 +135,7 @@ class Reader:
         state = path.stat()
         if state.st_size > 8 * LARGEST:
             raise refused("it is too large for a picture")
-        mark = f"{self.short(path)}|{state.st_size}|{state.st_mtime_ns}"
+        mark = f"{self.short(path)}|{state.st_size}|{state.st_mtime_ns}|{state.st_ctime_ns}"
         known = self.decoded.known(mark) if self.decoded else None
         data = path.read_bytes() if known is None else b""
         digest = hashlib.sha256(data).digest() if known is None else known[0]
@@ -158,7 +176,7 @@ class Reader:
         listed = {path for each in sources if not isinstance(each, Path) for path in each}
         for path in self._files(self.root, but=folders):
             if path.suffix.lower() in ENDINGS | CLOUD and path not in listed:
-                out = _left_out(path.relative_to(self.root))
+                out = left_out(path.relative_to(self.root))
                 self.skip(path, reason if out is None else out)
 
     def short(self, path: Path) -> str:
@@ -193,12 +211,7 @@ class Reader:
         return "\n  ".join(lines)
 
     def finish(self, apart: bool = False) -> None:
-        """Keep what was decoded; warn of what was left out, and of what is alike.
-
-        ``apart``: alike in two parts only.
-        """
-        if self.decoded:
-            self.decoded.keep()
+        """Warn of what was left out, and of what is alike; if ``apart``, in two parts only."""
         files = list(map(self.short, self.sources))
         parts = [file.partition("/")[0] for file in files] if apart else files
         pairs = [f"{files[a]} like {files[b]}" for a, b in alike(self.sketches, parts)]
@@ -219,7 +232,12 @@ class _Decoded:
         place = hashlib.blake2b(f"1 {root.resolve()} {size}".encode(errors="replace")).hexdigest()
         self.name = f"pictures-{place[:32]}"
         kept = store.kept(self.name)
-        rows = zip(kept["marks"], kept["digests"], kept["pictures"], strict=True) if kept else ()
+        marks, *rest = (kept.get(key, np.empty(0)) for key in ("marks", "digests", "pictures"))
+        shapes = [(marks.size, hashlib.sha256().digest_size), (marks.size, 3, size, size)]
+        proper = [each.shape for each in rest] == shapes and {each.dtype.str for each in rest} == {
+            "|u1"
+        }
+        rows = zip(marks, *rest, strict=True) if proper else ()
         self._before = {str(mark): (bytes(each), picture) for mark, each, picture in rows}
         self._now: dict[str, tuple[bytes, np.ndarray]] = {}
         self._began = self._kept = time.monotonic()
@@ -234,10 +252,13 @@ class _Decoded:
         if time.monotonic() - self._kept > OFTEN:  # so that a reading that is stopped goes on
             self._write(self._before | self._now)
 
-    def keep(self) -> None:
-        """Write down what there is, where something is new and reading took a while."""
+    def keep(self, whole: bool) -> None:
+        """Write down what there is, where something is new and reading took a while.
+
+        ``whole``: every picture was read, and what else was kept is of files that are gone.
+        """
         if self._new and time.monotonic() - self._began > WORTH:
-            self._write(self._now)
+            self._write(self._now if whole else self._before | self._now)
 
     def _write(self, found: dict[str, tuple[bytes, np.ndarray]]) -> None:
         digests, pictures = zip(*found.values(), strict=True)
@@ -250,7 +271,7 @@ class _Decoded:
         self._kept = time.monotonic()
 
 
-def _left_out(path: Path) -> str | None:
+def left_out(path: Path) -> str | None:
     """Why a file of a class folder is not read; empty where that goes without saying."""
     ending = path.suffix.lower()
     if ending in CLOUD:
