@@ -2,8 +2,8 @@
 # # What does a pretrained network buy you in ninety seconds?
 #
 # Show a network two things, and it tells them apart a few seconds later. Show the same things to
-# the same network before it has seen anything else, and it cannot. You will see both, find out why,
-# and then train both yourself.
+# the same network before it has seen anything else, and it mostly guesses. You will see both, find
+# out why, and then train both yourself.
 #
 # **After this lesson you can** train a network from two starting points, compare them fairly, and
 # say how sure you are.
@@ -47,8 +47,8 @@ for _ in range(4):
 #
 # The first network had learned another job: to name 1,000 kinds of things in 1.3 million
 # photographs. That is *pretraining*; using it for your things is *transfer learning*. Only its last
-# layer is new. The second one had to find out from your pictures alone what an edge, a fold or a
-# colour is.
+# layer was learned from your pictures. The second one had to find out from them alone what an edge,
+# a fold or a colour is.
 #
 # Now do it by hand, with more pictures and a fair test.
 
@@ -56,7 +56,7 @@ for _ in range(4):
 # ## Nine surfaces
 #
 # Close-up photographs of surfaces, which the course draws itself: colour, light and distance are
-# random, so that only texture tells. Nothing is downloaded.
+# random, so that only texture gives it away. Nothing is downloaded.
 
 # %%
 surfaces = tasks.load("materials")
@@ -87,7 +87,7 @@ practice.predict("00-gain", "Of 100 pictures, the pretrained copy will get right
 # %% [markdown]
 # ## One network, two starting points
 #
-# `resnet10` is a small network for pictures: 1.2 million adjustable numbers, its *weights*. Its
+# `resnet10` is another, smaller network: 1.2 million adjustable numbers, its *weights*. Its
 # last layer, the *head*, gives one number for each class. In pretraining there were 200 classes:
 
 # %%
@@ -101,9 +101,9 @@ print(len(classes), "classes, such as", ", ".join(classes[::33]))
 
 # %%
 def network(pretrained):
-    torch.manual_seed(0)
+    torch.manual_seed(0)  # the same random head each time
     model = models.load("resnet10", pretrained=pretrained)
-    model.head = torch.nn.Linear(256, len(task.classes))
+    model.head = torch.nn.Linear(256, len(task.classes))  # 256 numbers in, one a class out
     return model
 
 
@@ -182,6 +182,7 @@ for strategy, score in scores.items():
     print(f"{strategy}: {score.accuracy:.0%} right (95 % interval {low:.0%} to {high:.0%})")
 
 # %% tags=["nbval-ignore-output"]
+# the choice that the gain falls into
 gain = 100 * (scores["fine-tuning"].accuracy - scores["from scratch"].accuracy)
 measured = CHOICES[sum(round(gain) > edge for edge in (0, 10, 30))]
 print(f"{gain:.0f} more of 100")
@@ -198,16 +199,16 @@ print(practice.compare("00-gain", measured))
 start_here.two_opinions(task, {"fine-tuning": tuned, "from scratch": scratch})
 
 # %% [markdown]
-# Is either sure of itself when it is wrong? Both are, now and then. How sure a network is says
-# little about how right it is; lesson 06 measures that.
+# Is either sure of itself when it is wrong? Both are, now and then. A network can be far surer than
+# it is right; lesson 06 measures that.
 
 # %% [markdown]
 # ## Was it luck?
 #
-# You saw one run: one draw of 200 pictures, one *seed*, the number that fixes what is random. The
-# course made longer runs (30 epochs) with five seeds. Each copy was tried with three learning
-# rates; the best on validation was tested. It did so for these *materials* and for four other
-# tasks: drawn *leaves* of five conditions, handwritten *digits*, *satellite* scenes and chest
+# You saw one run: one draw of 200 pictures, fixed by one *seed*, the number that starts the random
+# choices. The course made longer runs (30 epochs) with five seeds. Each copy was tried with three
+# learning rates; the best on validation was tested. It did so for these *materials* and for four
+# other tasks: drawn *leaves* of five conditions, handwritten *digits*, *satellite* scenes and chest
 # X-rays (*pneumonia*), the last three real.
 
 # %% [markdown]
@@ -237,17 +238,17 @@ chart = plots.differences(gains, **sides, title="What pretraining buys, with 200
 plots.show(chart, alt="; ".join(f"{name}: {found}" for name, found in gains.items()))
 
 # %% [markdown]
-# The tasks do not gain alike. On digits the copy from scratch is already nearly perfect, so little
-# is left to gain. Satellite scenes gain, though nobody holds a camera up there. For X-rays five
-# runs cannot tell. Lesson 08 looks for tasks where borrowing hurts.
+# Tasks gain differently. On digits the copy from scratch is already nearly perfect, so little is
+# left to gain. Satellite scenes gain, though nobody holds a camera up there. For X-rays five runs
+# cannot tell. Lesson 08 looks for tasks where borrowing hurts.
 
 # %% [markdown]
 # ## The claim
 #
 # Four popular articles say: *with a small labelled set, pretrained beats from scratch*. This is
-# claim **why-1**. For each task and number of labels, stored runs say that it *helps*,
-# *hurts*, makes no difference (the *same*, within two points), or that they *cannot tell*. Many
-# looks are paid for: the intervals are wider than one alone would be.
+# claim **why-1**. For each task and number of labels, stored runs say that it *helps*, *hurts*,
+# makes no difference (the *same*, within two points), or that they *cannot tell*. With many
+# comparisons some would differ by luck, so the intervals are wider.
 
 # %%
 print(lessons.settle("why-1"))
@@ -255,14 +256,15 @@ print(lessons.settle("why-1"))
 # %% [markdown]
 # It *holds* if every row says so, *holds when* the task is one of those if some do, *does not hold*
 # if none does and half speak against it. The mean is over tasks, and its interval speaks of other
-# tasks like these. These runs are those of lesson 04, which has one task more.
+# tasks like these. The runs are those of lesson 04, with one task more; where from scratch had not
+# yet learned its training pictures, more epochs may narrow the gap.
 
 # %% [markdown]
 # ## Break it
 #
-# `train.fit` is the loop you read above; in addition the learning rate falls to zero, and the
-# epoch that did best on validation is kept. Fewer labels get more epochs. Change a number and run
-# again. Does the lead survive 25 labels? 1,000? A learning rate ten times as high?
+# `train.fit` is the loop you read above, and keeps the epoch that did best on validation. Fewer
+# labels get more epochs. Change a number and run again. Does the lead survive 25 labels? 1,000? A
+# learning rate ten times as high? From here on the test is for play: choose nothing by it.
 
 # %% tags=["nbval-ignore-output"]
 LABELS, RATE = 25, 1e-3
@@ -352,7 +354,7 @@ else:
 # | 02 | What does each layer know? |
 # | 03 | How do you give a trained network a new job? |
 # | 04 | How much of it should you freeze? |
-# | 05 | How many labels, how much time does it save? |
+# | 05 | How many labels and how much time does it save? |
 # | 06 | 99 % in training, 65 % in the test: what happened? |
 
 # %% [markdown]

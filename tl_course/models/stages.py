@@ -53,7 +53,7 @@ def classifier(model: nn.Module) -> nn.Linear:
     return last
 
 
-def set_classifier(model: nn.Module, layer: nn.Linear) -> None:
+def set_classifier(model: nn.Module, layer: nn.Module) -> None:
     """Put ``layer`` in the place of the last linear layer."""
     owner, place = _last(model)
     if isinstance(model, Adapted):

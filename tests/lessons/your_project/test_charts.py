@@ -7,7 +7,6 @@ from played import play
 
 from tl_course import store, train
 from tl_course.lessons.your_project import charts, experiment, inspection, prospects
-from tl_course.tasks import Split
 
 
 def test_suspects_and_twins_are_shown(project, found):
@@ -45,8 +44,7 @@ def test_mistakes_are_those_it_is_surest_of(race, project):
 
 
 def test_outlook_goes_on_to_eight_times_as_many(project, found):
-    both = Split(project.train.inputs, project.train.labels, project.classes, project.train.files)
-    curve = prospects.learning_curve(found["train"], both)
+    curve = prospects.learning_curve(project, found)
     ax = charts.outlook(curve, prospects.Outlook.of(curve))
     assert max(line.get_xdata().max() for line in ax.lines) == pytest.approx(8 * curve.labels.max())
 
@@ -76,3 +74,9 @@ def test_doubt_says_what_is_kept_and_what_is_lost(race, project):
     for given in ((right[:0], ours, strange), (right, ours, {"other": np.ones(3)})):
         with pytest.raises(store.BadInput, match="by the same measures"):
             experiment.doubt(*given)
+
+
+def test_strangers_come_in_order():
+    ax = charts.strangers()
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(names) == 9 and names[0] == "sketches" and "X-rays" in names

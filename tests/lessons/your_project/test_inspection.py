@@ -9,7 +9,6 @@ import torch
 
 from tl_course import evidence, store, tasks
 from tl_course.lessons.your_project import inspection, prospects
-from tl_course.tasks import Split
 
 
 def group(file):
@@ -68,18 +67,11 @@ def test_a_power_law_is_found_again():
 
 
 def test_a_learning_curve_rises(project, found):
-    both = Split(
-        torch.cat([project.train.inputs, project.val.inputs]),
-        torch.cat([project.train.labels, project.val.labels]),
-        project.classes,
-        project.train.files + project.val.files,
-    )
-    table = prospects.learning_curve(torch.cat([found["train"], found["val"]]), both, group)
+    table = prospects.learning_curve(project, found, group)
     means = table.groupby("labels").error.mean()
     assert len(table) == 60 and means.iloc[-1] <= means.iloc[0]
     with pytest.raises(store.BadInput, match="too few for 2%"):
-        some = torch.cat([found["train"], found["val"]])
-        prospects.learning_curve(some, both, shares=(0.02, 1.0))
+        prospects.learning_curve(project, found, shares=(0.02, 1.0))
 
 
 def test_the_distance_of_ones_own_pictures():

@@ -7,7 +7,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["charts", "checks", "experiment", "rules"],
     submod_attrs={
         "handover": ["card"],
-        "charts": ["calibration", "mistakes", "outlook", "pairs", "picked", "standings"],
+        "charts": [
+            *("calibration", "mistakes", "outlook", "pairs", "picked", "standings"),
+            "strangers",
+        ],
         "checks": ["check_choice", "check_groups", "check_threshold"],
         "example": ["example_folder"],
         "experiment": ["doubt"],

@@ -6,9 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tl_course import features, store
+from tl_course import evidence, features, store
+from tl_course.evidence.verdicts import NAMES
 from tl_course.lessons.your_project.prospects import Outlook
 from tl_course.lessons.your_project.recipe import Race, confidence
+from tl_course.plots.effects import forest
 from tl_course.plots.grids import key
 from tl_course.plots.lines import band, beside, log_axis, means_of
 from tl_course.plots.maps import cams
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tl_course.tasks import Split, Task
 
 BINS = 5
+CONFIDENCE, LIKENESS = Look(COLOURS["confidence when right"], "s"), Look(COLOURS["likeness"], "o")
 NOW, THEN = Look(COLOURS["head alone"], "o"), Look("#555555")
 
 
@@ -76,14 +79,15 @@ def standings(race: Race, title: str = "", ax: Axes | None = None) -> Axes:
         ax.plot([low, high], [y, y], color=colour, linewidth=3, alpha=0.5)
         ax.plot(100 * entry.val.accuracy, y, "o", color=colour, markersize=8)
         weight = "bold" if entry is chosen else "normal"
-        beside(ax, f"{entry.seconds:.0f} s", (101, y), 8, weight=weight, color=colour)
+        took = f"{entry.seconds:.0f} s" if entry.seconds >= 1 else "< 1 s"
+        beside(ax, took, (101, y), 8, weight=weight, color=colour)
     ax.set_yticks(range(len(table)), [f"{r.strategy}, {r.network}" for _, r in table.iterrows()])
     for label, (_, row) in zip(ax.get_yticklabels(), table.iterrows(), strict=True):
         label.set_color(colour_of(row.strategy))
         label.set_weight("bold" if f"{row.strategy}, {row.network}" == chosen.name else "normal")
     ax.set_ylim(len(table) - 0.45, -0.6)
     ax.set_xlim(0, 101)
-    ax.set_xlabel(f"% of {chosen.val.n} validation pictures right, with 95 % intervals; seconds")
+    ax.set_xlabel(f"% of {chosen.val.n} validation pictures right, 95 % intervals; right: seconds")
     ax.tick_params(axis="y", length=0)
     lined(ax, "x")
     return ax
@@ -109,17 +113,17 @@ def mistakes(
 
 
 def outlook(curve: "pandas.DataFrame", ahead: Outlook, ax: Axes | None = None) -> Axes:
-    """A learning curve, and what its power law expects up to eight times as many labels."""
-    ax = ax or axes(7.6, 3.8, "What more labels would bring")
+    """A learning curve, and its power law up to eight times as many labels."""
+    ax = ax or axes(7.6, 3.8, "What more pictures would bring")
     shown = means_of(curve.assign(right=100 * (1 - curve.error)), "labels", "right", (0, 100))
     now = int(shown.index[-1])
     band(ax, shown, NOW.colour)
-    later = np.geomspace(now, 8 * now, 30)
+    later = np.geomspace(shown.index[0], 8 * now, 40)
     middle, low, high = 100 * np.array([ahead.at(count) for count in later]).T
     ax.plot(later, middle, "--", color=THEN.colour, linewidth=2)
     ax.fill_between(later, low, high, color=THEN.colour, alpha=0.15, linewidth=0)
     log_axis(ax, [*shown.index, 2 * now, 4 * now, 8 * now])
-    key(ax, {"measured": NOW._replace(marker=""), "expected": THEN}, loc="lower right")
+    key(ax, {"measured": NOW._replace(marker=""), "power law": THEN}, loc="lower right")
     ax.set(xlabel="training pictures", ylabel="% right (balanced)", ylim=(0, 101))
     lined(ax, "y")
     return ax
@@ -128,7 +132,7 @@ def outlook(curve: "pandas.DataFrame", ahead: Outlook, ax: Axes | None = None) -
 def calibration(
     probabilities: "torch.Tensor", labels: "torch.Tensor", ax: Axes | None = None
 ) -> Axes:
-    """How often a model is right, against how sure it is; the counts stand beside the points.
+    """How often a model is right, against how sure it is, with Wilson intervals.
 
     Answers are sorted by confidence and cut into five parts of equal size.
     """
@@ -144,9 +148,10 @@ def calibration(
         colour = COLOURS["confidence when right"]
         ax.plot([sure[part].mean()] * 2, [found.low, found.high], color=colour, alpha=0.5)
         ax.plot(sure[part].mean(), share, "o", color=colour, markersize=8)
-    ax.text(0.03, 0.97, "too modest", va="top", color="#555555")
-    ax.text(0.97, 0.03, "too sure", ha="right", color="#555555")
-    ax.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.02), ylim=(0, 1.02))
+    ax.text(0.03, 0.97, "too modest", va="top", color="#555555", transform=ax.transAxes)
+    ax.text(0.97, 0.03, "too sure", ha="right", color="#555555", transform=ax.transAxes)
+    ax.set(xlabel="confidence", ylabel="share right", ylim=(0, 1.02))
+    ax.set_xlim(1 / probabilities.shape[1], 1.02)
     return ax
 
 
@@ -181,4 +186,31 @@ def doubts(
     ax.set_ylim(len(kinds) - 0.5, -0.7)
     ax.set(xlim=(0, 1.02), xlabel=measure)
     ax.tick_params(axis="y", length=0)
+    return ax
+
+
+def strangers(ax: Axes | None = None) -> Axes:
+    """How well two measures tell pictures of other things from a model's own, by folder.
+
+    Stored runs: the mean area under the curve over draws, 50 being chance, with its interval.
+    """
+    stored = evidence.load("sweep_project").sort_values("by_likeness")
+    looks = {"confidence": CONFIDENCE, "likeness": LIKENESS}
+    rows = {
+        NAMES.get(str(task), str(task)): {
+            name: evidence.paired(runs[f"by_{name}"], 0 * runs.seed) for name in looks
+        }
+        for task, runs in stored.groupby("task")
+    }
+    order = sorted(rows, key=lambda name: rows[name]["confidence"].effect)
+    ax = ax or axes(8.0, 4.6)
+    forest(
+        {name: rows[name] for name in order},
+        look=lambda name, _: looks[name],
+        xlabel="other things told from its own, area under the curve (50 is chance)",
+        ax=ax,
+    )
+    ax.axvline(50, color=COLOURS["random"], linestyle=":")
+    ax.set_xlim(0, 101)
+    key(ax.figure, looks)
     return ax

@@ -19,7 +19,8 @@ def doubt(
     model's classes, which it got ``right`` (N,); ``strange``: the same (M,) for other pictures.
     Raises ``BadInput`` where one of them is empty.
     """
-    if not len(right) or not all(map(len, strange.values())) or ours.keys() != strange.keys():
+    some = len(right) and ours and all(map(len, strange.values()))
+    if not some or ours.keys() != strange.keys() or {*map(len, ours.values())} != {len(right)}:
         cause = "it needs pictures of the classes and others, by the same measures"
         raise store.BadInput("doubt", cause, "Pass some of both")
     slider = Slider("refuse below %", 0, 100, value=40, style={"description_width": "initial"})

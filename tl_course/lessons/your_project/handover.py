@@ -1,8 +1,10 @@
 """A page about a model for whoever gets it: what it was made of, how good it is, and its limits."""
 
+import re
 from collections.abc import Sequence
 
 import tl_course
+from tl_course import store
 from tl_course.lessons.your_project.inspection import counts
 from tl_course.lessons.your_project.recipe import Race
 
@@ -12,14 +14,17 @@ def card(race: Race, least: float, groups: str = "", title: str = "") -> str:
 
     ``least``: the confidence below which the model should say "I don't know". ``groups``: what was
     kept together when the pictures were divided, in words. Every number is taken from ``race``.
+    Raises ``BadInput`` for ``least`` that is no number from 0, and where nothing has run.
     """
+    least = store.number("least", least, least=0)
     task, best, scores = race.task, race.chosen(), race.test()
     low, high = race.interval(scores, "test")
     things = len(race.shares(scores, "test"))
-    wrong = _confused(task.classes, scores)
+    names = [*map(_plain, task.classes)]
+    wrong = _confused(names, scores)
     lines = [
-        f"# {title or task.title}",
-        f"Tells {len(task.classes)} kinds of pictures apart: {', '.join(task.classes)}.",
+        f"# {_plain(title or task.title)}",
+        f"Tells {len(task.classes)} kinds of pictures apart: {', '.join(names)}.",
         "## How good it is",
         f"- On {scores.n} pictures of {things} things kept aside: {scores.accuracy:.1%} right, "
         f"95 % interval {low:.1%} to {high:.1%}; balanced over classes "
@@ -44,10 +49,15 @@ def card(race: Race, least: float, groups: str = "", title: str = "") -> str:
     return "\n".join(f"\n{line}\n" if line.startswith("#") else line for line in lines).strip()
 
 
+def _plain(text: str) -> str:
+    """A text in one line, in which nothing is Markdown."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
+
+
 def _counted(task) -> list[str]:
     table = counts(task)
     return [
-        f"{name}: {row.training} pictures to learn from, {row.validation} to choose by, "
+        f"{_plain(str(name))}: {row.training} pictures to learn from, {row.validation} to choose by, "
         f"{row.test} to test"
         for name, row in table.iterrows()
     ]

@@ -1,12 +1,13 @@
 """Look at the data first: how much there is, what is there twice, what is labelled wrongly."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tl_course import store
-from tl_course.tasks import Task
+from tl_course.tasks import Split, Task
+from tl_course.tasks.folder import together
 
 if TYPE_CHECKING:
     import pandas
@@ -39,23 +40,27 @@ def suspects(
     pictures judges the rest, five times; ``groups`` keeps pictures of one thing together, as in
     ``tasks.folder``. Columns file, split, place there, labelled, looks like, and ``doubt``: the
     probability of what it looks like minus that of its label (as in confident learning, Northcutt
-    et al. 2021, arXiv:1911.00068). Raises ``BadInput`` for a class with too few pictures.
+    et al. 2021, arXiv:1911.00068). Raises ``BadInput`` for a class with too few pictures, or too few
+    groups, and for features of other pictures.
     """
     import pandas
     from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 
     splits = {"train": task.train, "val": task.val, "test": task.test}
-    found = np.concatenate([features[name].numpy() for name in splits])
+    found = gathered(features, splits)
     labels = np.concatenate([split.labels.numpy() for split in splits.values()])
-    files = [file for split in splits.values() for file in split.files]
+    files = [file for each in splits.values() for file in each.files or [""] * len(each)]
     places = [(name, place) for name, split in splits.items() for place in range(len(split))]
     if np.bincount(labels, minlength=len(task.classes)).min() < FOLDS:
         cause = f"a class has fewer than {FOLDS} pictures"
         raise store.BadInput("a search for wrong labels", cause, "Add some, or leave the class out")
-    together = [groups(file) for file in files] if groups else None
+    things = numbered([*splits.values()], groups) if groups else None
+    if things is not None and things.max() + 1 < FOLDS:
+        cause = f"there are {things.max() + 1} groups, {FOLDS} are needed"
+        raise store.BadInput("groups=…", cause, "Make them smaller, or leave groups out")
     folds = GroupKFold(FOLDS) if groups else StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     shares = cross_val_predict(
-        judge(), found, labels, groups=together, cv=folds, method="predict_proba"
+        judge(), found, labels, groups=things, cv=folds, method="predict_proba"
     )
     best = shares.argmax(1)
     every = np.arange(len(labels))
@@ -71,6 +76,31 @@ def suspects(
     return doubted.reset_index(drop=True)
 
 
+def numbered(splits: Sequence[Split], groups: Callable[[str], object]) -> np.ndarray:
+    """Which thing each picture of ``splits`` shows, as ``groups`` tells: int64 (N,), from 0.
+
+    Raises ``BadInput`` where the pictures have no file names, and where ``groups`` fails.
+    """
+    if any(len(split.files) < len(split) for split in splits):
+        cause = "the pictures of this task have no names of files"
+        raise store.BadInput("groups=…", cause, "Leave groups out")
+    things = together([file for split in splits for file in split.files], groups)
+    places = {thing: place for place, thing in enumerate(dict.fromkeys(things))}
+    return np.array([places[thing] for thing in things], dtype=np.int64)
+
+
+def gathered(features: Mapping[str, "torch.Tensor"], splits: Mapping[str, Split]) -> np.ndarray:
+    """The ``features`` of all ``splits``, (N, channels). Raises ``BadInput`` for those of others."""
+    counts = {name: len(features.get(name, ())) for name in splits}
+    if counts != {name: len(split) for name, split in splits.items()}:
+        cause = f"there are {', '.join(f'{n} of {name}' for name, n in counts.items())}"
+        raise store.BadInput("features", cause, "Pass one row for each picture of these splits")
+    found = np.concatenate([features[name].numpy() for name in splits])
+    if not np.isfinite(found).all():
+        raise store.BadInput("features", "some are not finite", "Look at the network's weights")
+    return found
+
+
 def judge():
     """A logistic regression on standardised features, not yet fitted."""
     from sklearn.linear_model import LogisticRegression
@@ -84,11 +114,15 @@ def likeness(features: "torch.Tensor", training: "torch.Tensor") -> np.ndarray:
     """How like each picture is to every training picture: the cosine of centred features (N, M).
 
     ``features`` (N, channels), ``training`` (M, channels); both are centred on the training mean.
+    Raises ``BadInput`` for no training, and other channels.
     """
-    from sklearn.metrics.pairwise import cosine_similarity
+    from torch.nn.functional import normalize
 
+    if not len(training) or features.shape[1:] != training.shape[1:]:
+        cause = f"they are {tuple(features.shape)}, those of training {tuple(training.shape)}"
+        raise store.BadInput("features", cause, "Pass both of one network, and some of training")
     mean = training.mean(0)
-    return cosine_similarity((features - mean).numpy(), (training - mean).numpy())
+    return (normalize(features - mean) @ normalize(training - mean).T).numpy()
 
 
 def twins(task: Task, features: Mapping[str, "torch.Tensor"]) -> "pandas.DataFrame":

@@ -1,15 +1,15 @@
 """What more labels would bring: a learning curve, and where it leads."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tl_course import store
-from tl_course.lessons.your_project.inspection import judge
-from tl_course.tasks import Split
+from tl_course.lessons.your_project.inspection import gathered, judge, numbered
+from tl_course.tasks import Task
 
 if TYPE_CHECKING:
     import pandas
@@ -20,31 +20,35 @@ RESAMPLED = 500
 
 
 def learning_curve(
-    features: "torch.Tensor",
-    split: Split,
+    task: Task,
+    features: Mapping[str, "torch.Tensor"],
     groups: Callable[[str], object] | None = None,
     shares: Sequence[float] = (0.15, 0.25, 0.4, 0.65, 1.0),
 ) -> "pandas.DataFrame":
     """How often a head alone errs with more and more labels; a row a draw and count.
 
-    ``features``: (N, channels) of ``split``. In each of 12 draws a quarter of the pictures judges
-    and the rest teaches, ``shares`` of it. Columns labels, draw, error in [0, 1] (balanced).
-    ``groups`` as in ``tasks.folder``. Raises ``BadInput`` where a share has too few pictures.
+    ``features``: (N, channels) of ``train`` and ``val``. In each of 12 draws a quarter of these
+    pictures judges and the rest teaches, ``shares`` of it. Columns labels, draw, error in [0, 1]
+    (balanced). ``groups`` as in ``tasks.folder``. Raises ``BadInput`` where a share has too few
+    pictures.
     """
     import pandas
     from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
     from sklearn.model_selection import learning_curve as measured
 
     kind = GroupShuffleSplit if groups else StratifiedShuffleSplit
-    together = [groups(file) for file in split.files] if groups else None
+    splits = {"train": task.train, "val": task.val}
+    labels = np.concatenate([split.labels.numpy() for split in splits.values()])
+    known = gathered(features, splits)
+    things = numbered([*splits.values()], groups) if groups else None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of a class that is not among the judges
-            labels, _, right = measured(
+            counts, _, right = measured(
                 judge(),
-                features.numpy(),
-                split.labels.numpy(),
-                groups=together,
+                known,
+                labels,
+                groups=things,
                 train_sizes=[*shares],
                 cv=kind(DRAWS, test_size=HELD, random_state=0),
                 scoring="balanced_accuracy",
@@ -53,11 +57,12 @@ def learning_curve(
                 error_score="raise",
             )
     except ValueError as error:  # a share may hold one class alone
-        cause = f"{len(split)} pictures are too few for {min(shares):.0%} of them ({error})"
+        least = min(shares, default=1)
+        cause = f"{len(labels)} pictures are too few for {least:.0%} of them ({error})"
         raise store.BadInput("a learning curve", cause, "Leave the smallest shares out") from error
     rows = [
         {"labels": int(count), "draw": draw, "error": 1 - value}
-        for count, values in zip(labels, right, strict=True)
+        for count, values in zip(counts, right, strict=True)
         for draw, value in enumerate(values)
     ]
     return pandas.DataFrame(rows)
@@ -76,7 +81,14 @@ class Outlook:
 
     @classmethod
     def of(cls, curve: "pandas.DataFrame") -> "Outlook":
-        """Fitted to what ``learning_curve`` gave; each resample draws its draws anew."""
+        """Fitted to what ``learning_curve`` gave; each resample draws its draws anew.
+
+        Raises ``BadInput`` for fewer than two counts of labels, and what is not measured.
+        """
+        measured = np.isfinite(curve.error).all() and (curve.labels > 0).all()
+        if not measured or curve.labels.nunique() < 2:
+            cause = "it needs errors that are numbers, with two counts of labels or more"
+            raise store.BadInput("a learning curve", cause, "Pass more shares to learning_curve")
         wide = curve.pivot(index="draw", columns="labels", values="error")
         rng = np.random.default_rng(0)
         logs, fits = np.log(wide.columns.to_numpy(float)), []
@@ -87,7 +99,8 @@ class Outlook:
         return cls(np.exp(heights), -slopes)
 
     def at(self, labels: float) -> tuple[float, float, float]:
-        """Accuracy expected with so many labels, and the ends of its 95 % interval."""
-        errors = np.clip(self.scales * float(labels) ** -self.powers, 0, 1)
+        """Accuracy expected with so many labels, 1 or more, and the ends of its 95 % interval."""
+        labels = store.number("labels", labels, least=1)
+        errors = np.clip(self.scales * labels**-self.powers, 0, 1)
         low, middle, high = np.quantile(1 - errors, [0.025, 0.5, 0.975])
         return float(middle), float(low), float(high)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from tl_course import evidence, features, models, store, surgery, train
+from tl_course.lessons.your_project.inspection import numbered
 from tl_course.tasks import Task
 from tl_course.train import Scores
 
@@ -45,7 +46,8 @@ class Race:
     ``groups`` tells from a file's name what it shows, as in ``tasks.folder``: shots of one thing
     are one witness, not several, when models are compared and intervals taken. ``entries``: those
     that have run, by name; ``left_out``: those that would have needed more time than there was, and
-    how many seconds. ``seconds``: what is left.
+    how many seconds. ``seconds``: what is left. Raises ``BadInput`` for an empty split, and ``groups``
+    that fail.
     """
 
     def __init__(
@@ -57,6 +59,11 @@ class Race:
     ):
         self.task, self.seed, self.groups = task, store.whole("seed", seed, least=0), groups
         self.seconds = store.number("seconds", seconds, least=1)
+        if not isinstance(task, Task) or not all(map(len, (task.train, task.val, task.test))):
+            thing, cause = f"a race on {task!r:.80}", "it needs a task with pictures in each split"
+            raise store.BadInput(thing, cause, "Pass what tasks.folder gives")
+        if groups:  # before hours of training
+            numbered([task.val, task.test], groups)
         self.entries: dict[str, Entry] = {}
         self.left_out: dict[str, float] = {}
         self._tested: Scores | None = None
@@ -109,7 +116,9 @@ class Race:
 
         rate = FRESH if scratch else lr
         options = {"lr": rate, "batch": batch, "seed": self.seed, "progress": name}
-        train.fit(model, self.task, epochs, watch=watch, **options)
+        history = train.fit(model, self.task, epochs, watch=watch, **options)
+        if history.stopped.startswith("interrupted") and not needed:
+            raise KeyboardInterrupt  # the learner's: what is half trained is no entry
         return needed
 
     def table(self) -> "pandas.DataFrame":
@@ -147,9 +156,7 @@ class Race:
         right = (scores.answers == scores.labels).numpy().astype(float)
         if self.groups is None:
             return right
-        things = [self.groups(file) for file in getattr(self.task, part).files]
-        places = {thing: place for place, thing in enumerate(dict.fromkeys(things))}
-        known = np.array([places[thing] for thing in things])
+        known = numbered([getattr(self.task, part)], self.groups)
         return np.bincount(known, right) / np.bincount(known)
 
     def interval(self, scores: Scores, part: str) -> tuple[float, float]:
@@ -179,7 +186,8 @@ class Race:
         low, high = self.interval(scores, "test")
         things = len(self.shares(scores, "test"))
         many = f"{scores.n} pictures" + (f" of {things} things" if things < scores.n else "")
-        beside = "is as good as anything here" if len(self.level()) > 1 else "is the best here"
+        others = len(self.level()) > 1
+        beside = "cannot be told from the best here" if others else "is the best here"
         told = (
             f"With your {len(self.task.train)} training pictures, {best.strategy} on "
             f"{best.network} {beside}, and takes {max(best.seconds, 1):.0f} s. It gets "
@@ -215,9 +223,12 @@ def effort(strategy: str) -> int:
 def probed(network: str, task: Task) -> nn.Module:
     """The pretrained ``network`` with a head fitted on its features: a logistic regression."""
     model = models.load(network)
-    found = [features.extract(model, s.inputs) for s in (task.train, task.val)]
-    fitted = features.probe(found[0], task.train, found[1], task.val)
-    surgery.replace_head(model, len(task.classes))
+    models.set_classifier(model, nn.Identity())  # what the last layer would see comes out
+    train_found, val_found = (
+        features.run(model, lambda part: model(model.preprocess(part)), split.inputs)
+        for split in (task.train, task.val)
+    )
+    fitted = features.probe(train_found, task.train, val_found, task.val)
     models.set_classifier(model, fitted.layer(len(task.classes)))
     model.classes = tuple(task.classes)
     return model.eval()
@@ -232,7 +243,13 @@ def threshold(sure: np.ndarray, right: np.ndarray, wanted: float = 0.95) -> floa
     """The lowest confidence from which on at least ``wanted`` of the answers are right.
 
     ``sure`` (N,) in [0, 1] and ``right`` (N,) of validation. Above 1 where there is none.
+    Raises ``BadInput`` for lengths that differ, and what is no number.
     """
+    wanted = store.number("wanted", wanted, least=0, most=1)
+    sure, right = np.asarray(sure, float), np.asarray(right, bool)
+    if sure.ndim != 1 or sure.shape != right.shape or not np.isfinite(sure).all():
+        cause = f"it has confidences of shape {sure.shape} and answers of shape {right.shape}"
+        raise store.BadInput("a threshold", cause, "Pass one finite number and one bool a picture")
     for least in np.unique(sure):
         if right[sure >= least].mean() >= wanted:
             return float(least)
