@@ -82,3 +82,63 @@ def test_the_distance_of_ones_own_pictures():
     assert photographs == pytest.approx(stored["photographs"], rel=0.1)
     with pytest.raises(store.BadInput, match="49 are too few"):
         evidence.distance_of(leaves[:49])
+
+
+GROUPS = {
+    "fails for": lambda file: file[999],
+    "gives None": lambda file: None,
+    "unhashable": lambda file: [file],
+    "are needed": lambda file: file[0],
+}
+
+
+@pytest.mark.parametrize("fault", GROUPS)
+def test_groups_that_fail(project, found, fault):
+    with pytest.raises(store.BadInput, match=fault):
+        inspection.suspects(project, found, GROUPS[fault])
+    if fault != "are needed":
+        with pytest.raises(store.BadInput, match=fault):
+            prospects.learning_curve(project, found, GROUPS[fault])
+
+
+def test_pictures_without_names_of_files(project, found):
+    parts = ("train", "val", "test")
+    bare = replace(project, **{p: replace(getattr(project, p), files=()) for p in parts})
+    assert {*inspection.suspects(bare, found).file} <= {""}
+    for look in (inspection.suspects, prospects.learning_curve):
+        with pytest.raises(store.BadInput, match="no names of files"):
+            look(bare, found, group)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda found: {"train": found["train"]}, "90 of train, 0 of val"),
+        (lambda found: dict(found, val=found["val"][:5]), "5 of val"),
+        (lambda found: dict(found, val=found["val"] * float("nan")), "not finite"),
+    ],
+)
+def test_features_of_other_pictures(project, found, change, fault):
+    for look in (inspection.suspects, prospects.learning_curve):
+        with pytest.raises(store.BadInput, match=fault):
+            look(project, change(found))
+
+
+def test_likeness_of_nothing():
+    some = torch.eye(4)
+    assert inspection.likeness(some[:0], some).shape == (0, 4)
+    assert not inspection.likeness(0 * some, 0 * some).any()
+    for training in (some[:0], some[:, :3]):
+        with pytest.raises(store.BadInput, match="those of training"):
+            inspection.likeness(some, training)
+
+
+def test_an_outlook_from_too_little():
+    curve = curve_of(1.5, 0.5)
+    for poor in (curve[curve.labels < 20], curve.assign(error=np.nan), curve[:0]):
+        with pytest.raises(store.BadInput, match="two counts of labels"):
+            prospects.Outlook.of(poor)
+    assert prospects.Outlook.of(curve.assign(error=0.3)).at(1000) == pytest.approx((0.7,) * 3)
+    for labels in (0, float("nan"), "many"):
+        with pytest.raises(store.BadInput, match="labels="):
+            prospects.Outlook.of(curve).at(labels)

@@ -1,5 +1,7 @@
 """Lesson 13's race: a budget, one choice, one look at the test; the folder; the card."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,38 @@ def test_what_cannot_race(project, network, strategy):
         recipe.Race(project, seconds=0)
 
 
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_a_race_needs_pictures_in_each_split(project, part):
+    empty = replace(project, **{part: getattr(project, part).take([])})
+    for task in (empty, getattr(project, part), None):
+        with pytest.raises(store.BadInput, match="pictures in each split"):
+            recipe.Race(task)
+
+
+def test_groups_are_asked_before_the_race(project):
+    bare = replace(project, val=replace(project.val, files=()))
+    with pytest.raises(store.BadInput, match="no names of files"):
+        recipe.Race(bare, groups=group)
+    with pytest.raises(store.BadInput, match="it fails for"):
+        recipe.Race(project, groups=lambda file: [file])
+
+
+def test_who_stops_a_race_gets_no_entry(project, monkeypatch):
+    race = recipe.Race(project)
+    real = train.fit
+
+    def stopped(*given, watch, **how):
+        def watched(number, epoch):
+            raise KeyboardInterrupt
+
+        return real(*given, watch=watched, **how)
+
+    monkeypatch.setattr(train, "fit", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        race.run("resnet10", "frozen to layer3")
+    assert not race.entries and not race.left_out
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "level"), [(40, 40, True), (40, 36, True), (40, 34, False), (30, 10, False)]
 )
@@ -71,7 +105,11 @@ def test_the_lowest_confidence_that_keeps_a_promise():
     assert recipe.threshold(sure, right, 0.6) == 0.2
     assert recipe.threshold(sure, right, 0.9) == 0.8
     assert recipe.threshold(sure, ~right | True, 1.0) == 0.2
-    assert recipe.threshold(sure[:1], right[:1], 0.5) > 1
+    assert recipe.threshold(sure[:1], right[:1], 0.5) > 1 < recipe.threshold([], [])
+    assert recipe.threshold([*sure], torch.from_numpy(right), 0.9) == 0.8
+    for wrong in ((sure, right[:3]), (sure * np.nan, right), (sure, right, 95)):
+        with pytest.raises(store.BadInput):
+            recipe.threshold(*wrong)
     assert recipe.confidence(torch.tensor([[0.2, 0.8], [0.6, 0.4]])) == pytest.approx([0.8, 0.6])
 
 
@@ -96,6 +134,32 @@ def test_the_card_says_what_was_measured(race):
     assert "head alone on resnet10" in card and "0.61" in card
     assert "across: 30 pictures to learn from, 20 to choose by, 30 to test" in card
     assert "shots of one thing kept together" in card and "64 pixels a side" in card
+
+
+def test_a_card_of_odd_names(race, project):
+    other = recipe.Race(project)
+    other.entries.update(race.entries)
+    names = ("*a_b*", "<b>|`x`", "c\nd")
+    parts = ("train", "val", "test")
+    splits = {part: replace(getattr(project, part), classes=names) for part in parts}
+    other.task, other._tested = (
+        replace(project, title="# *mine*", classes=names, **splits),
+        race.test(),
+    )
+    card = handover.card(other, 0.5)
+    assert card.startswith("# \\# \\*mine\\*\n") and r"\*a\_b\*, \<b\>\|\`x\`, c d." in card
+    for least in (None, float("nan"), -1):
+        with pytest.raises(store.BadInput, match="least="):
+            handover.card(other, least)
+
+
+@pytest.mark.parametrize("place", ["", "my_surfaces", "my_surfaces/fur"])
+def test_an_example_folder_that_cannot_be_written(monkeypatch, tmp_path, place):
+    monkeypatch.setenv("TL_COURSE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache" / place).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "cache" / place).write_text("in the way")
+    with pytest.raises(store.StorageError):
+        example.example_folder()
 
 
 def test_the_example_folder_is_as_people_leave_folders(monkeypatch, tmp_path):

@@ -57,8 +57,8 @@ def _plain(text: str) -> str:
 def _counted(task) -> list[str]:
     table = counts(task)
     return [
-        f"{_plain(str(name))}: {row.training} pictures to learn from, {row.validation} to choose by, "
-        f"{row.test} to test"
+        f"{_plain(str(name))}: {row.training} pictures to learn from, {row.validation} to choose "
+        f"by, {row.test} to test"
         for name, row in table.iterrows()
     ]
 

@@ -40,8 +40,8 @@ def suspects(
     pictures judges the rest, five times; ``groups`` keeps pictures of one thing together, as in
     ``tasks.folder``. Columns file, split, place there, labelled, looks like, and ``doubt``: the
     probability of what it looks like minus that of its label (as in confident learning, Northcutt
-    et al. 2021, arXiv:1911.00068). Raises ``BadInput`` for a class with too few pictures, or too few
-    groups, and for features of other pictures.
+    et al. 2021, arXiv:1911.00068). Raises ``BadInput`` for a class with too few pictures, too few
+    groups, and features of other pictures.
     """
     import pandas
     from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
@@ -90,7 +90,7 @@ def numbered(splits: Sequence[Split], groups: Callable[[str], object]) -> np.nda
 
 
 def gathered(features: Mapping[str, "torch.Tensor"], splits: Mapping[str, Split]) -> np.ndarray:
-    """The ``features`` of all ``splits``, (N, channels). Raises ``BadInput`` for those of others."""
+    """The ``features`` of all ``splits``, (N, channels). Raises ``BadInput`` for others."""
     counts = {name: len(features.get(name, ())) for name in splits}
     if counts != {name: len(split) for name, split in splits.items()}:
         cause = f"there are {', '.join(f'{n} of {name}' for name, n in counts.items())}"

@@ -46,8 +46,8 @@ class Race:
     ``groups`` tells from a file's name what it shows, as in ``tasks.folder``: shots of one thing
     are one witness, not several, when models are compared and intervals taken. ``entries``: those
     that have run, by name; ``left_out``: those that would have needed more time than there was, and
-    how many seconds. ``seconds``: what is left. Raises ``BadInput`` for an empty split, and ``groups``
-    that fail.
+    how many seconds. ``seconds``: what is left. Raises ``BadInput`` for an empty split
+    and for ``groups`` that fail.
     """
 
     def __init__(
