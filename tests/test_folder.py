@@ -685,5 +685,5 @@ def test_what_is_not_wanted_is_left_out(root):
     files = [*task.train.files, *task.val.files, *task.test.files]
     assert len(files) == 18 and "梨/3.png" not in files
     assert "no such pictures" in refused(root, without=["梨/33.png"])
-    for wrong in (5, None, "梨/3.png", [5], [["梨/3.png"]]):
+    for wrong in (5, None, "梨/3.png", [5], [["梨/3.png"]], iter(["梨/3.png"])):
         assert "list of names" in refused(root, without=wrong)

@@ -65,7 +65,7 @@ def folder(
                 "Pass a folder that holds one folder of pictures for each class",
             )
     wanted = None if classes is None else _names(classes)
-    several = isinstance(without, Iterable) and not isinstance(without, str)
+    several = isinstance(without, Collection) and not isinstance(without, str)
     if not several or not all(isinstance(name, str) for name in without):
         cause, cure = "it must be a list of names", 'Pass ["cat/anna_3.jpg"]'
         raise store.BadInput(f"without={without!r:.60}", cause, cure)
