@@ -398,3 +398,19 @@ def test_only_so_much_is_kept(monkeypatch, tmp_path):
         os.utime(tmp_path / "kept" / f"{name}.npz", (ord(name), ord(name)))
     assert sorted(p.stem for p in (tmp_path / "kept").glob("*.npz")) == ["c", "d"]
     assert store.kept("a") == {} and len(store.kept("d")["x"]) == 1000
+
+
+def test_a_steady_scaler_blows_nothing_up():
+    from sklearn.preprocessing import StandardScaler
+
+    from tl_course.features.scaling import SteadyScaler
+
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(50, 9)).astype("f4")
+    seen[:, 0] *= 1e-6  # a channel that is nearly silent
+    new = np.ones((1, 9), "f4")
+    plain, steady = (
+        each.fit(seen).transform(new)[0] for each in (StandardScaler(), SteadyScaler())
+    )
+    assert plain[0] > 1e5 and 0.5 < steady[0] < 2
+    assert np.median(np.abs(plain - steady)) < 0.5

@@ -221,13 +221,14 @@ your_project.doubt(right, ours, strange)
 # %%
 plots.show(
     your_project.strangers(),
-    alt="Likeness beats confidence on eight of nine folders; on three confidence is below chance.",
+    alt="Likeness is best on eight of nine folders; plain scaling is below chance on three.",
 )
 
 # %% [markdown]
-# Left of the dotted line a measure is worse than guessing: the model is *surer* of strangers. For
-# ants and bees likeness is no better. A limit on likeness refuses most strangers and a few of your
-# own; it does not find mistakes.
+# Likeness does best on all folders but one. The hollow squares show a trap: the same head on
+# features that were each divided by their own spread. Some of the 1,280 are nearly silent on your
+# pictures; a stranger that wakes one becomes extreme, and the model certain. Here none is divided
+# by less than the middle one's spread. Likeness does not find mistakes, only strangers.
 
 # %% [markdown]
 # ## Take it home

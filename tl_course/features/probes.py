@@ -72,17 +72,26 @@ class Probe:
         return layer
 
 
-def probe(features: torch.Tensor, split: "Split", val: torch.Tensor, val_split: "Split") -> Probe:
+def probe(
+    features: torch.Tensor,
+    split: "Split",
+    val: torch.Tensor,
+    val_split: "Split",
+    steady: bool = False,
+) -> Probe:
     """Fit a logistic regression on frozen features; its regularisation is chosen on validation.
 
     ``features`` (N, channels) belong to ``split``, ``val`` to ``val_split``. Five strengths
-    from 1e-3 to 10 are tried; of those that are equally right, that with the least loss is taken
-    (Alain and Bengio 2016, arXiv:1610.01644, on linear probes). Raises ``BadInput`` for training
-    labels of one class, or several labels an input.
+    from 1e-3 to 10 are tried (Alain and Bengio 2016, arXiv:1610.01644, on linear probes).
+    ``steady`` is for a head that will meet other pictures: channels that are nearly silent in
+    training are not blown up, and of strengths that are equally right that with the least loss is
+    taken. Raises ``BadInput`` for training labels of one class, or several labels an input.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+
+    from tl_course.features.scaling import SteadyScaler
 
     if split.labels.ndim > 1:
         raise store.BadInput(
@@ -94,7 +103,8 @@ def probe(features: torch.Tensor, split: "Split", val: torch.Tensor, val_split: 
         )
 
     def fitted(strength: float) -> Probe:
-        pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+        scaler = SteadyScaler() if steady else StandardScaler()
+        pipeline = make_pipeline(scaler, LogisticRegression(C=strength, max_iter=1000))
         pipeline.fit(features.numpy(), split.labels.numpy())
         shares, labels = pipeline.predict_proba(val.numpy()), val_split.labels.numpy()
         hit = pipeline.classes_ == labels[:, None]  # none where training had no such class
@@ -103,7 +113,7 @@ def probe(features: torch.Tensor, split: "Split", val: torch.Tensor, val_split: 
         return Probe(pipeline, accuracy, loss, strength)
 
     tried = map(fitted, (1e-3, 1e-2, 1e-1, 1.0, 10.0))
-    return max(tried, key=lambda found: (found.accuracy, -found.loss))
+    return max(tried, key=lambda found: (found.accuracy, -found.loss if steady else 0.0))
 
 
 def probe_task(model: nn.Module, task: "Task", stage: str | None = None) -> dict:

@@ -343,7 +343,8 @@ class Pupil:
     def _fit_head(self) -> None:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
+
+        from tl_course.features.scaling import SteadyScaler
 
         with self._fitting:
             with self._lock:
@@ -354,7 +355,7 @@ class Pupil:
                 # features outnumber pictures, so that any C fits them all; a small one keeps
                 # weights small, and probabilities from jumping to 0 or 1 when a hand moves
                 rule = LogisticRegression(C=0.01, class_weight="balanced", max_iter=300)
-                head = make_pipeline(StandardScaler(), rule)
+                head = make_pipeline(SteadyScaler(), rule)
                 head.fit(np.stack([one.features for one, _ in pairs]), labels)
             with self._lock:
                 if self.classes[: len(known)] == known:  # none was cleared meanwhile

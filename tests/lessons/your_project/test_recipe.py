@@ -133,6 +133,7 @@ def test_the_card_says_what_was_measured(race):
     assert card.startswith("# Stripes\n") and f"{scores.accuracy:.1%} right" in card
     assert "head alone on resnet10" in card and "0.61" in card
     assert "across: 30 pictures to learn from, 20 to choose by, 30 to test" in card
+    assert "No confidence promised" in handover.card(race, 1.01)
     assert "shots of one thing kept together" in card and "64 pixels a side" in card
 
 

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from tl_course.tasks import Split, Task
 
 BINS = 5
-CONFIDENCE, LIKENESS = Look(COLOURS["confidence when right"], "s"), Look(COLOURS["likeness"], "o")
+MEASURES = {  # of how well a picture fits: its column among the stored runs, and how it is drawn
+    "likeness": ("by_likeness", Look(COLOURS["likeness"], "o")),
+    "confidence": ("by_confidence", Look(COLOURS["confidence when right"], "s")),
+    "confidence, plain scaling": (
+        "by_plain_confidence",
+        Look(COLOURS["confidence when wrong"], "s", hollow=True),
+    ),
+}
 NOW, THEN = Look(COLOURS["head alone"], "o"), Look("#555555")
 
 
@@ -190,20 +197,21 @@ def doubts(
 
 
 def strangers(ax: Axes | None = None) -> Axes:
-    """How well two measures tell pictures of other things from a model's own, by folder.
+    """How well three measures tell pictures of other things from a model's own, by folder.
 
     Stored runs: the mean area under the curve over draws, 50 being chance, with its interval.
     """
-    stored = evidence.load("sweep_project").sort_values("by_likeness")
-    looks = {"confidence": CONFIDENCE, "likeness": LIKENESS}
+    stored = evidence.load("sweep_project")
     rows = {
         NAMES.get(str(task), str(task)): {
-            name: evidence.paired(runs[f"by_{name}"], 0 * runs.seed) for name in looks
+            name: evidence.paired(runs[column], 0 * runs.seed)
+            for name, (column, _) in MEASURES.items()
         }
         for task, runs in stored.groupby("task")
     }
+    looks = {name: look for name, (_, look) in MEASURES.items()}
     order = sorted(rows, key=lambda name: rows[name]["confidence"].effect)
-    ax = ax or axes(8.0, 4.6)
+    ax = ax or axes(8.0, 5.2)
     forest(
         {name: rows[name] for name in order},
         look=lambda name, _: looks[name],

@@ -22,6 +22,9 @@ def card(race: Race, least: float, groups: str = "", title: str = "") -> str:
     things = len(race.shares(scores, "test"))
     names = [*map(_plain, task.classes)]
     wrong = _confused(names, scores)
+    doubt = f"- Below a confidence of {least:.2f}, chosen on validation, take it as: I don't know."
+    if least > 1:
+        doubt = "- No confidence promised enough right answers on validation."
     lines = [
         f"# {_plain(title or task.title)}",
         f"Tells {len(task.classes)} kinds of pictures apart: {', '.join(names)}.",
@@ -31,7 +34,7 @@ def card(race: Race, least: float, groups: str = "", title: str = "") -> str:
         f"{scores.balanced_accuracy:.1%}.",
         f"- Always naming the commonest class gives {race.guessing():.1%}.",
         f"- Most often confused: {wrong}.",
-        f"- Below a confidence of {least:.2f}, chosen on validation, take it as: I don't know.",
+        doubt,
         "## What it was made of",
         *(f"- {line}" for line in _counted(task)),
         f"- Divided at random{f', {groups} kept together' if groups else ''}, seed {race.seed}.",

@@ -228,7 +228,7 @@ def probed(network: str, task: Task) -> nn.Module:
         features.run(model, lambda part: model(model.preprocess(part)), split.inputs)
         for split in (task.train, task.val)
     )
-    fitted = features.probe(train_found, task.train, val_found, task.val)
+    fitted = features.probe(train_found, task.train, val_found, task.val, steady=True)
     models.set_classifier(model, fitted.layer(len(task.classes)))
     model.classes = tuple(task.classes)
     return model.eval()
