@@ -89,9 +89,8 @@ chart = your_project.picked(loose, doubtful)
 plots.show(chart, alt="Five photographs that look like another class than their folder says.")
 
 # %% [markdown]
-# In the course's folder the first is no fur; the others are hard but right. The list only proposes:
-# it is not sure about a second one, which was found by leafing through the folder. For yours, write
-# what you found, or `set()`.
+# In the course's folder the first two lie in the wrong folder; the others are hard but right. The
+# list only proposes, and you decide. For your folder write what you found, or `set()`.
 
 # %%
 WRONG = {"fur/piece11_1.jpg", "weave/piece11_1.jpg"}
