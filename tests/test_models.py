@@ -13,7 +13,7 @@ from tl_course.tasks import number_words
 def test_names():
     readers = tuple(f"reader_{source}" for source in models.SOURCES)
     own = ("resnet10", "leaf_doctor", *(f"resnet10_{lesson}" for lesson in models.SUSPECTS))
-    pictures = (*own, "resnet18", "vgg16", "efficientnet_b0", "vit_b_16")
+    pictures = (*own, "resnet18", "vgg16", "efficientnet_b0", "lite0", "vit_b_16")
     others = ("bert", "minilm", "gpt2", "roberta", "t5", "whisper", "wav2vec2", "yolos")
     assert models.names() == (*pictures, *others, *readers)
     with pytest.raises(store.UnknownName, match="resnet10, leaf_doctor, .*, reader_spanish"):

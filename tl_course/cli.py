@@ -155,6 +155,7 @@ def _models(options: argparse.Namespace) -> int:
         print(f"{entry.name:28} {kind}, {entry.parameters:,} parameters")
         print(f"{'':28} {size} · {entry.licence} · head: {entry.head}")
         print(f"{'':28} {entry.source}")
+    print(f"{'timm/NAME':28} nearly any convolutional network of timm, with weights from the hub")
     return 0
 
 
