@@ -163,7 +163,8 @@ def _cache() -> Iterator[Finding]:
 
 def _data() -> Iterator[Finding]:
     folder = store.data_dir()
-    here = {name: bool(store.locate(name)) for name in store.published()}
+    published = store.published()
+    here = {name: bool(store.locate(name)) for name in published if not published[name].package}
     missing = " ".join(name for name in here if not here[name])
     where = f"TL_COURSE_DATA is {folder}" if folder else "TL_COURSE_DATA is not set"
     found = f"{where}; here: {', '.join(name for name in here if here[name]) or 'none'}"

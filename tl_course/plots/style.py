@@ -45,7 +45,7 @@ COLOURS = {
     "frozen to layer2": "#3FA9C9",
     "frozen to layer3": "#0E5A54",
     "frozen to block6": "#0E5A54",
-    "likeness": "#117733",
+    "likeness": "#556B2F",
     "head alone": "#009E73",
     "head on random backbone": "#7A7A7A",
     "fed wrongly": "#222222",
