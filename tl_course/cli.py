@@ -186,6 +186,8 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _opened(name: str) -> tuple[Sequence[str], int, Callable]:
     """A model's classes, the side to read pictures at, and what gives their probabilities."""
+    import torch
+
     from tl_course import models, store, train
     from tl_course.models import exported
 
@@ -196,7 +198,7 @@ def _opened(name: str) -> tuple[Sequence[str], int, Callable]:
     if not isinstance(model.preprocess, models.Preprocess) or models.answers(model) > 1:
         cause = "it reads no pictures, or finds several things in one"
         raise store.BadInput(f"the model {name!r}", cause, "Pass one that does")
-    return model.classes, model.preprocess.read_size, partial(train.predict, model)
+    return model.classes, model.preprocess.read_size, partial(train.predict, model, dtype=torch.float32)
 
 
 def _inside(name: str) -> list[str]:

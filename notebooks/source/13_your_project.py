@@ -69,7 +69,7 @@ practice.predict("13-race", "The strategy to take for this folder is …", CHOIC
 # model learns the classes from four fifths of the pictures and judges the rest. `doubt` is how much
 # more it believes another class. All parts are checked; no model is chosen by it.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 found = {
     "train": features.extract(lite0, loose.train.inputs, keep=True),
     "val": features.extract(lite0, loose.val.inputs, keep=True),
@@ -253,7 +253,7 @@ print("\n".join(card.splitlines()[:9]))
 # `tl-course predict my_model/surfaces.safetensors PICTURES` asks the model, and
 # `tl-course predict my_model/surfaces.onnx PICTURES` its copy.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 store.write_atomically(HOME / "card.md", card.encode())
 sorted(path.suffix for path in HOME.iterdir())
 
