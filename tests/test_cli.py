@@ -242,7 +242,7 @@ def test_predict_as_json_says_what_the_model_says(saved, picture, capsys):
     found = {each["class"]: each["probability"] for each in row["best"]}
     model = models.open(saved)
     read = torch.tensor(tasks.read_picture(picture.read_bytes(), 64))
-    expected = train.predict(model, read[None])
+    expected = train.predict(model, read[None], dtype=torch.float32)
     assert row["picture"] == str(picture) and [*found] == sorted(found, key=found.get)[::-1]
     assert [found[name] for name in model.classes] == pytest.approx(expected[0].tolist())
 

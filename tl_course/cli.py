@@ -198,7 +198,8 @@ def _opened(name: str) -> tuple[Sequence[str], int, Callable]:
     if not isinstance(model.preprocess, models.Preprocess) or models.answers(model) > 1:
         cause = "it reads no pictures, or finds several things in one"
         raise store.BadInput(f"the model {name!r}", cause, "Pass one that does")
-    return model.classes, model.preprocess.read_size, partial(train.predict, model, dtype=torch.float32)
+    answer = partial(train.predict, model, dtype=torch.float32)  # as on every machine
+    return model.classes, model.preprocess.read_size, answer
 
 
 def _inside(name: str) -> list[str]:

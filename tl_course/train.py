@@ -498,9 +498,9 @@ def predict(
     """Class probabilities, float32 (N, classes) on the CPU, for raw ``inputs`` as in ``Split``.
 
     Computed in ``dtype``, by default what is fastest here (see ``pick_dtype``); in float32 other
-    machines and exported models give the same. A reader of numbers gives (N, 4, 10): ten probabilities for each digit. Raises ``BadInput``
-    for a model of ``models.open`` whose preprocessing or classes are no longer those it was saved
-    with.
+    machines and exported models give the same. A reader of numbers gives (N, 4, 10): ten
+    probabilities for each digit. Raises ``BadInput`` for a model of ``models.open`` whose
+    preprocessing or classes are no longer those it was saved with.
     """
     surgery.stages(model)  # raises, and says what it lacks
     return _logits(model, inputs, dtype).softmax(-1)
