@@ -17,7 +17,8 @@ from tl_course.models.pooling import MeanWritten
 
 PIXELS = 2**20  # of pictures that are computed at a time: more take gigabytes, and no less time
 PIECE = 128  # inputs after which features may be kept
-WORTH, OFTEN = 2, 30  # seconds of computing that are worth keeping, and after which it is kept
+WORTH, OFTEN = 0.5, 30  # seconds of computing that are worth keeping, and after which it is kept
+LONG = 2  # seconds after which a bar is shown
 REMEMBERED_BYTES = 200_000_000  # of features that ``extract`` need not compute again
 _Found = TypeVar("_Found", torch.Tensor, dict[str, torch.Tensor])
 _remembered: OrderedDict[bytes, torch.Tensor] = OrderedDict()
@@ -76,7 +77,7 @@ def _kept(
     began = time.monotonic()
     pieces = inputs[start:].split(PIECE) if start < len(inputs) else ()
     try:
-        for piece in tqdm(pieces, desc="features", delay=WORTH, leave=False):
+        for piece in tqdm(pieces, desc="features", delay=LONG, leave=False):
             done.append(compute(piece))
             if time.monotonic() - began > OFTEN:
                 stored, began = _store(name, done), time.monotonic()
