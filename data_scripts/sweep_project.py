@@ -7,7 +7,8 @@ there. A head on ``lite0``, a logistic regression, is chosen on validation and t
 ``seconds``, on one core, is the time from the files of training and validation to a model.
 ``by_…`` say how well three measures tell the test pictures from those of another folder (area under
 the curve, 0.5 is chance): confidence, that of a head on plainly standardised features, likeness.
-PACS, satellite, pneumonia and hymenoptera need their files.
+``sweep_twins`` holds heads on lesson 13's folder, with shots of one piece on both sides of a
+division or on one. PACS, satellite, pneumonia and hymenoptera need their files.
 """
 
 import io
@@ -22,6 +23,7 @@ from torch import Tensor, from_numpy
 
 from tl_course import evidence, features, models, store, tasks
 from tl_course.lessons import your_project
+from tl_course.lessons.your_project.example import ASTRAY
 from tl_course.lessons.your_project.rules import LABELS
 from tl_course.tasks import Split, leaves, materials
 
@@ -110,8 +112,29 @@ def run(task: str, seed: int) -> list[dict]:
     }]  # fmt: skip
 
 
+def divided(network: str, seed: int) -> list[dict]:
+    """A head on lesson 13's folder, with the three shots of a piece torn apart, and together."""
+    model, rows = models.load(network), []
+    for twins, groups in {"torn apart": None, "together": lambda f: f.rpartition("_")[0]}.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", tasks.SkippedFiles)
+            task = tasks.folder(
+                your_project.example_folder(), 129, seed, None, None, groups, ASTRAY
+            )
+        splits = task.train, task.val, task.test
+        train, val, test = (features.extract(model, split.inputs) for split in splits)
+        probe = features.probe(train, task.train, val, task.val, steady=True)
+        right = balanced_accuracy_score(task.test.labels, probe.predict(test))
+        rows.append({"twins": twins, "strength": probe.strength, "test_balanced": float(right)})
+    return rows
+
+
 def main() -> None:
     sweep = evidence.Sweep("sweep_project", __doc__)
+    cells = evidence.grid(network=("resnet10", "lite0"), seed=SEEDS)
+    found = sweep.run(divided, cells, work=sweep.args.work.with_suffix(".twins.jsonl"))
+    sweep.store(found, ["network", "twins", "seed"], "sweep_twins")
+    print(found.groupby(["network", "twins"]).test_balanced.mean().round(2))
     frame = sweep.store(sweep.run(run, evidence.grid(task=TARGETS, seed=SEEDS)), ["task", "seed"])
     print(f"expect:\n{frame.groupby('task', sort=False).mean(numeric_only=True).round(2)}")
 

@@ -30,6 +30,9 @@ def test_two_opinions(run, lab):
     lesson.shot("prediction")
 
     box = lesson.box("where they disagree")
+    disagree = re.compile(r"says (\w+).*; .* says (?!\1\b)")
+    lesson.shows(disagree)
+    box.locator("select").select_option("all pictures")
     lesson.shows("Picture 0 shows")
     box.locator("[role=slider]").focus()
     for _ in range(3):
@@ -38,8 +41,21 @@ def test_two_opinions(run, lab):
     lesson.shot("two_opinions")
     box.locator("select").select_option("where they disagree")
     page.wait_for_timeout(1000)
-    lesson.shows(re.compile(r"says (\w+).*; .* says (?!\1\b)"))
+    lesson.shows(disagree)
     lesson.shot("disagreement")
+
+
+def test_when_to_say_nothing(run):
+    lesson = run("13_your_project")
+    box = lesson.box("refuse below %")
+    lesson.shows("By likeness it answers")
+    box.locator("[role=slider]").focus()
+    for _ in range(60):
+        lesson.page.keyboard.press("ArrowRight")
+    lesson.shows(re.compile("By likeness it answers 0 of .* still names 0"), within=3)
+    box.locator("select").select_option("confidence")
+    lesson.shows("By confidence it answers", within=3)
+    lesson.shot("doubt")
 
 
 def test_teach_it_italian(run):

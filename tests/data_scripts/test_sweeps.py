@@ -44,6 +44,8 @@ def with_stored_runs(name: str, monkeypatch):
     replaced = {"run": replayed(table(name))}
     if name == "sweep_distances":
         monkeypatch.setattr(script, "store_photographs", lambda: None)
+    if name == "sweep_project":
+        replaced["divided"] = replayed(table("sweep_twins"))
     if name == "sweep_feeding":
         fed = table(name)
         asked = {*fed[["task", "fault"]].itertuples(index=False, name=None)}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tl_course.tasks import Split, Task
 
 UNKNOWN = 100.0  # nats below every other logit
-LEAST = 1e-12  # of a probability whose logarithm is taken
+STRENGTHS, FARTHEST = range(-3, 2), 6  # powers of ten: those always tried, the last beyond them
 
 
 def every_stage(model: nn.Module, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -40,13 +40,10 @@ def every_stage(model: nn.Module, inputs: torch.Tensor) -> dict[str, torch.Tenso
 
 @dataclass(frozen=True)
 class Probe:
-    """A linear classifier on frozen features. ``accuracy`` and ``loss``, the mean cross-entropy in
-    nats, are those on the validation split.
-    """
+    """A linear classifier on frozen features. ``accuracy`` is that on the validation split."""
 
     classifier: "Pipeline"
     accuracy: float
-    loss: float
     strength: float
 
     def predict(self, features: torch.Tensor) -> np.ndarray:
@@ -84,8 +81,9 @@ def probe(
     ``features`` (N, channels) belong to ``split``, ``val`` to ``val_split``. Five strengths
     from 1e-3 to 10 are tried (Alain and Bengio 2016, arXiv:1610.01644, on linear probes).
     ``steady`` is for a head that will meet other pictures: channels that are nearly silent in
-    training are not blown up, and of strengths that are equally right that with the least loss is
-    taken. Raises ``BadInput`` for training labels of one class, or several labels an input.
+    training are not blown up, more strengths are tried beyond an end for as long as the best is
+    there, and of those that are equally right the middle one is taken, else the first. Raises
+    ``BadInput`` for training labels of one class, or several labels an input.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -106,14 +104,20 @@ def probe(
         scaler = SteadyScaler() if steady else StandardScaler()
         pipeline = make_pipeline(scaler, LogisticRegression(C=strength, max_iter=1000))
         pipeline.fit(features.numpy(), split.labels.numpy())
-        shares, labels = pipeline.predict_proba(val.numpy()), val_split.labels.numpy()
-        hit = pipeline.classes_ == labels[:, None]  # none where training had no such class
-        accuracy = float((pipeline.classes_[shares.argmax(1)] == labels).mean())
-        loss = float(-np.log((shares * hit).sum(1).clip(LEAST)).mean())
-        return Probe(pipeline, accuracy, loss, strength)
+        accuracy = float(pipeline.score(val.numpy(), val_split.labels.numpy()))
+        return Probe(pipeline, accuracy, strength)
 
-    tried = map(fitted, (1e-3, 1e-2, 1e-1, 1.0, 10.0))
-    return max(tried, key=lambda found: (found.accuracy, -found.loss if steady else 0.0))
+    found = {power: fitted(10.0**power) for power in STRENGTHS}
+
+    def best() -> int:
+        top = max(each.accuracy for each in found.values())
+        level = sorted(power for power, each in found.items() if each.accuracy == top)
+        return level[len(level) // 2 if steady else 0]
+
+    while steady and abs(best()) < FARTHEST and best() in (min(found), max(found)):
+        beyond = best() + (1 if best() == max(found) else -1)
+        found[beyond] = fitted(10.0**beyond)
+    return found[best()]
 
 
 def probe_task(model: nn.Module, task: "Task", stage: str | None = None) -> dict:

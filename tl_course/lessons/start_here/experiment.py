@@ -52,5 +52,5 @@ def two_opinions(task: "Task", models: Mapping[str, nn.Module], pictures: int = 
         text = f"Picture {index} shows <b>{names[truth]}</b>: {'; '.join(said)}."
         return {"picture": plots.png(figure), "said": text}
 
-    alt = "One test picture, and the probabilities each network gives to every condition."
+    alt = "One test picture, and the probabilities each network gives to every class."
     return Experiment([{"place": slider, "only": only}], draw, alt, on={"only": limit})

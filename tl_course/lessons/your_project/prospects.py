@@ -99,7 +99,7 @@ class Outlook:
         return cls(np.exp(heights), -slopes)
 
     def at(self, labels: float) -> tuple[float, float, float]:
-        """Accuracy expected with so many labels, 1 or more, and the ends of its 95 % interval."""
+        """Accuracy expected with so many labels, 1 or more; the ends of 95 % of resamples."""
         labels = store.number("labels", labels, least=1)
         errors = np.clip(self.scales * labels**-self.powers, 0, 1)
         low, middle, high = np.quantile(1 - errors, [0.025, 0.5, 0.975])
